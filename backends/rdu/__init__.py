@@ -1,0 +1,1 @@
+"""The PEF backend: Image, encoder, decoder, ELF."""

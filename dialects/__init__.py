@@ -1,0 +1,1 @@
+"""The samba, kernel and rdu dialects."""

@@ -1,0 +1,1 @@
+"""The kernel dialect: how an operator becomes tiles and pipelines."""

@@ -1,0 +1,1 @@
+"""The rdu dialect: what sits where on the chip."""

@@ -1,0 +1,1 @@
+"""The samba dialect: what the model computes."""

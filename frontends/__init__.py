@@ -1,0 +1,1 @@
+"""From PyTorch to the samba dialect."""

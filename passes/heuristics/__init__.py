@@ -1,0 +1,1 @@
+"""Heuristics: named mapping strategies."""

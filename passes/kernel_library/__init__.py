@@ -1,0 +1,1 @@
+"""How each samba operator becomes kernel stages."""

@@ -1,0 +1,1 @@
+"""The PyTorch-facing API."""

@@ -1,0 +1,1 @@
+"""The simulator: reference interpreters, functional and timing engines."""

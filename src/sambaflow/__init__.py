@@ -1,0 +1,1 @@
+"""sambaflow: a compiler toolkit for Reconfigurable Dataflow Units."""

@@ -1,0 +1,1 @@
+../../src/sambaflow/__init__.py
