@@ -1,1 +1,52 @@
 """sambaflow: a compiler toolkit for Reconfigurable Dataflow Units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sambaflow.errors import (
+    CapacityError,
+    InputError,
+    Location,
+    MachineError,
+    Note,
+    PassError,
+    PefError,
+    SambaError,
+    UnsupportedOperator,
+    UnsupportedOperators,
+    WeightError,
+)
+
+if TYPE_CHECKING:
+    from sambaflow.samba.executable import Executable, compile, load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CapacityError",
+    "Executable",
+    "InputError",
+    "Location",
+    "MachineError",
+    "Note",
+    "PassError",
+    "PefError",
+    "SambaError",
+    "UnsupportedOperator",
+    "UnsupportedOperators",
+    "WeightError",
+    "compile",
+    "load",
+]
+
+_ENTRY_POINTS = ("Executable", "compile", "load")
+
+
+def __getattr__(name: str) -> Any:
+    """The entry points stand on the upper floors: they are imported on first use, so tools that need none start fast."""
+    if name not in _ENTRY_POINTS:
+        raise AttributeError(f"module 'sambaflow' has no attribute {name!r}")
+    from sambaflow.samba import executable
+
+    return getattr(executable, name)
