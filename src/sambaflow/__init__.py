@@ -44,7 +44,7 @@ _ENTRY_POINTS = ("Executable", "compile", "load")
 
 
 def __getattr__(name: str) -> Any:
-    """The entry points stand on the upper floors: they are imported on first use, so tools that need none start fast."""
+    """The entry points stand on the upper floors: imported on first use, so that tools start fast."""
     if name not in _ENTRY_POINTS:
         raise AttributeError(f"module 'sambaflow' has no attribute {name!r}")
     from sambaflow.samba import executable

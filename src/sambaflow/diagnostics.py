@@ -27,7 +27,7 @@ Sources = Mapping[str, str]
 
 
 def location_attr(location: Location) -> FileLineColLoc | NameLoc:
-    """The xDSL location attribute: `loc("model.py":12:3)`, or `loc("layers.0.mlp"("model.py":12:3))` with a module path."""
+    """The xDSL attribute: `loc("model.py":12:3)`, with a module path `loc("layers.0.mlp"("model.py":12:3))`."""
     place = FileLineColLoc(StringAttr(location.file), IntAttr(location.line), IntAttr(location.column))
     return NameLoc(StringAttr(location.module_path), place) if location.module_path else place
 

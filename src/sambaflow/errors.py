@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Location:
-    """A place in a source file (lines and columns from 1; 0 is unknown) and the module path of the model part it belongs to.
+    """A place in a source file (lines and columns from 1, 0: unknown), and the module path in the model.
 
     >>> str(Location("model.py", 12, 3))
     'model.py:12:3'
