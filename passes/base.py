@@ -1,0 +1,210 @@
+"""What every pass stands on: the pass class, its remarks and its counters.
+
+A pass is a frozen dataclass whose fields are its options:
+
+    @dataclass(frozen=True)
+    class KernelBalancePass(SambaPass):
+        '''Gives every stage its par factors. ...'''
+
+        name = "kernel-balance"
+        limit: int = 64
+
+        def apply(self, ctx: Context, op: ModuleOp) -> None:
+            for section in sections_of(op):
+                self.applied(ctx, section, "balanced", interval=420)
+
+`samba-opt --pass-pipeline='kernel-balance{limit=32}'` runs it. What a pass did, could not do or found out goes into the
+journal of the context as remarks (people read them with `--remarks`, tools as JSON) and counters.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Dialect, Operation
+from xdsl.passes import ModulePass
+
+from sambaflow.diagnostics import error_at, location_of
+from sambaflow.errors import InputError, Location
+
+if TYPE_CHECKING:
+    from sambaflow.dialects.rdu import TargetAttr
+
+Fact = str | int | float | bool
+RemarkKind = Literal["applied", "missed", "analysis"]
+
+DEFAULT_MACHINE = "sn40l"
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One decision of a pass: what it did (applied), what it refused and why (missed), or what it found (analysis)."""
+
+    kind: RemarkKind
+    pass_name: str
+    message: str
+    op: str = ""
+    location: Location | None = None
+    facts: Mapping[str, Fact] = field(default_factory=dict[str, Fact])
+
+    def __str__(self) -> str:
+        facts = ", ".join(f"{name} = {value}" for name, value in self.facts.items())
+        place = f"{self.location}: " if self.location else ""
+        return f"{place}remark: [{self.pass_name}] {self.kind}: {self.message}" + (f" ({facts})" if facts else "")
+
+    def as_json(self) -> dict[str, object]:
+        """The same as plain data, for tools."""
+        place = self.location
+        return {
+            "kind": self.kind,
+            "pass": self.pass_name,
+            "message": self.message,
+            "op": self.op,
+            "location": str(place) if place else "",
+            "module_path": place.module_path if place else "",
+            "facts": dict(self.facts),
+        }
+
+
+@dataclass
+class Journal:
+    """The remarks and counters of one compilation, in the order in which they came."""
+
+    remarks: list[Remark] = field(default_factory=list[Remark])
+    counters: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    listeners: list[Callable[[Remark], None]] = field(default_factory=list[Callable[[Remark], None]])
+
+    def add(self, remark: Remark) -> None:
+        self.remarks.append(remark)
+        for listener in self.listeners:
+            listener(remark)
+
+    def count(self, pass_name: str, counter: str, amount: int = 1) -> None:
+        key = (pass_name, counter)
+        self.counters[key] = self.counters.get(key, 0) + amount
+
+    def of(self, pass_name: str, kind: RemarkKind | None = None) -> list[Remark]:
+        """The remarks of one pass, of one kind if given."""
+        return [r for r in self.remarks if r.pass_name == pass_name and kind in (None, r.kind)]
+
+
+@dataclass
+class SambaContext(Context):
+    """An xDSL context that knows our dialects and carries the journal of the compilation."""
+
+    journal: Journal = field(default_factory=Journal)
+
+    def __post_init__(self) -> None:
+        register_dialects(self)
+
+    def clone(self) -> SambaContext:
+        copy = SambaContext(self.allow_unregistered, journal=self.journal)
+        for dialect in self.loaded_dialects:
+            copy.get_optional_dialect(dialect.name)
+        return copy
+
+
+def journal_of(ctx: Context) -> Journal:
+    """The journal that `ctx` carries; a plain xDSL context carries none, its passes write into a throw-away one."""
+    return ctx.journal if isinstance(ctx, SambaContext) else Journal()
+
+
+def _samba() -> Dialect:
+    from sambaflow.dialects.samba import Samba
+
+    return Samba
+
+
+def _kernel() -> Dialect:
+    from sambaflow.dialects.kernel import Kernel
+
+    return Kernel
+
+
+def _rdu() -> Dialect:
+    from sambaflow.dialects.rdu import Rdu
+
+    return Rdu
+
+
+OWN_DIALECTS: Mapping[str, Callable[[], Dialect]] = {"samba": _samba, "kernel": _kernel, "rdu": _rdu}
+
+
+def register_dialects(ctx: Context) -> None:
+    """Make samba, kernel, rdu and every dialect of xDSL known; each is imported when its first op is met."""
+    from xdsl.dialects import get_all_dialects
+
+    known = set(ctx.registered_dialect_names)
+    for name, factory in {**get_all_dialects(), **OWN_DIALECTS}.items():
+        if name not in known:
+            ctx.register_dialect(name, factory)
+
+
+@dataclass(frozen=True)
+class SambaPass(ModulePass):
+    """The base of all passes: options are fields, remarks and counters are one call each."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def apply(self, ctx: Context, op: ModuleOp) -> None: ...
+
+    def applied(self, ctx: Context, op: Operation, message: str, **facts: Fact) -> None:
+        """Remark what was done to `op`."""
+        self._remark(ctx, "applied", op, message, facts)
+
+    def missed(self, ctx: Context, op: Operation, message: str, **facts: Fact) -> None:
+        """Remark what was not done to `op`, and why."""
+        self._remark(ctx, "missed", op, message, facts)
+
+    def found(self, ctx: Context, op: Operation, message: str, **facts: Fact) -> None:
+        """Remark what an analysis of `op` showed."""
+        self._remark(ctx, "analysis", op, message, facts)
+
+    def count(self, ctx: Context, counter: str, amount: int = 1) -> None:
+        """Add to one of the pass's counters (`--pass-statistics`)."""
+        journal_of(ctx).count(self.name, counter, amount)
+
+    def _remark(self, ctx: Context, kind: RemarkKind, op: Operation, message: str, facts: dict[str, Fact]) -> None:
+        journal_of(ctx).add(Remark(kind, self.name, message, op.name, location_of(op), facts))
+
+
+@dataclass(frozen=True)
+class FunctionPass(SambaPass):
+    """A pass that looks at one function at a time; functions without a body are left out."""
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for function in list(functions_of(op)):
+            self.apply_to_function(ctx, function)
+
+    @abstractmethod
+    def apply_to_function(self, ctx: Context, function: FuncOp) -> None: ...
+
+
+def functions_of(module: ModuleOp) -> list[FuncOp]:
+    """The functions of `module` that have a body, in order."""
+    return [op for op in module.ops if isinstance(op, FuncOp) and not op.is_declaration]
+
+
+def target_of(module: ModuleOp) -> TargetAttr:
+    """The target that `set-target` (or the frontend) put on `module`.
+
+    Raises InputError when there is none: passes after `set-target` never guess the machine.
+    """
+    from sambaflow.dialects.rdu import TargetAttr
+
+    target = module.attributes.get("rdu.target")
+    if isinstance(target, TargetAttr):
+        return target
+    raise error_at(
+        module,
+        "has no rdu.target attribute",
+        InputError,
+        levers=["run set-target{machine=sn40l} first, or one of the pipelines o0, o1, o3"],
+    )
