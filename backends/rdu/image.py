@@ -84,14 +84,14 @@ def words(values: Sequence[int] | Words = ()) -> Words:
     return np.ascontiguousarray(np.array(values, dtype=np.uint64))
 
 
+@dataclass(eq=False)
 class Record:
     """Field-by-field equality that also works for arrays (dataclass equality does not)."""
 
     def __eq__(self, other: object) -> bool:
-        if type(self) is not type(other):
-            return NotImplemented
-        return all(_same(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))  # pyright:
-        ignore[reportArgumentType]
+        return type(self) is type(other) and all(
+            _same(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)
+        )
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
