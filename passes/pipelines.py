@@ -4,8 +4,8 @@
     step     ::= name [`{` option (space option)* `}`]  samba-fuse,kernel-tile
     option   ::= name [`=` value (`,` value)*]          builtin.module(samba-canonicalize, samba-cse)
 
-Whitespace may stand between any two tokens; a value may be quoted, or a list in brackets. The name of a mode stands for its
-list; its options go to the passes of the list that declare them.
+Whitespace may stand between any two tokens; a value may be quoted, or a list in brackets. The name of a mode stands for
+its list; its options go to the passes of the list that take them.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ MODES: Mapping[str, tuple[Step, ...]] = {
 def parse_pipeline(text: str) -> tuple[ModulePass, ...]:
     """The passes that `text` names, with their options.
 
-    Raises InputError, with the column, when the text does not parse, names an unknown pass or option, or a value has the
-    wrong type.
+    Raises InputError when the text does not parse (with the column), names an unknown pass or option, or a value has
+    the wrong type.
     """
     passes: list[ModulePass] = []
     for step in _Reader(text).pipeline():

@@ -6,6 +6,7 @@ The name says where it is: `kernel-balance` is class `KernelBalancePass` in `pas
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 
 from xdsl.passes import ModulePass
@@ -60,7 +61,8 @@ def load_pass(name: str, also: tuple[str, ...] = ()) -> type[ModulePass]:
     if name in foreign:
         return foreign[name]()
     raise InputError(
-        f"unknown pass '{name}'{did_you_mean(name, (*also, *PASSES))}", levers=["samba-opt --help lists the passes"]
+        f"unknown pass '{name}'{did_you_mean(name, (*also, *PASSES, *foreign))}",
+        levers=["samba-opt --help lists the passes"],
     )
 
 
@@ -75,7 +77,7 @@ def did_you_mean(name: str, known: tuple[str, ...] | list[str]) -> str:
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
-def _foreign_passes():
+def _foreign_passes() -> Mapping[str, Callable[[], type[ModulePass]]]:
     from xdsl.transforms import get_all_passes
 
     return get_all_passes()

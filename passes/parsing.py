@@ -1,0 +1,80 @@
+"""From MLIR text to a module whose every op knows its place in the file."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, StringAttr, UnknownLoc
+from xdsl.ir import Operation
+from xdsl.parser import Parser
+from xdsl.utils.exceptions import ParseError
+from xdsl.utils.lexer import Span
+
+from sambaflow.diagnostics import error_from_parse
+from sambaflow.errors import InputError, Location, SambaError
+
+
+class LocatedParser(Parser):
+    """xDSL's parser, with `file:line:col` of its name on every op that has no `loc(...)` of its own."""
+
+    def __init__(self, ctx: Context, text: str, name: str, line_offset: int = 0) -> None:
+        super().__init__(ctx, text, name)
+        self.line_offset = line_offset
+        self._file = StringAttr(name)
+        self._line_starts = [0, *(i + 1 for i, char in enumerate(text) if char == "\n")]
+        self._name_positions: list[int] = []
+
+    def place(self, position: int) -> tuple[int, int]:
+        """Line and column, from 1, of a position in the text."""
+        line = bisect_right(self._line_starts, position)
+        return line + self.line_offset, position - self._line_starts[line - 1] + 1
+
+    def _parse_op_result_list(self) -> list[tuple[Span, int]]:
+        results = super()._parse_op_result_list()
+        self._name_positions.append(self.pos)
+        return results
+
+    def parse_operation(self) -> Operation:
+        op = super().parse_operation()
+        position = self._name_positions.pop()
+        if isinstance(op.location, UnknownLoc):
+            line, column = self.place(position)
+            op.location = FileLineColLoc(self._file, IntAttr(line), IntAttr(column))
+        return op
+
+
+def parse_module(text: str, name: str, ctx: Context, *, line_offset: int = 0, implicit_module: bool = True) -> ModuleOp:
+    """The module that `text` holds; not yet verified. `line_offset` is where `text` starts in the file `name`.
+
+    Raises InputError with the place when the text is not MLIR or has an op that no dialect knows.
+    """
+    try:
+        parser = LocatedParser(ctx, text, name, line_offset)
+    except ParseError as error:
+        raise error_from_parse(error, line_offset) from None
+    try:
+        return parser.parse_module(implicit_module)
+    except ParseError as error:
+        raise error_from_parse(error, line_offset) from None
+    except SambaError:
+        raise
+    except RecursionError:
+        raise InputError("regions are nested too deeply", location=_current_place(parser, name)) from None
+    except Exception as error:
+        # Attributes and ops verify themselves while they are built, with any exception: the place is the parser's.
+        message = str(error) or type(error).__name__
+        raise InputError(message, location=_current_place(parser, name)) from error
+
+
+def decode(data: bytes, name: str) -> str:
+    """The text of a file; InputError when it is not UTF-8 and therefore not MLIR."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"not a text file: byte {error.start} is not UTF-8", location=Location(name)) from None
+
+
+def _current_place(parser: LocatedParser, name: str) -> Location:
+    line, column = parser.place(parser.pos)
+    return Location(name, line, column)

@@ -1,0 +1,148 @@
+"""Checks of a whole module: the ops' own verifiers, and that every value is defined before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
+from xdsl.traits import NoTerminator
+from xdsl.utils.exceptions import VerifyException
+
+from sambaflow.diagnostics import error_at, location_from_attr, location_of
+from sambaflow.errors import InputError, Note
+
+
+def verify_module(module: ModuleOp) -> None:
+    """Run every verifier, innermost ops first, then the dominance check.
+
+    Raises InputError about the first op that fails: the op alone, where xDSL's own error carries the whole module.
+    """
+    for op in module.walk(region_first=True):
+        try:
+            op.verify(verify_nested_ops=False)
+        except (VerifyException, ValueError) as error:
+            raise error_at(op, str(error), InputError) from None
+        if op.regions and not op.has_trait(NoTerminator):
+            _check_blocks_end(op)
+    check_dominance(module)
+
+
+def check_dominance(module: ModuleOp) -> None:
+    """Check that every operand is defined on all paths to its use (xDSL's verifier does not).
+
+    Raises InputError about the first use that is not dominated. Linear in ops for regions of one block.
+    """
+    for region in module.regions:
+        _check_region(region, set())
+
+
+def _check_region(region: Region, visible: set[SSAValue]) -> None:
+    """Check the blocks along the dominator tree; `visible` holds what encloses and dominates, and is left as found."""
+    if region.first_block is None:
+        return
+    children = _dominator_tree(region)
+    # Each entry is a block to enter, or the values to forget when its subtree is done.
+    pending: list[Block | list[SSAValue]] = [region.first_block]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, list):
+            visible.difference_update(item)
+            continue
+        defined = _check_block(item, visible)
+        pending.append(defined)
+        pending.extend(reversed(children.get(item, [])))
+
+
+def _check_block(block: Block, visible: set[SSAValue]) -> list[SSAValue]:
+    defined: list[SSAValue] = list(block.args)
+    visible.update(defined)
+    for op in block.ops:
+        for index, operand in enumerate(op.operands):
+            if operand not in visible:
+                raise _not_dominated(op, index, operand)
+        for region in op.regions:
+            _check_region(region, visible)
+        visible.update(op.results)
+        defined.extend(op.results)
+    return defined
+
+
+def _not_dominated(op: Operation, index: int, operand: SSAValue) -> InputError:
+    owner = operand.owner
+    if isinstance(operand, BlockArgument):
+        place = location_from_attr(operand.location)
+    else:
+        place = location_of(owner) if isinstance(owner, Operation) else None
+    return error_at(
+        op,
+        f"operand #{index} is used before its definition",
+        InputError,
+        notes=[Note("the operand is defined here", place)] if place else (),
+    )
+
+
+def _dominator_tree(region: Region) -> dict[Block, list[Block]]:
+    """The blocks that each block immediately dominates; unreachable blocks are in no list."""
+    blocks = list(region.blocks)
+    if len(blocks) == 1:
+        return {}
+    order = _reverse_postorder(blocks[0])
+    number = {block: i for i, block in enumerate(order)}
+    predecessors: list[list[int]] = [[] for _ in order]
+    for block in order:
+        for successor in _successors(block):
+            predecessors[number[successor]].append(number[block])
+    idom = _immediate_dominators(predecessors)
+    tree: dict[Block, list[Block]] = {}
+    for i in range(1, len(order)):
+        tree.setdefault(order[idom[i]], []).append(order[i])
+    return tree
+
+
+def _immediate_dominators(predecessors: list[list[int]]) -> list[int]:
+    """Cooper, Harvey, Kennedy, "A Simple, Fast Dominance Algorithm", on blocks numbered in reverse postorder."""
+    idom = [-1] * len(predecessors)
+    idom[0] = 0
+    changed = True
+    while changed:
+        changed = False
+        for i in range(1, len(predecessors)):
+            known = [p for p in predecessors[i] if idom[p] >= 0]
+            new = known[0]
+            for other in known[1:]:
+                new = _meet(new, other, idom)
+            changed |= idom[i] != new
+            idom[i] = new
+    return idom
+
+
+def _meet(a: int, b: int, idom: list[int]) -> int:
+    while a != b:
+        a, b = (idom[a], b) if a > b else (a, idom[b])
+    return a
+
+
+def _reverse_postorder(entry: Block) -> list[Block]:
+    order: list[Block] = []
+    seen = {entry}
+    stack: list[tuple[Block, list[Block]]] = [(entry, list(_successors(entry)))]
+    while stack:
+        block, left = stack[-1]
+        if not left:
+            order.append(block)
+            stack.pop()
+        elif (successor := left.pop(0)) not in seen:
+            seen.add(successor)
+            stack.append((successor, list(_successors(successor))))
+    return order[::-1]
+
+
+def _successors(block: Block) -> Sequence[Block]:
+    return block.last_op.successors if block.last_op is not None else ()
+
+
+def _check_blocks_end(op: Operation) -> None:
+    for region in op.regions:
+        if len(region.blocks) == 1 and region.block.is_empty:
+            raise error_at(op, "contains an empty block where a terminator is needed", InputError)
