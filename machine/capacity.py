@@ -1,0 +1,104 @@
+"""The one capacity model: what a section needs, what there is, and what is short."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+
+from sambaflow.errors import CapacityError, Location
+from sambaflow.machine.model import Budget, Machine
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a section needs at one time. `sram_bytes` is what its buffers hold in all PMUs together."""
+
+    pcus: int = 0
+    pmus: int = 0
+    agcus: int = 0
+    sram_bytes: int = 0
+
+    def __add__(self, other: "Demand") -> "Demand":
+        return Demand(
+            self.pcus + other.pcus,
+            self.pmus + other.pmus,
+            self.agcus + other.agcus,
+            self.sram_bytes + other.sram_bytes,
+        )
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """A resource of which there is not enough."""
+
+    resource: str
+    demand: int
+    limit: int
+
+    @property
+    def missing(self) -> int:
+        return self.demand - self.limit
+
+    def __str__(self) -> str:
+        return f"{self.resource}: needs {self.demand}, has {self.limit}, short of {self.missing}"
+
+
+LEVERS: Mapping[str, str] = {
+    "PCUs": "lower a par factor, or allow a cut",
+    "PMUs": "use smaller tiles or shallower buffers, or allow a cut",
+    "AGCUs": "let operands share a load, or allow a cut",
+    "SRAM bytes": "use smaller tiles, or allow a cut",
+}
+
+
+def shortfalls(demand: Demand, budget: Budget) -> tuple[Shortfall, ...]:
+    """What is short, empty if it fits."""
+    rows = (
+        Shortfall("PCUs", demand.pcus, budget.pcus),
+        Shortfall("PMUs", demand.pmus, budget.pmus),
+        Shortfall("AGCUs", demand.agcus, budget.agcus),
+        Shortfall("SRAM bytes", demand.sram_bytes, budget.sram_bytes),
+    )
+    return tuple(row for row in rows if row.missing > 0)
+
+
+def fits(demand: Demand, budget: Budget) -> bool:
+    return not shortfalls(demand, budget)
+
+
+def require(demand: Demand, budget: Budget, *, op: str = "", location: Location | None = None) -> None:
+    """Raises CapacityError with demand, limit, shortfall and levers when `demand` does not fit."""
+    rows = shortfalls(demand, budget)
+    if rows:
+        raise CapacityError(
+            "does not fit: " + "; ".join(map(str, rows)),
+            op=op,
+            location=location,
+            demand=", ".join(f"{row.demand} {row.resource}" for row in rows),
+            limit=", ".join(f"{row.limit} {row.resource}" for row in rows),
+            shortfall=", ".join(f"{row.missing} {row.resource}" for row in rows),
+            levers=[LEVERS[row.resource] for row in rows],
+        )
+
+
+def pmus_for(window_bytes: int, depth: int, machine: Machine, *, ports: int = 1) -> int:
+    """PMUs of a buffer of `depth` windows; `ports`: PCUs that read or write it at full rate side by side.
+
+    A window may span PMUs. Two windows share a PMU only when they fit its banks whole: a double buffer reads and writes
+    different banks.
+    """
+    pmu = machine.pmu
+    bank = ceil(pmu.bytes / pmu.banks)
+    banks = depth * max(1, ceil(window_bytes / bank))
+    return max(ports, ceil(banks / pmu.banks))
+
+
+def agcus_for(bytes_per_second: float, machine: Machine, tier: str) -> int:
+    """AGCUs that a stream of that rate takes, at least one."""
+    return max(1, ceil(bytes_per_second / agcu_bandwidth(machine, tier)))
+
+
+def agcu_bandwidth(machine: Machine, tier: str) -> float:
+    """Bytes a second of one AGCU: its port, or what it keeps in flight over the tier's latency."""
+    port = machine.agcu.port_bytes * machine.clock
+    latency = machine.tiers[tier].latency
+    return min(port, machine.agcu.outstanding_bytes / latency) if latency else port

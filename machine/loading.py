@@ -1,0 +1,260 @@
+"""Machine files: YAML -> Machine, with an error that names the key; Machine <-> plain dict for embedding in a PEF.
+
+A value stands with its mark and source, or bare:
+
+    clock: {value: 1.6e9, mark: derived, source: "638 TFLOPS over 1040 x 384 flop a cycle"}
+    clock: 1.6e9
+
+`extends: sn40l` takes every key that is not given from that machine; `hbm: null` removes a tier that it has.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, cast, get_type_hints
+
+from sambaflow.errors import Location, MachineError
+from sambaflow.machine.model import Machine, Rule, Tier
+
+MARKS = ("published", "derived", "assumed")
+TIERS = ("hbm", "ddr")
+_FOLDER = Path(__file__).parent
+_FLOAT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")  # YAML 1.1 reads 1.6e9 as a string; people mean the number
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a value of a machine file comes from."""
+
+    key: str
+    value: object
+    mark: str
+    source: str
+
+
+def names() -> tuple[str, ...]:
+    """The machines that come with the toolkit."""
+    return ("sn10", "sn30", "sn40l")
+
+
+@cache
+def load(name: str) -> Machine:
+    """The machine of that name, or of the YAML file at that path. Raises MachineError naming file and key."""
+    return _build(_values(_resolve(name)), _path(name).name)
+
+
+def provenance(name: str) -> tuple[Provenance, ...]:
+    """Every value of a machine file with its mark ("published", "derived", "assumed", or "" if bare) and source."""
+
+    def walk(node: Any, prefix: str) -> list[Provenance]:
+        if isinstance(node, _Entry):
+            return [Provenance(prefix, node.value, node.mark, node.source)]
+        if isinstance(node, dict):
+            items = cast(dict[str, Any], node).items()
+            return [row for key, child in items for row in walk(child, f"{prefix}.{key}" if prefix else key)]
+        return []
+
+    return tuple(walk(_resolve(name), ""))
+
+
+def to_dict(machine: Machine) -> dict[str, Any]:
+    """Plain values, in field order: what a PEF embeds. Sources stay in the YAML file."""
+
+    def plain(value: Any) -> Any:
+        if is_dataclass(value):
+            return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+        if isinstance(value, Mapping):
+            return {key: plain(child) for key, child in cast(Mapping[str, Any], value).items()}
+        return value
+
+    return plain(machine)
+
+
+def from_dict(data: Mapping[str, Any], file: str = "embedded machine") -> Machine:
+    """The inverse of `to_dict`. Raises MachineError as `load` does."""
+    return _build(data, file)
+
+
+def check_same_structure(mapped: Machine, other: Machine) -> None:
+    """A program mapped for one machine runs on another if they differ in rates only.
+
+    Raises MachineError that lists every structural value that differs.
+    """
+    ours, theirs = _structure(to_dict(mapped), Machine, ""), _structure(to_dict(other), Machine, "")
+    keys = [key for key in dict.fromkeys((*ours, *theirs)) if ours.get(key) != theirs.get(key)]
+    if keys:
+        differences = ", ".join(f"{key} = {theirs.get(key)} (mapped for {ours.get(key)})" for key in keys)
+        raise MachineError(
+            f"{other.name}: this machine differs in structure from {mapped.name}: {differences}",
+            levers=("change rates only", "compile again for this machine"),
+        )
+
+
+# --- reading
+
+
+@dataclass(frozen=True)
+class _Entry:
+    value: object
+    mark: str
+    source: str
+
+
+def _refuse(file: str, key: str, found: object, allowed: str) -> MachineError:
+    return MachineError(f"key '{key}': found {found!r}, allowed: {allowed}", location=Location(file))
+
+
+def _path(name: str) -> Path:
+    return _FOLDER / f"{name}.yaml" if name in names() else Path(name)
+
+
+def _read(name: str) -> dict[str, Any]:
+    import yaml
+
+    path = _path(name)
+    allowed = f"one of {', '.join(names())}, or the path of a YAML file"
+    try:
+        data: Any = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise MachineError(f"no machine '{name}' ({error.strerror or error}); allowed: {allowed}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 0
+        problem = getattr(error, "problem", None) or "not UTF-8 text"
+        raise MachineError(f"not a YAML file: {problem}", location=Location(str(path), line)) from error
+    if not isinstance(data, dict):
+        raise MachineError(f"found {type(data).__name__}, allowed: a mapping of keys", location=Location(str(path)))
+    return cast(dict[str, Any], data)
+
+
+def _resolve(name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The tree of entries of a file over those that it extends."""
+    if name in seen:
+        raise _refuse(str(_path(name)), "extends", name, f"no cycle ({' -> '.join((*seen, name))})")
+    data = _read(name)
+    file = str(_path(name))
+    base = data.pop("extends", None)
+    if base is not None and not isinstance(base, str):
+        raise _refuse(file, "extends", base, "the name or path of a machine")
+    if isinstance(base, str) and base not in names():
+        base = str(_path(name).parent / base)
+    data.setdefault("name", _path(name).stem)
+    tree = _resolve(base, (*seen, name)) if base else {}
+    return _overlay(tree, _entries(data, "", file))
+
+
+def _entries(node: dict[str, Any], prefix: str, file: str) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for key, child in node.items():
+        where = f"{prefix}{key}"
+        if isinstance(child, dict) and "value" in child:
+            tree[key] = _entry(cast(dict[str, Any], child), where, file)
+        elif isinstance(child, dict):
+            tree[key] = _entries(cast(dict[str, Any], child), f"{where}.", file)
+        else:
+            tree[key] = None if child is None else _Entry(_number(child), "", "")
+    return tree
+
+
+def _entry(node: dict[str, Any], where: str, file: str) -> _Entry:
+    for extra in node:
+        if extra not in ("value", "mark", "source"):
+            raise _refuse(file, f"{where}.{extra}", extra, "value, mark, source")
+    mark = node.get("mark", "")
+    if mark not in MARKS:
+        raise _refuse(file, f"{where}.mark", mark, "one of " + ", ".join(MARKS))
+    return _Entry(_number(node["value"]), mark, str(node.get("source", "")))
+
+
+def _number(value: object) -> object:
+    return float(value) if isinstance(value, str) and _FLOAT.fullmatch(value) else value
+
+
+def _overlay(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
+    tree = dict(base)
+    for key, child in top.items():
+        below = tree.get(key)
+        if child is None:
+            tree.pop(key, None)
+        elif isinstance(child, dict) and isinstance(below, dict):
+            tree[key] = _overlay(cast(dict[str, Any], below), cast(dict[str, Any], child))
+        else:
+            tree[key] = child
+    return tree
+
+
+def _values(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _values(child) for key, child in cast(dict[str, Any], tree).items()}
+    return tree.value if isinstance(tree, _Entry) else tree
+
+
+# --- building and comparing, by the rules of the fields
+
+
+def _schema(cls: type, prefix: str) -> dict[str, tuple[type, Rule | None]]:
+    hints = get_type_hints(cls)
+    return {f.name: (hints[f.name], f.metadata.get("rule")) for f in fields(cls)}
+
+
+def _build(data: Mapping[str, Any], file: str) -> Machine:
+    return _build_part(Machine, data, "", file)
+
+
+def _build_part(cls: Any, data: Any, prefix: str, file: str) -> Any:
+    schema = _schema(cls, prefix)
+    if not isinstance(data, Mapping):
+        raise _refuse(file, prefix.rstrip("."), data, "a mapping of " + ", ".join(schema))
+    node = cast(Mapping[str, Any], data)
+    for key in node:
+        if key not in schema:
+            raise _refuse(file, f"{prefix}{key}", key, ", ".join(schema))
+    values: dict[str, Any] = {}
+    for key, (kind, rule) in schema.items():
+        where = f"{prefix}{key}"
+        if key not in node:
+            raise _refuse(file, where, None, rule.allowed if rule else "this key is required")
+        value = node[key]
+        if rule is not None:
+            values[key] = _checked(value, kind, rule, where, file)
+        elif key == "tiers":
+            values[key] = _build_tiers(value, where, file)
+        elif is_dataclass(kind):
+            values[key] = _build_part(kind, value, f"{where}.", file)
+        elif isinstance(value, str):
+            values[key] = value
+        else:
+            raise _refuse(file, where, value, "a string")
+    return cls(**values)
+
+
+def _checked(value: Any, kind: type, rule: Rule, where: str, file: str) -> Any:
+    if not rule.accepts(value):
+        raise _refuse(file, where, value, rule.allowed)
+    return kind(value)
+
+
+def _build_tiers(data: Any, where: str, file: str) -> dict[str, Tier]:
+    node = cast(Mapping[str, Any], data) if isinstance(data, Mapping) else {}
+    for key in node:
+        if key not in TIERS:
+            raise _refuse(file, f"{where}.{key}", key, ", ".join(TIERS))
+    if not node:
+        raise _refuse(file, where, data, "at least one of " + ", ".join(TIERS))
+    return {key: _build_part(Tier, node[key], f"{where}.{key}.", file) for key in TIERS if key in node}
+
+
+def _structure(data: Mapping[str, Any], cls: type, prefix: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, (kind, rule) in _schema(cls, prefix).items():
+        value = data[key]
+        if rule is not None and rule.structure:
+            found[f"{prefix}{key}"] = value
+        elif key == "tiers":
+            for tier, part in value.items():
+                found |= _structure(part, Tier, f"{prefix}{key}.{tier}.")
+        elif rule is None and is_dataclass(kind):
+            found |= _structure(value, kind, f"{prefix}{key}.")
+    return found
