@@ -1,0 +1,39 @@
+# `make demo` and `make test` do all the set-up themselves: a virtual environment in .venv, filled by pip alone.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+JOBS   ?= 2
+
+.PHONY: venv demo test lint types lit pytest bench clean
+
+venv: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+demo: venv
+	$(BIN)/python examples/demo.py
+
+test: lint types lit pytest
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: venv
+	$(BIN)/pyright
+
+lit: venv
+	$(BIN)/lit --quiet -j $(JOBS) test
+
+pytest: venv
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+
+bench: venv
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf build out .pytest_cache .ruff_cache .hypothesis

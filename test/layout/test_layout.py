@@ -1,0 +1,179 @@
+"""The house rules of `docs/design`: one import package over the folders at the root, imports only downward, a fast start."""
+
+import ast
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sambaflow.passes.registry import PASSES, class_name, load_own_pass, module_name
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("dialects", "machine", "frontends", "passes", "backends", "sim", "samba", "tools")
+
+# A floor may import the floors it lists, and itself; the root package is the errors, on the ground.
+FLOORS: dict[str, tuple[str, ...]] = {
+    "machine": (),
+    "dialects": ("machine",),
+    "passes": ("dialects", "machine"),
+    "backends": ("dialects", "machine"),
+    "sim": ("passes", "backends", "dialects", "machine"),
+    "frontends": ("passes", "backends", "dialects", "machine"),
+    "samba": ("sim", "frontends", "passes", "backends", "dialects", "machine"),
+    "tools": ("samba", "sim", "frontends", "passes", "backends", "dialects", "machine"),
+}
+TORCH_FLOORS = ("frontends", "sim", "samba")
+HEAVY = ("torch", "numpy", "scipy", "ortools", "numba", "transformers")
+LAZY_FLOORS = ("dialects", "machine", "passes", "backends")
+
+
+@cache
+def pyproject() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def sources(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def imports_of(tree: ast.AST, *, at_import_time: bool) -> Iterator[str]:
+    """The modules that a file imports; `from sambaflow import machine` is `sambaflow.machine`.
+
+    At import time: not inside functions, nor under TYPE_CHECKING.
+    """
+    for node in ast.iter_child_nodes(tree):
+        match node:
+            case ast.Import():
+                yield from (alias.name for alias in node.names)
+            case ast.ImportFrom(module=str(module)):
+                yield from (f"{module}.{alias.name}" for alias in node.names)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda() if at_import_time:
+                continue
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")) if at_import_time:
+                continue
+            case _:
+                yield from imports_of(node, at_import_time=at_import_time)
+
+
+def test_every_folder_with_code_is_a_listed_package():
+    listed = set(pyproject()["tool"]["setuptools"]["packages"])
+    found = {"sambaflow"}
+    for folder in FOLDERS:
+        for init in (ROOT / folder).rglob("__init__.py"):
+            found.add("sambaflow." + ".".join(init.parent.relative_to(ROOT).parts))
+    assert listed == found
+
+
+def test_every_python_file_lies_in_a_package():
+    homeless = [path for folder in FOLDERS for path in sources(folder) if not (path.parent / "__init__.py").exists()]
+    assert homeless == []
+
+
+def test_package_dir_maps_each_folder():
+    expected = {"sambaflow": "src/sambaflow"} | {f"sambaflow.{folder}": folder for folder in FOLDERS}
+    assert pyproject()["tool"]["setuptools"]["package-dir"] == expected
+
+
+def test_typecheck_links_point_at_the_same_files():
+    links = {link.name: os.readlink(link) for link in (ROOT / "typecheck" / "sambaflow").iterdir()}
+    root_files = [path.name for path in (ROOT / "src" / "sambaflow").iterdir() if path.is_file()]
+    expected = {folder: f"../../{folder}" for folder in FOLDERS}
+    expected |= {name: f"../../src/sambaflow/{name}" for name in root_files}
+    assert links == expected
+
+
+def test_every_data_file_that_is_read_is_installed():
+    data = pyproject()["tool"]["setuptools"]["package-data"]
+    missing = [
+        path.relative_to(ROOT)
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and path.suffix in (".yaml", ".lark", ".json")
+        if not any(path.match(p) for p in data.get("sambaflow." + ".".join(path.parent.relative_to(ROOT).parts), []))
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_imports_point_downward(folder: str):
+    allowed = {folder, "errors", "diagnostics", *FLOORS[folder]}
+    wrong = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in sources(folder)
+        for name in imports_of(ast.parse(path.read_text()), at_import_time=False)
+        if name.startswith("sambaflow.") and (floor := name.split(".")[1]) not in allowed
+        if not floor[0].isupper() and floor != "__version__"
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_torch_is_imported_only_where_it_may_be(folder: str):
+    torch = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in sources(folder)
+        for name in imports_of(ast.parse(path.read_text()), at_import_time=False)
+        if name.split(".")[0] in ("torch", "transformers")
+    ]
+    assert folder in TORCH_FLOORS or torch == []
+
+
+@pytest.mark.parametrize("folder", LAZY_FLOORS)
+def test_heavy_libraries_are_imported_inside_functions(folder: str):
+    heavy = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in sources(folder)
+        for name in imports_of(ast.parse(path.read_text()), at_import_time=True)
+        if name.split(".")[0] in HEAVY
+    ]
+    assert heavy == []
+
+
+def test_samba_opt_starts_without_heavy_libraries():
+    """Not even when all three dialects are met and the longest pipeline is parsed."""
+    program = (
+        "import sys\n"
+        "from sambaflow.tools.samba_opt import SambaOpt\n"
+        "from sambaflow.passes.pipelines import parse_pipeline\n"
+        "tool = SambaOpt(args=[])\n"
+        "[tool.ctx.get_dialect(name) for name in ('samba', 'kernel', 'rdu')]\n"
+        "parse_pipeline('o1')\n"
+        f"print(*[name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout.split(), done.stderr) == ([], "")
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_a_pass_has_one_name_everywhere(name: str):
+    assert load_own_pass(name).name == name
+    assert load_own_pass(name).__name__ == class_name(name)
+    assert (ROOT / "passes" / (module_name(name).split(".")[-1] + ".py")).exists()
+    assert (ROOT / "test" / "passes" / f"{name}.mlir").exists()
+    assert load_own_pass(name).__doc__
+
+
+def test_every_pass_file_is_registered():
+    """A file in `passes/` that defines a pass class is one of PASSES."""
+    registered = {module_name(name).split(".")[-1] for name in PASSES}
+    unregistered = [
+        path.name
+        for path in sorted((ROOT / "passes").glob("*.py"))
+        if path.stem not in registered | {"base"}
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Pass")
+    ]
+    assert unregistered == []
+
+
+def test_test_folder_has_no_packages():
+    """Import mode importlib: files are found by path, so their names must differ instead."""
+    assert list((ROOT / "test").rglob("__init__.py")) == []
+    names = [path.name for path in (ROOT / "test").rglob("test_*.py")]
+    assert len(names) == len(set(names))
