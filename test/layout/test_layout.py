@@ -1,4 +1,4 @@
-"""The house rules of `docs/design`: one import package over the folders at the root, imports only downward, a fast start."""
+"""The house rules: one import package over the folders at the root, imports only downward, a fast start."""
 
 import ast
 import os
