@@ -1,0 +1,229 @@
+"""Questions about a stage, answered once from the interface: which dims, which elements, how many bytes, what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import ceil, prod
+from typing import cast
+
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import AnyFloat, Float32Type, FloatAttr, IntegerType
+from xdsl.ir import Attribute, BlockArgument, Operation, OpResult, SSAValue
+from xdsl.ir.affine import AffineMap
+
+from sambaflow.dialects.kernel.affine import Interval, full_ranges, interval, linear, used_dims
+from sambaflow.dialects.kernel.stage import Stage, block_shape, element_type, region_yield
+from sambaflow.machine.opcodes import DTYPES
+
+BLOCK = 128
+"""Points that a reduction folds before partial results are combined (the numeric contract)."""
+
+_MONOIDS = {
+    "arith.addf": "add",
+    "arith.addi": "add",
+    "arith.mulf": "mul",
+    "arith.muli": "mul",
+    "arith.maximumf": "max",
+    "arith.maxnumf": "max",
+    "arith.maxsi": "max",
+    "arith.minimumf": "min",
+    "arith.minnumf": "min",
+    "arith.minsi": "min",
+    "arith.andi": "and",
+    "arith.ori": "or",
+}
+
+
+# ---- dims and maps
+
+
+def map_dims(map: AffineMap) -> tuple[int, ...]:
+    """The dimensions that a map uses, ascending."""
+    return tuple(sorted({d for expr in map.results for d in used_dims(expr)}))
+
+
+def reduction_dims(stage: Stage) -> tuple[int, ...]:
+    """The reduction dimensions."""
+    return stage.domain.data.dims("reduction")
+
+
+def parallel_dims(stage: Stage) -> tuple[int, ...]:
+    """The parallel dimensions."""
+    return stage.domain.data.dims("parallel")
+
+
+def sequential_dim(stage: Stage) -> int | None:
+    """The sequential dimension, if there is one."""
+    dims = stage.domain.data.dims("sequential")
+    return dims[0] if dims else None
+
+
+def is_elementwise(stage: Stage) -> bool:
+    """Whether every point reads its own elements and writes its own: no accumulators, no symbols, a body on elements, and
+    result maps that are permutations of the domain."""
+    return (
+        stage.RULES.body
+        and not stage.RULES.accumulators
+        and not stage.bound_inputs
+        and stage.predicate is None
+        and stage.tied is None
+        and not any(stage.input_blocks)
+        and all(len(m.results) == m.num_dims and m.is_projected_permutation() for m in stage.result_maps)
+    )
+
+
+# ---- accesses of a tile
+
+
+def access_range(map: AffineMap, ranges: Sequence[Interval], block: Sequence[int] = ()) -> tuple[Interval | None, ...]:
+    """Per coordinate the least and greatest index touched when dimension i runs over ranges[i], not clamped to the operand
+    (what is outside is padding); None where a symbol decides. The halo of a tile is this range beyond its neighbours'."""
+    sizes = (1,) * (len(map.results) - len(block)) + tuple(block)
+    bounds = (interval(linear(expr, ranges), ranges) for expr in map.results)
+    return tuple(None if b is None else (b[0], b[1] + size - 1) for b, size in zip(bounds, sizes, strict=True))
+
+
+def window(map: AffineMap, shape: Sequence[int], tile: Sequence[int], block: Sequence[int] = ()) -> tuple[int, ...]:
+    """The extent of what a tile touches, per coordinate, clamped to the operand; all of it where a symbol decides."""
+    spans = access_range(map, full_ranges(tile), block)
+    return tuple(
+        extent if span is None else min(extent, span[1] - span[0] + 1)
+        for span, extent in zip(spans, shape, strict=True)
+    )
+
+
+def tile_elements(stage: Stage, operand: int, tile: Sequence[int]) -> int:
+    """Elements that one tile delivers from an input (operand < number of inputs) or writes to a result: distinct
+    coordinates, at most one per point (times the block)."""
+    values = (*stage.operands, *stage.results)
+    map = stage.maps.data[operand].data
+    block = operand_block(stage, operand)
+    shape = cast(Attribute, values[operand].type)
+    touched = prod(window(map, block_shape(shape), tile, block))
+    points = prod(tile[d] for d in map_dims(map)) * prod(block)
+    symbolic = any(span is None for span in access_range(map, full_ranges(tile), block))
+    if symbolic:
+        return prod(tile[d] for d in {*map_dims(map), *_bound_dims(stage)}) * prod(block)
+    return min(touched, points)
+
+
+def operand_bytes(stage: Stage, operand: int, tile: Sequence[int]) -> int:
+    """Bytes of `tile_elements`. Inputs are numbered first, then results."""
+    values = (*stage.operands, *stage.results)
+    return tile_elements(stage, operand, tile) * element_bytes(values[operand].type)
+
+
+def operand_block(stage: Stage, operand: int) -> tuple[int, ...]:
+    """The shape of what one point reads of an input or writes of a result; () is one element."""
+    if operand < len(stage.operands):
+        return stage.input_blocks[operand]
+    yielded = stage.yielded
+    return block_shape(yielded[operand - len(stage.operands)].type) if yielded else ()
+
+
+def element_bytes(type: Attribute) -> int:
+    """Bytes of one element in memory."""
+    return DTYPES[dtype_name(type)].bytes
+
+
+def dtype_name(type: Attribute) -> str:
+    """The name of an element type in the opcode table: "bf16", "i64"."""
+    return str(element_type(type))
+
+
+def _bound_dims(stage: Stage) -> tuple[int, ...]:
+    return tuple(d for i in stage.bound_inputs for d in map_dims(stage.input_maps[i]))
+
+
+def tile_grid(extents: Sequence[int], tile: Sequence[int], order: Sequence[int]) -> Iterator[tuple[Interval, ...]]:
+    """The tiles of a domain in the order of its loops (outermost first), ragged edges clamped, as intervals per dimension."""
+    counts = [ceil(extents[d] / tile[d]) for d in order]
+    for step in product(*map(range, counts)):
+        place = dict(zip(order, step, strict=True))
+        yield tuple((place[d] * tile[d], min((place[d] + 1) * tile[d], extents[d]) - 1) for d in range(len(extents)))
+
+
+def tile_count(stage: Stage) -> int:
+    """Firings of one execution of the stage: tiles of its mapping, 1 without."""
+    mapping = stage.tiling
+    return prod(ceil(e / t) for e, t in zip(stage.extents, mapping.tile, strict=True)) if mapping else 1
+
+
+# ---- bodies
+
+
+def body_ops(stage: Stage) -> Iterator[Operation]:
+    """The ops of body and finish that are instructions or stages (not constants and yields)."""
+    for region in (stage.body, stage.finish):
+        if (block := region.blocks.first) is not None:
+            for op in block.ops:
+                if op.name not in ("arith.constant", "kernel.yield", "kernel.index"):
+                    yield op
+
+
+def extended(value: SSAValue) -> SSAValue:
+    """What `arith.extf` extends, else the value itself."""
+    owner = value.owner
+    return owner.input if isinstance(owner, arith.ExtFOp) else value
+
+
+def multiply_accumulate(stage: Stage) -> tuple[int, int] | None:
+    """(a, b): the inputs whose products a body `acc + a * b` sums in f32; None for any other body."""
+    block = stage.body.blocks.first
+    if block is None or len(stage.init_constants) != 1:
+        return None
+    init = stage.init_constants[0]
+    if not isinstance(init, FloatAttr) or not isinstance(init.type, Float32Type) or init.value.data != 0.0:
+        return None
+    count, yielded = len(stage.operands), region_yield(stage.body).operands
+    total = yielded[0].owner if len(yielded) == 1 else None
+    if not isinstance(total, arith.AddfOp):
+        return None
+    accumulator = block.args[count]
+    terms = [value for value in total.operands if value is not accumulator]
+    factor = terms[0].owner if len(terms) == 1 else None
+    if not isinstance(factor, arith.MulfOp):
+        return None
+    sources = [extended(value) for value in factor.operands]
+    if all(isinstance(s, BlockArgument) and s.owner is block and s.index < count for s in sources):
+        a, b = (cast(BlockArgument, s).index for s in sources)
+        return a, b
+    return None
+
+
+def implied_combine(stage: Stage) -> tuple[str, ...] | None:
+    """Per accumulator "add", "mul", "max", "min", "and" or "or" when the body is `acc op f(inputs)` for each, so that partial
+    results merge by the same op; None when the body defines no merge (or there are no accumulators)."""
+    block = stage.body.blocks.first
+    if block is None or not stage.init_constants or "sequential" in stage.kinds:
+        return None
+    names: list[str] = []
+    count = len(stage.operands)
+    accumulators = block.args[count:]
+    for accumulator, value in zip(accumulators, region_yield(stage.body).operands, strict=False):
+        owner = value.owner
+        if not isinstance(owner, Operation) or owner.name not in _MONOIDS:
+            return None
+        if accumulator not in owner.operands or accumulator.uses.get_length() != 1:
+            return None
+        names.append(_MONOIDS[owner.name])
+    return tuple(names)
+
+
+def merge_op(stage: Stage, accumulator: int) -> str:
+    """The name of the body op that merges partial results of an accumulator of `implied_combine`."""
+    value = region_yield(stage.body).operands[accumulator]
+    return cast(OpResult, value).op.name
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Instructions per point by class, of the body and (once per output point) of `finish`."""
+
+    body: dict[str, int]
+    finish: dict[str, int]
+
+
+_KEPT = (ceil, AnyFloat, IntegerType)

@@ -1,0 +1,137 @@
+"""Attributes and types of the kernel dialect: iteration domains and mappings.
+
+#kernel.domain<4 parallel, 16 parallel, 8 reduction>
+#kernel.mapping<tile = [2, 16, 8], par = [1, 4, 1], order = [0, 1, 2], hold = [1, 2]>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal, cast
+
+from xdsl.ir import Data, ParametrizedAttribute, TypeAttribute
+from xdsl.irdl import irdl_attr_definition
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+
+IteratorKind = Literal["parallel", "reduction", "sequential"]
+ITERATOR_KINDS: tuple[IteratorKind, ...] = ("parallel", "reduction", "sequential")
+
+
+@dataclass(frozen=True)
+class Domain:
+    """An iteration domain: the extent and the kind of each dimension, outermost first."""
+
+    extents: tuple[int, ...]
+    kinds: tuple[IteratorKind, ...]
+
+    @staticmethod
+    def of(parallel: Sequence[int] = (), reduction: Sequence[int] = (), sequential: Sequence[int] = ()) -> Domain:
+        """Parallel dimensions first, then the sequential one, then the reduction dimensions."""
+        groups: tuple[tuple[Sequence[int], IteratorKind], ...] = (
+            (parallel, "parallel"),
+            (sequential, "sequential"),
+            (reduction, "reduction"),
+        )
+        kinds = tuple(chain.from_iterable((kind,) * len(extents) for extents, kind in groups))
+        return Domain((*parallel, *sequential, *reduction), kinds)
+
+    @property
+    def rank(self) -> int:
+        """The number of dimensions."""
+        return len(self.extents)
+
+    def dims(self, *kinds: IteratorKind) -> tuple[int, ...]:
+        """The dimensions of the given kinds, ascending."""
+        return tuple(d for d, kind in enumerate(self.kinds) if kind in kinds)
+
+
+@irdl_attr_definition
+class DomainAttr(Data[Domain]):
+    """`#kernel.domain<4 parallel, 8 reduction>`: an iteration domain."""
+
+    name = "kernel.domain"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> Domain:
+        """Parse `<4 parallel, 8 reduction>`."""
+
+        def dimension() -> tuple[int, IteratorKind]:
+            extent = parser.parse_integer(allow_boolean=False, context_msg=" for the extent of a dimension")
+            kind = parser.parse_keyword_in(ITERATOR_KINDS, " for the iterator kind")
+            return extent, cast(IteratorKind, kind)
+
+        dims = parser.parse_comma_separated_list(parser.Delimiter.ANGLE, dimension, " in a domain")
+        return Domain(tuple(extent for extent, _ in dims), tuple(kind for _, kind in dims))
+
+    def print_parameter(self, printer: Printer) -> None:
+        """Print `<4 parallel, 8 reduction>`."""
+        dims = (f"{extent} {kind}" for extent, kind in zip(self.data.extents, self.data.kinds, strict=True))
+        printer.print_string(f"<{', '.join(dims)}>")
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """How a stage's domain is cut and spread. All but `hold` have one entry per dimension of the domain.
+
+    tile:  points along each dimension that one firing of the stage takes, over all its PCUs
+    par:   PCUs side by side along each dimension; each takes ceil(tile / par) points of a firing. More than one along a
+           reduction dimension only up to its `split`
+    order: the loops of the tile grid, outermost first (a permutation of the dimensions)
+    hold:  per input, how many outer loops of `order` refill its buffer: 0 is loaded once, rank is loaded at every firing
+    """
+
+    tile: tuple[int, ...]
+    par: tuple[int, ...]
+    order: tuple[int, ...]
+    hold: tuple[int, ...]
+
+
+@irdl_attr_definition
+class MappingAttr(Data[Mapping]):
+    """`#kernel.mapping<tile = [2, 8], par = [1, 1], order = [0, 1], hold = [2, 1]>`: tiles, PCUs and loop order."""
+
+    name = "kernel.mapping"
+
+    @staticmethod
+    def of(
+        tile: Sequence[int], par: Sequence[int] = (), order: Sequence[int] = (), hold: Sequence[int] = ()
+    ) -> MappingAttr:
+        """A mapping with one PCU and row-major order unless given."""
+        rank = len(tile)
+        return MappingAttr(
+            Mapping(tuple(tile), tuple(par) or (1,) * rank, tuple(order) or tuple(range(rank)), tuple(hold))
+        )
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> Mapping:
+        """Parse `<tile = [..], par = [..], order = [..], hold = [..]>`."""
+
+        def numbers(name: str) -> tuple[int, ...]:
+            parser.parse_keyword(name)
+            parser.parse_punctuation("=")
+            return tuple(parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer))
+
+        with parser.in_angle_brackets():
+            tile = numbers("tile")
+            parser.parse_punctuation(",")
+            par = numbers("par")
+            parser.parse_punctuation(",")
+            order = numbers("order")
+            parser.parse_punctuation(",")
+            hold = numbers("hold")
+        return Mapping(tile, par, order, hold)
+
+    def print_parameter(self, printer: Printer) -> None:
+        """Print `<tile = [..], par = [..], order = [..], hold = [..]>`."""
+        fields = ((name, list(getattr(self.data, name))) for name in ("tile", "par", "order", "hold"))
+        printer.print_string(f"<{', '.join(f'{name} = {values}' for name, values in fields)}>")
+
+
+@irdl_attr_definition
+class TokenType(ParametrizedAttribute, TypeAttribute):
+    """`!kernel.token`: orders a load or store after a store of the same tensor."""
+
+    name = "kernel.token"
