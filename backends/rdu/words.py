@@ -5,8 +5,10 @@
     │ opcode │ dtype  │ destination  │ source a  │ source b  │ source c  │
     └────────┴────────┴──────────────┴───────────┴───────────┴───────────┘
 
-Opcode and dtype are the numbers of `machine.opcodes`; what dtype selects is said there. An operand is 3 bits of kind and 9
-bits of number. A program is straight-line: every register is written before it is read, and what it yields is a `mov` to
+Opcode and dtype are the numbers of `machine.opcodes`; what dtype selects is said there. An operand is 3 bits of
+kind and 9
+bits of number. A program is straight-line: every register is written before it is read, and what it yields is a
+`mov` to
 an output port or an accumulator. Accumulators read as they stood before the program began.
 """
 
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
+from sambaflow.dialects.rdu.instructions import RESULTS
 from sambaflow.errors import PefError
 from sambaflow.machine.opcodes import BY_NAME, BY_NUMBER, DTYPE_BY_NUMBER, DTYPES, Opcode
 
@@ -134,10 +137,6 @@ def decode_program(words: Iterable[int]) -> list[Instruction]:
 def results(instruction: Instruction) -> int:
     """How many consecutive registers an instruction writes."""
     return RESULTS.get(instruction.opcode.name, 1)
-
-
-RESULTS: dict[str, int] = {"insert_sorted": 2}
-"""Instructions with several results (values and indices of a sorted list); all others have one."""
 
 
 def disassemble(words: Iterable[int]) -> str:

@@ -1,0 +1,297 @@
+"""Attributes and types of the rdu dialect, and short ways to make and read dense arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from xdsl.dialects.builtin import (
+    DenseArrayBase,
+    DenseIntElementsAttr,
+    DenseIntOrFPElementsAttr,
+    IntAttr,
+    NoneType,
+    StringAttr,
+    TensorType,
+    i64,
+)
+from xdsl.ir import Attribute, Data, ParametrizedAttribute, TypeAttribute
+from xdsl.irdl import irdl_attr_definition
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+from xdsl.utils.exceptions import VerifyException
+
+from sambaflow.dialects.rdu.dtypes import DTYPE_BYTES, TOKEN, dtype_name
+
+Row = tuple[int, ...]
+
+
+@lru_cache(maxsize=4096)
+def _array(values: Row) -> DenseArrayBase[Any]:
+    return DenseArrayBase.from_list(i64, values)
+
+
+def array(values: Iterable[int]) -> DenseArrayBase[Any]:
+    """`array<i64: ...>` of a few numbers (attributes are shared between ops)."""
+    return _array(tuple(map(int, values)))
+
+
+def values(attribute: DenseArrayBase[Any] | None) -> Row:
+    """The numbers of a dense array; none if it is absent."""
+    return () if attribute is None else attribute.get_values()
+
+
+def table(rows: Sequence[Sequence[int]], columns: int) -> DenseIntElementsAttr:
+    """`dense<...> : tensor<rows x columns x i64>`: for many numbers, which print as hex and parse in milliseconds."""
+    flat = [int(value) for row in rows for value in row]
+    return DenseIntOrFPElementsAttr.from_list(TensorType(i64, [len(rows), columns]), flat)
+
+
+def rows(attribute: DenseIntElementsAttr | None) -> list[Row]:
+    """The rows of a `table`; none if it is absent."""
+    if attribute is None:
+        return []
+    flat: Row = attribute.get_values()  # pyright: ignore[reportAssignmentType]
+    _, columns = attribute.get_shape()
+    return [flat[i : i + columns] for i in range(0, len(flat), columns)] if columns else []
+
+
+@irdl_attr_definition
+class TargetAttr(ParametrizedAttribute):
+    """The machine that a module is compiled for: its name or the path of its file, tiles per chip, chips.
+
+    `rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 8>`
+    """
+
+    name = "rdu.target"
+    machine: StringAttr
+    tiles: IntAttr
+    chips: IntAttr
+
+    def __init__(self, machine: str | StringAttr, tiles: int | IntAttr, chips: int | IntAttr) -> None:
+        super().__init__(
+            StringAttr(machine) if isinstance(machine, str) else machine,
+            IntAttr(tiles) if isinstance(tiles, int) else tiles,
+            IntAttr(chips) if isinstance(chips, int) else chips,
+        )
+
+    def verify(self) -> None:
+        for key, number in (("tiles", self.tiles), ("chips", self.chips)):
+            if number.data < 1:
+                raise VerifyException(f"{key} = {number.data}: at least 1 is needed")
+
+    def print_parameters(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string("machine = ")
+            printer.print_string_literal(self.machine.data)
+            printer.print_string(f", tiles = {self.tiles.data}, chips = {self.chips.data}")
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
+        with parser.in_angle_brackets():
+            parser.parse_keyword("machine")
+            parser.parse_punctuation("=")
+            machine = parser.parse_str_literal()
+            numbers: list[IntAttr] = []
+            for key in ("tiles", "chips"):
+                parser.parse_punctuation(",")
+                parser.parse_keyword(key)
+                parser.parse_punctuation("=")
+                numbers.append(IntAttr(parser.parse_integer(allow_boolean=False, allow_negative=False)))
+        return (StringAttr(machine), *numbers)
+
+
+@irdl_attr_definition
+class StreamType(ParametrizedAttribute, TypeAttribute):
+    """A stream: windows of a tile type, handed over `count` times in one execution of the section.
+
+    `!rdu.stream<tensor<64x128xbf16>, 32>`; a stream that only says "done" has no tile: `!rdu.stream<none, 1>`.
+    """
+
+    name = "rdu.stream"
+    tile: Attribute
+    count: IntAttr
+
+    def __init__(self, tile: Attribute, count: int | IntAttr) -> None:
+        super().__init__(tile, IntAttr(count) if isinstance(count, int) else count)
+
+    @property
+    def dtype(self) -> str:
+        """The name of the element type; "token" when there is none."""
+        return dtype_name(self.tile.element_type) or "" if isinstance(self.tile, TensorType) else TOKEN
+
+    @property
+    def element_type(self) -> Attribute | None:
+        return self.tile.element_type if isinstance(self.tile, TensorType) else None
+
+    @property
+    def tile_elements(self) -> int:
+        """Elements of one window."""
+        if not isinstance(self.tile, TensorType):
+            return 0
+        product = 1
+        for extent in self.tile.get_shape():
+            product *= extent
+        return product
+
+    @property
+    def tile_bytes(self) -> int:
+        """Bytes of one window."""
+        return self.tile_elements * DTYPE_BYTES[self.dtype]
+
+    def verify(self) -> None:
+        if not isinstance(self.tile, TensorType | NoneType):
+            raise VerifyException(f"a stream carries tensors, or none: not {self.tile}")
+        if isinstance(self.tile, TensorType):
+            if not self.tile.has_static_shape():
+                raise VerifyException(f"the tile of a stream has a static shape: not {self.tile}")
+            if dtype_name(self.tile.element_type) is None:
+                raise VerifyException(f"no unit handles elements of type {self.tile.element_type}")
+        if self.count.data < 1:
+            raise VerifyException(f"a stream hands over at least one window, not {self.count.data}")
+
+    def print_parameters(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_attribute(self.tile)
+            printer.print_string(f", {self.count.data}")
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
+        with parser.in_angle_brackets():
+            tile = parser.parse_type()
+            parser.parse_punctuation(",")
+            count = parser.parse_integer(allow_boolean=False, allow_negative=False)
+        return tile, IntAttr(count)
+
+
+@dataclass(frozen=True)
+class AccessData:
+    """The numbers of an access pattern; `backends.rdu.image.Access` says what they mean."""
+
+    strides: Row
+    base: int = 0
+    bounds: tuple[Row, ...] = ()
+    pad: int | None = None
+    index_ports: Row = ()
+    index_strides: Row = ()
+    bound_index: tuple[Row, ...] = ()
+    """One row per bound, one column per index; may be left out when no bound has an index term."""
+
+    def complaint(self) -> str | None:
+        """What is wrong with it, if anything."""
+        rank, indices = len(self.strides), len(self.index_ports)
+        if any(len(row) != rank + 2 for row in self.bounds):
+            return f"a bound of {rank} strides has {rank + 2} numbers: base, strides, extent"
+        if len(self.index_strides) != indices:
+            return f"{indices} index ports have {len(self.index_strides)} index strides"
+        if self.bound_index and (
+            len(self.bound_index) != len(self.bounds) or any(len(row) != indices for row in self.bound_index)
+        ):
+            return f"bound_index has one row per bound ({len(self.bounds)}), one column per index ({indices})"
+        if self.pad is not None and not 0 <= self.pad < 1 << 64:
+            return f"pad {self.pad} is not the raw bits of an element"
+        return None
+
+
+def _print_access(printer: Printer, data: AccessData) -> None:
+    printer.print_string("[" + ", ".join(map(str, data.strides)) + "]")
+    if data.base:
+        printer.print_string(f" base {data.base}")
+    for key, nested in (("bounds", data.bounds), ("bound_index", data.bound_index)):
+        if nested:
+            text = ", ".join("[" + ", ".join(map(str, row)) + "]" for row in nested)
+            printer.print_string(f" {key} [{text}]")
+    if data.pad is not None:
+        printer.print_string(f" pad {data.pad}")
+    for key, row in (("index_ports", data.index_ports), ("index_strides", data.index_strides)):
+        if row:
+            printer.print_string(f" {key} [" + ", ".join(map(str, row)) + "]")
+
+
+def _parse_row(parser: AttrParser) -> Row:
+    return tuple(parser.parse_comma_separated_list(AttrParser.Delimiter.SQUARE, parser.parse_integer))
+
+
+def _parse_rows(parser: AttrParser) -> tuple[Row, ...]:
+    return tuple(parser.parse_comma_separated_list(AttrParser.Delimiter.SQUARE, lambda: _parse_row(parser)))
+
+
+def _parse_access(parser: AttrParser) -> AccessData:
+    position = parser.pos
+    found: dict[str, Any] = {"strides": _parse_row(parser)}
+    keys = {
+        "base": parser.parse_integer,
+        "bounds": lambda: _parse_rows(parser),
+        "bound_index": lambda: _parse_rows(parser),
+        "pad": parser.parse_integer,
+        "index_ports": lambda: _parse_row(parser),
+        "index_strides": lambda: _parse_row(parser),
+    }
+    for key, parse in keys.items():
+        if parser.parse_optional_keyword(key) is not None:
+            found[key] = parse()
+    data = AccessData(**found)
+    if (complaint := data.complaint()) is not None:
+        parser.raise_error(complaint, position)
+    return data
+
+
+@irdl_attr_definition
+class AccessAttr(Data[AccessData]):
+    """An access pattern: the stride of each counter of the domain, then what is not the default.
+
+    `#rdu.access<[64, 1] base 128 bounds [[-1, 1, 0, 16]] pad 0>`: point (x, y) is element 128 + 64 x + y; reads where
+    0 <= x - 1 < 16 does not hold give the bits 0. `index_ports [1] index_strides [64]` adds 64 times what port 1
+    delivers.
+    """
+
+    name = "rdu.access"
+
+    def print_parameter(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            _print_access(printer, self.data)
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> AccessData:
+        with parser.in_angle_brackets():
+            return _parse_access(parser)
+
+    @property
+    def rank(self) -> int:
+        return len(self.data.strides)
+
+
+@dataclass(frozen=True)
+class PortData:
+    """A port of a PMU: the extents of its domain and the access pattern over it."""
+
+    extents: Row
+    access: AccessData
+
+
+@irdl_attr_definition
+class PortAttr(Data[PortData]):
+    """A read or write port of a PMU group: its domain, and the access pattern over it.
+
+    `#rdu.port<[16, 128] : [1, 16]>` delivers a 128 x 16 buffer transposed.
+    """
+
+    name = "rdu.port"
+
+    def print_parameter(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string("[" + ", ".join(map(str, self.data.extents)) + "] : ")
+            _print_access(printer, self.data.access)
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> PortData:
+        with parser.in_angle_brackets():
+            position = parser.pos
+            extents = _parse_row(parser)
+            parser.parse_punctuation(":")
+            access = _parse_access(parser)
+            if len(extents) != len(access.strides):
+                parser.raise_error(f"{len(extents)} extents have {len(access.strides)} strides", position)
+            return PortData(extents, access)

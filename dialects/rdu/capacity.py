@@ -1,0 +1,60 @@
+"""Does a program fit its target: units, bytes of buffers, places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sambaflow.dialects.rdu.attributes import Row, values
+from sambaflow.dialects.rdu.grid import Grid, grid_of
+from sambaflow.dialects.rdu.program import ProgramOp, SectionOp, machine_of
+from sambaflow.dialects.rdu.units import PmuOp
+from sambaflow.errors import SambaError
+from sambaflow.machine import Budget, Demand, shortfalls
+
+
+def demand_of(section: SectionOp) -> Demand:
+    """Units and buffer bytes that a section takes."""
+    counts = {"pcu": 0, "pmu": 0, "agcu": 0}
+    held = 0
+    for unit in section.units:
+        counts[unit.RESOURCE] += unit.units
+        if isinstance(unit, PmuOp):
+            held += unit.depth.value.data * unit.window_bytes.value.data
+    return Demand(counts["pcu"], counts["pmu"], counts["agcu"], held)
+
+
+def complaints(program: ProgramOp) -> Iterator[str]:
+    """What does not fit, a sentence each."""
+    try:
+        machine = machine_of(program)
+        budget = machine.target(chips=program.target.chips.data, tiles=program.target.tiles.data)
+    except SambaError as error:
+        yield error.message
+        return
+    grid = grid_of(machine, budget)
+    for section in program.sections:
+        for text in _section_complaints(section, budget, grid):
+            yield f"section @{section.sym_name.data}: {text}"
+    for schedule in program.schedules:
+        for launch, _ in schedule.launches:
+            chips = values(launch.chips)
+            if any(chip not in range(budget.chips) for chip in chips):
+                yield f"schedule @{schedule.sym_name.data}: launch on chips {list(chips)}, target has {budget.chips}"
+
+
+def _section_complaints(section: SectionOp, budget: Budget, grid: Grid) -> Iterator[str]:
+    for short in shortfalls(demand_of(section), budget):
+        yield str(short)
+    allowed = {resource: frozenset(grid.places(resource)) for resource in ("pcu", "pmu", "agcu")}
+    taken: dict[Row, int] = {}
+    for i, unit in enumerate(section.units):
+        if isinstance(unit, PmuOp):
+            held, room = unit.depth.value.data * unit.window_bytes.value.data, unit.units * budget.pmu_bytes
+            if held > room:
+                yield f"unit {i} ({unit.name}) holds {held} bytes in {unit.units} PMUs of {budget.pmu_bytes}"
+        for place in unit.places:
+            if place not in allowed[unit.RESOURCE]:
+                yield f"unit {i} ({unit.name}): there is no {unit.RESOURCE.upper()} at {place}"
+            elif place in taken:
+                yield f"unit {i} ({unit.name}) stands at {place}, where unit {taken[place]} is"
+            taken[place] = i

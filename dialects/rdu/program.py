@@ -1,0 +1,662 @@
+"""The frame of a program: symbols in memory, sections of units, schedules of launches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DenseArrayBase,
+    DenseIntOrFPElementsAttr,
+    IntegerAttr,
+    IntegerType,
+    ModuleOp,
+    StringAttr,
+    SymbolNameConstraint,
+    SymbolRefAttr,
+    TensorType,
+)
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.irdl import (
+    IRDLOperation,
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    opt_prop_def,
+    prop_def,
+    region_def,
+    traits_def,
+)
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.traits import HasParent, IsolatedFromAbove, NoTerminator
+from xdsl.utils.exceptions import VerifyException
+
+from sambaflow.dialects.rdu.attributes import Row, TargetAttr, array, rows, table, values
+from sambaflow.dialects.rdu.dtypes import DTYPE_BYTES, dtype_name
+from sambaflow.dialects.rdu.units import StoreOp, UnitOp, number
+
+if TYPE_CHECKING:
+    from sambaflow.machine import Machine
+
+ROLES = ("input", "param", "buffer", "state", "output", "temp", "constant")
+TIERS = ("hbm", "ddr")
+ORCHESTRATIONS = ("hardware", "software")
+
+Array = DenseArrayBase[IntegerType]
+Table = DenseIntOrFPElementsAttr
+
+
+@lru_cache(maxsize=65536)
+def symbol_ref(name: str) -> SymbolRefAttr:
+    """`@name` (attributes are shared between ops)."""
+    return SymbolRefAttr(name)
+
+
+@irdl_op_definition
+class ProgramOp(IRDLOperation):
+    """All that one PEF holds: the target, then symbols, sections and schedules.
+
+    rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> { ... }
+
+    `machine_data`: the resolved machine as JSON, where it is not what `machine.load` gives for the target's name.
+    Symbols, sections and schedules have a name space each.
+    """
+
+    name = "rdu.program"
+
+    target = prop_def(TargetAttr)
+    machine_data = opt_prop_def(StringAttr)
+    body = region_def("single_block")
+
+    traits = traits_def(NoTerminator(), IsolatedFromAbove(), HasParent(ModuleOp))
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def __init__(self, target: TargetAttr, ops: Sequence[Operation] = (), machine_data: str | None = None) -> None:
+        data = None if machine_data is None else StringAttr(machine_data)
+        super().__init__(properties={"target": target, "machine_data": data}, regions=[Region(Block(ops))])
+
+    @property
+    def symbols(self) -> list[SymbolOp]:
+        return [op for op in self.body.block.ops if isinstance(op, SymbolOp)]
+
+    @property
+    def sections(self) -> list[SectionOp]:
+        return [op for op in self.body.block.ops if isinstance(op, SectionOp)]
+
+    @property
+    def schedules(self) -> list[ScheduleOp]:
+        return [op for op in self.body.block.ops if isinstance(op, ScheduleOp)]
+
+    def verify_(self) -> None:
+        seen: set[tuple[str, str]] = set()
+        for op in self.body.block.ops:
+            if not isinstance(op, SymbolOp | SectionOp | ScheduleOp):
+                raise VerifyException(f"holds symbols, sections and schedules, not {op.name}")
+            key = (op.name, op.sym_name.data)
+            if key in seen:
+                raise VerifyException(f"two {op.name} are called @{op.sym_name.data}")
+            seen.add(key)
+        symbols = {op.sym_name.data: op for op in self.symbols}
+        sections = {op.sym_name.data: op for op in self.sections}
+        for schedule in self.schedules:
+            schedule.verify_against(symbols, sections)
+        check_capacity(self)
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_attribute(self.target)
+        _print_rest(self, printer, ("target",), keyword=" attributes")
+        printer.print_string(" ")
+        printer.print_region(self.body, print_empty_block=False)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> ProgramOp:
+        known: dict[str, Attribute] = {"target": parser.parse_attribute()}
+        return _split(cls, known, _attributes(parser), [_region(parser)])
+
+
+def check_capacity(program: ProgramOp) -> None:
+    """Every section fits its part of a chip: units, bytes of its buffers, coordinates. VerifyException if not."""
+    from sambaflow.dialects.rdu.capacity import complaints
+
+    for complaint in complaints(program):
+        raise VerifyException(complaint)
+
+
+def machine_of(program: ProgramOp) -> Machine:
+    """The machine that a program is for. MachineError when its file is wrong or missing."""
+    import json
+
+    from sambaflow import machine
+
+    if program.machine_data is None:
+        return machine.load(program.target.machine.data)
+    return machine.from_dict(json.loads(program.machine_data.data))
+
+
+@irdl_op_definition
+class SymbolOp(IRDLOperation):
+    """A tensor in memory; the type is what one chip holds.
+
+    rdu.symbol @"model.embed.weight" param tensor<1024x64xbf16> {shard = array<i64: 0, 1, 8>, tier = "hbm",
+                                                                address = 4096 : i64, first = 0 : i64, last = 7 : i64}
+
+    `shard`: dimension, outer, chips. `tier`, `address`, and the lifetime `first`, `last` (launch numbers,
+    inclusive) are
+    set by rdu-plan-memory. `data`: the elements of a constant.
+    """
+
+    name = "rdu.symbol"
+
+    sym_name = prop_def(SymbolNameConstraint())
+    role = prop_def(StringAttr)
+    type = prop_def(TensorType)
+    shard = opt_prop_def(Array)
+    tier = opt_prop_def(StringAttr)
+    address = opt_prop_def(IntegerAttr)
+    first = opt_prop_def(IntegerAttr)
+    last = opt_prop_def(IntegerAttr)
+    data = opt_prop_def(DenseIntOrFPElementsAttr)
+
+    traits = traits_def(HasParent(ProgramOp))
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def __init__(
+        self,
+        name: str,
+        role: str,
+        type: TensorType[Any],
+        *,
+        shard: Row | None = None,
+        data: DenseIntOrFPElementsAttr | None = None,
+    ) -> None:
+        properties: dict[str, Attribute | None] = {
+            "sym_name": StringAttr(name),
+            "role": StringAttr(role),
+            "type": type,
+            "shard": None if shard is None else array(shard),
+            "data": data,
+        }
+        super().__init__(properties=properties)
+
+    @property
+    def shape(self) -> Row:
+        return self.type.get_shape()
+
+    @property
+    def dtype(self) -> str:
+        return dtype_name(self.type.element_type) or ""
+
+    @property
+    def bytes(self) -> int:
+        """Bytes on one chip."""
+        product = DTYPE_BYTES[self.dtype]
+        for extent in self.shape:
+            product *= extent
+        return product
+
+    def place(self, tier: str, address: int, first: int, last: int) -> None:
+        """Set where the symbol lives, and from which launch to which."""
+        self.properties |= {
+            "tier": StringAttr(tier),
+            "address": number(address),
+            "first": number(first),
+            "last": number(last),
+        }
+
+    def verify_(self) -> None:
+        if self.role.data not in ROLES:
+            raise VerifyException(f"role is one of {', '.join(ROLES)}, not {self.role.data}")
+        if not self.type.has_static_shape() or not self.dtype:
+            raise VerifyException(f"a symbol has a static shape and elements that units handle, not {self.type}")
+        if self.tier is not None and self.tier.data not in TIERS:
+            raise VerifyException(f"tier is one of {', '.join(TIERS)}, not {self.tier.data}")
+        if self.address is not None and self.address.value.data < 0:
+            raise VerifyException("an address is at least 0")
+        if (self.role.data == "constant") != (self.data is not None):
+            raise VerifyException("a constant has data, other symbols have none")
+        if self.data is not None and self.data.type != self.type:
+            raise VerifyException(f"data of type {self.data.type} for a constant of type {self.type}")
+        if self.shard is not None and len(self.shard) != 3:
+            raise VerifyException("a shard is [dimension, outer, chips]")
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_symbol_name(self.sym_name.data)
+        printer.print_string(f" {self.role.data} ")
+        printer.print_attribute(self.type)
+        _print_rest(self, printer, ("sym_name", "role", "type"))
+
+    @classmethod
+    def parse(cls, parser: Parser) -> SymbolOp:
+        name = parser.parse_symbol_name()
+        role = StringAttr(parser.parse_identifier())
+        type = parser.parse_type()
+        return _with_rest(cls, parser, {"sym_name": name, "role": role, "type": type})
+
+
+@irdl_op_definition
+class SectionOp(IRDLOperation):
+    """A pipeline that is on the chip at one time. Arguments are slots: a launch binds a symbol to each.
+
+    rdu.section @linear (%w : tensor<64x64xbf16>, %y : tensor<16x64xbf16>) { units } or, placed and routed,
+    rdu.section @linear (...) attributes {config_bytes = 81920 : i64, net_sources = dense<...>, ...} { units }
+
+    A slot is writable if a store writes it. Routes, one per stream source: `net_sources` [N, 2] (unit, output port),
+    `net_hops` [N]: hops of each, `hops` [H, 4] (x0, y0, x1, y1), `tracks` [H]; `flows` [N] are flow ids.
+    Units are numbered in the order in which they stand.
+    """
+
+    name = "rdu.section"
+
+    sym_name = prop_def(SymbolNameConstraint())
+    config_bytes = opt_prop_def(IntegerAttr)
+    net_sources = opt_prop_def(Table)
+    net_hops = opt_prop_def(Table)
+    hops = opt_prop_def(Table)
+    tracks = opt_prop_def(Table)
+    flows = opt_prop_def(Table)
+    body = region_def("single_block")
+
+    traits = traits_def(NoTerminator(), IsolatedFromAbove(), HasParent(ProgramOp))
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def __init__(self, name: str, body: Region) -> None:
+        super().__init__(properties={"sym_name": StringAttr(name)}, regions=[body])
+
+    @property
+    def slots(self) -> Sequence[SSAValue]:
+        return self.body.block.args
+
+    @property
+    def units(self) -> list[UnitOp]:
+        return [op for op in self.body.block.ops if isinstance(op, UnitOp)]
+
+    def writable(self, slot: SSAValue) -> bool:
+        """Whether a store writes the slot."""
+        return any(isinstance(use.operation, StoreOp) and use.index == 0 for use in slot.uses)
+
+    @property
+    def nets(self) -> Iterator[tuple[Row, list[Row], Row, int]]:
+        """Source (unit, port), hops, tracks and flow id of every route; nothing before rdu-route."""
+        hops, tracks, flows = rows(self.hops), [t for (t,) in rows(self.tracks)], [f for (f,) in rows(self.flows)]
+        at = 0
+        for i, (source, (size,)) in enumerate(zip(rows(self.net_sources), rows(self.net_hops), strict=True)):
+            yield source, hops[at : at + size], tuple(tracks[at : at + size]), flows[i] if flows else -1
+            at += size
+
+    def set_nets(self, nets: Sequence[tuple[Row, Sequence[Row], Sequence[int]]]) -> None:
+        """Set the routes: source (unit, port), hops, tracks of each net."""
+        self.properties |= {
+            "net_sources": table([source for source, _, _ in nets], 2),
+            "net_hops": table([(len(hops),) for _, hops, _ in nets], 1),
+            "hops": table([hop for _, hops, _ in nets for hop in hops], 4),
+            "tracks": table([(track,) for _, _, tracks in nets for track in tracks], 1),
+        }
+        self.properties.pop("flows", None)
+
+    def verify_(self) -> None:
+        for slot in self.slots:
+            if not isinstance(slot.type, TensorType) or not slot.type.has_static_shape():
+                raise VerifyException(f"a slot is a tensor of static shape, not {slot.type}")
+        for op in self.body.block.ops:
+            if not isinstance(op, UnitOp):
+                raise VerifyException(f"holds units, not {op.name}")
+        routed = [self.properties.get(key) is not None for key in ("net_sources", "net_hops", "hops", "tracks")]
+        if any(routed) != all(routed):
+            raise VerifyException("routes are net_sources, net_hops, hops and tracks together")
+        if all(routed):
+            self._verify_routes()
+
+    def _verify_routes(self) -> None:
+        units = self.units
+        sizes = [size for (size,) in rows(self.net_hops)]
+        sources = rows(self.net_sources)
+        if len(sizes) != len(sources) or sum(sizes) != len(rows(self.hops)) or sum(sizes) != len(rows(self.tracks)):
+            raise VerifyException("net_hops counts the hops of every net")
+        if self.flows is not None and len(rows(self.flows)) != len(sources):
+            raise VerifyException("there is one flow id per net")
+        for unit, port in sources:
+            if unit not in range(len(units)) or port not in range(len(units[unit].results)):
+                raise VerifyException(f"a route begins at output {port} of unit {unit}, which is not there")
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_symbol_name(self.sym_name.data)
+        printer.print_string(" (")
+        printer.print_list(self.slots, printer.print_block_argument)
+        printer.print_string(")")
+        _print_rest(self, printer, ("sym_name",), keyword=" attributes")
+        printer.print_string(" ")
+        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> SectionOp:
+        name = parser.parse_symbol_name()
+        arguments = parser.parse_comma_separated_list(Parser.Delimiter.PAREN, parser.parse_argument)
+        known: dict[str, Attribute] = {"sym_name": name}
+        attributes = _attributes(parser)
+        region = parser.parse_region(arguments)
+        if not region.blocks:
+            region.add_block(Block(arg_types=[argument.type for argument in arguments]))
+        return _split(cls, known, attributes, [region])
+
+
+@irdl_op_definition
+class ScheduleOp(IRDLOperation):
+    """How one graph runs: its inputs and outputs, and the launches in order.
+
+    rdu.schedule @forward inputs [@x, @w] outputs [@y] tied [-1] {orchestration = "hardware"} {
+      rdu.launch @linear [@w, @x, @y] chips [0]
+    }
+
+    `tied`: per output the position of the input that it updates in place, or -1. `orchestration` is set by
+    rdu-schedule.
+    """
+
+    name = "rdu.schedule"
+
+    sym_name = prop_def(SymbolNameConstraint())
+    inputs = prop_def(ArrayAttr)
+    outputs = prop_def(ArrayAttr)
+    tied = prop_def(Array)
+    orchestration = opt_prop_def(StringAttr)
+    body = region_def("single_block")
+
+    traits = traits_def(NoTerminator(), IsolatedFromAbove(), HasParent(ProgramOp))
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def __init__(
+        self,
+        name: str,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        tied: Sequence[int],
+        steps: Sequence[Operation],
+        orchestration: str | None = None,
+    ) -> None:
+        properties: dict[str, Attribute | None] = {
+            "sym_name": StringAttr(name),
+            "inputs": ArrayAttr(map(symbol_ref, inputs)),
+            "outputs": ArrayAttr(map(symbol_ref, outputs)),
+            "tied": array(tied),
+            "orchestration": None if orchestration is None else StringAttr(orchestration),
+        }
+        super().__init__(properties=properties, regions=[Region(Block(steps))])
+
+    @property
+    def input_names(self) -> list[str]:
+        return _names(self.inputs)
+
+    @property
+    def output_names(self) -> list[str]:
+        return _names(self.outputs)
+
+    @property
+    def steps(self) -> list[LaunchOp | RepeatOp]:
+        return [op for op in self.body.block.ops if isinstance(op, LaunchOp | RepeatOp)]
+
+    @property
+    def launches(self) -> Iterator[tuple[LaunchOp, int]]:
+        """Every launch with how many rounds it is launched."""
+        for step in self.steps:
+            if isinstance(step, RepeatOp):
+                yield from ((launch, step.rounds) for launch in step.launches)
+            else:
+                yield step, 1
+
+    def verify_(self) -> None:
+        for attribute in (self.inputs, self.outputs):
+            if any(not isinstance(ref, SymbolRefAttr) for ref in attribute):
+                raise VerifyException("inputs and outputs are lists of symbols")
+        if len(self.tied) != len(self.outputs):
+            raise VerifyException(f"{len(self.outputs)} outputs have {len(self.tied)} ties")
+        if any(not -1 <= tie < len(self.inputs) for tie in values(self.tied)):
+            raise VerifyException("a tie is the position of an input, or -1")
+        if self.orchestration is not None and self.orchestration.data not in ORCHESTRATIONS:
+            raise VerifyException(f"orchestration is one of {', '.join(ORCHESTRATIONS)}, not {self.orchestration.data}")
+        for op in self.body.block.ops:
+            if not isinstance(op, LaunchOp | RepeatOp):
+                raise VerifyException(f"holds launches and repeats, not {op.name}")
+
+    def verify_against(self, symbols: Mapping[str, SymbolOp], sections: Mapping[str, SectionOp]) -> None:
+        """Names exist, launches bind symbols of the right type to every slot, on chips that the target has."""
+        for name in (*self.input_names, *self.output_names):
+            if name not in symbols:
+                raise VerifyException(f"schedule @{self.sym_name.data}: there is no symbol @{name}")
+        for launch, rounds in self.launches:
+            launch.verify_against(rounds, symbols, sections)
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_symbol_name(self.sym_name.data)
+        printer.print_string(" inputs ")
+        printer.print_attribute(self.inputs)
+        printer.print_string(" outputs ")
+        printer.print_attribute(self.outputs)
+        printer.print_string(" tied [" + ", ".join(map(str, values(self.tied))) + "]")
+        _print_rest(self, printer, ("sym_name", "inputs", "outputs", "tied"), keyword=" attributes")
+        printer.print_string(" ")
+        printer.print_region(self.body, print_empty_block=False)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> ScheduleOp:
+        known: dict[str, Attribute] = {"sym_name": parser.parse_symbol_name()}
+        for key in ("inputs", "outputs"):
+            parser.parse_keyword(key)
+            known[key] = parser.parse_attribute()
+        parser.parse_keyword("tied")
+        known["tied"] = array(_parse_numbers(parser))
+        attributes = _attributes(parser)
+        return _split(cls, known, attributes, [_region(parser)])
+
+
+@irdl_op_definition
+class RepeatOp(IRDLOperation):
+    """The same launches round after round (layers). In it a launch has one list of symbols per round.
+
+    rdu.repeat 2 {carried = array<i64: 0, 1, 0, 0>, prefetched = array<i64: 0, 2>} {
+      rdu.launch @layer [[@x0, @x1, @w0], [@x1, @x2, @w1]] chips [0]
+    }
+
+    `carried`: rows (launch, slot, launch of the next round, its slot); `prefetched`: rows (launch, slot) whose
+    loads may
+    run ahead of the round.
+    """
+
+    name = "rdu.repeat"
+
+    count = prop_def(IntegerAttr)
+    carried = prop_def(Array)
+    prefetched = prop_def(Array)
+    body = region_def("single_block")
+
+    traits = traits_def(NoTerminator(), HasParent(ScheduleOp))
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def __init__(
+        self,
+        count: int,
+        launches: Sequence[LaunchOp],
+        carried: Sequence[Row] = (),
+        prefetched: Sequence[Row] = (),
+    ) -> None:
+        properties: dict[str, Attribute] = {
+            "count": number(count),
+            "carried": array(value for row in carried for value in row),
+            "prefetched": array(value for row in prefetched for value in row),
+        }
+        super().__init__(properties=properties, regions=[Region(Block(launches))])
+
+    @property
+    def rounds(self) -> int:
+        return self.count.value.data
+
+    @property
+    def launches(self) -> list[LaunchOp]:
+        return [op for op in self.body.block.ops if isinstance(op, LaunchOp)]
+
+    @property
+    def carried_rows(self) -> list[Row]:
+        flat = values(self.carried)
+        return [flat[i : i + 4] for i in range(0, len(flat), 4)]
+
+    @property
+    def prefetched_rows(self) -> list[Row]:
+        flat = values(self.prefetched)
+        return [flat[i : i + 2] for i in range(0, len(flat), 2)]
+
+    def verify_(self) -> None:
+        if self.rounds < 1:
+            raise VerifyException(f"repeats at least once, not {self.rounds} times")
+        if any(not isinstance(op, LaunchOp) for op in self.body.block.ops):
+            raise VerifyException("holds launches only")
+        tables = [launch.table for launch in self.launches]
+        if any(len(rounds) != self.rounds for rounds in tables):
+            raise VerifyException(f"every launch has {self.rounds} lists of symbols")
+        if len(self.carried) % 4 or len(self.prefetched) % 2:
+            raise VerifyException("carried has rows of 4 numbers, prefetched rows of 2")
+        ends = [row[i : i + 2] for row in self.carried_rows for i in (0, 2)] + self.prefetched_rows
+        for launch, slot in ends:
+            if launch not in range(len(tables)) or slot not in range(len(tables[launch][0])):
+                raise VerifyException(f"there is no slot {slot} of launch {launch}")
+        for a, slot, b, next_slot in self.carried_rows:
+            for i in range(self.rounds - 1):
+                if tables[a][i][slot] != tables[b][i + 1][next_slot]:
+                    raise VerifyException(
+                        f"carried slot {slot} of round {i} is @{tables[a][i][slot]}, "
+                        f"the next round has @{tables[b][i + 1][next_slot]}"
+                    )
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(f" {self.rounds}")
+        _print_rest(self, printer, ("count",))
+        printer.print_string(" ")
+        printer.print_region(self.body, print_empty_block=False)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> RepeatOp:
+        known: dict[str, Attribute] = {"count": number(parser.parse_integer(allow_boolean=False))}
+        attributes = parser.parse_optional_attr_dict()
+        return _split(cls, known, dict(attributes), [_region(parser)])
+
+
+@irdl_op_definition
+class LaunchOp(IRDLOperation):
+    """One execution of a section on a set of chips, with a symbol for each slot (in a repeat: a list per round).
+
+    rdu.launch @linear [@w, @x, @y] chips [0, 1]
+    """
+
+    name = "rdu.launch"
+
+    section = prop_def(SymbolRefAttr)
+    symbols = prop_def(ArrayAttr)
+    chips = prop_def(Array)
+
+    traits = traits_def(HasParent(ScheduleOp, RepeatOp))
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def __init__(self, section: str, symbols: Sequence[str] | Sequence[Sequence[str]], chips: Sequence[int]) -> None:
+        rounds = [symbol_ref(s) if isinstance(s, str) else ArrayAttr(map(symbol_ref, s)) for s in symbols]
+        properties: dict[str, Attribute] = {
+            "section": symbol_ref(section),
+            "symbols": ArrayAttr(rounds),
+            "chips": array(chips),
+        }
+        super().__init__(properties=properties)
+
+    @property
+    def section_name(self) -> str:
+        return self.section.root_reference.data
+
+    @property
+    def table(self) -> list[list[str]]:
+        """Names of the symbols, a list per round (one outside of a repeat)."""
+        nested = [_names(entry) for entry in self.symbols if isinstance(entry, ArrayAttr)]
+        return nested if isinstance(self.parent_op(), RepeatOp) else [_names(self.symbols)]
+
+    def verify_(self) -> None:
+        inside = isinstance(self.parent_op(), RepeatOp)
+        entry = ArrayAttr if inside else SymbolRefAttr
+        if any(not isinstance(item, entry) for item in self.symbols):
+            raise VerifyException("binds a symbol to each slot, in a repeat a list of them for each round")
+        if not self.chips or sorted(set(values(self.chips))) != list(values(self.chips)):
+            raise VerifyException("chips are numbers in ascending order")
+
+    def verify_against(self, rounds: int, symbols: Mapping[str, SymbolOp], sections: Mapping[str, SectionOp]) -> None:
+        section = sections.get(self.section_name)
+        if section is None:
+            raise VerifyException(f"launch of @{self.section_name}: there is no such section")
+        types = [slot.type for slot in section.slots]
+        for bound in self.table:
+            if len(bound) != len(types):
+                raise VerifyException(
+                    f"@{self.section_name} has {len(types)} slots, a launch binds {len(bound)} symbols"
+                )
+            for slot, (name, type) in enumerate(zip(bound, types, strict=True)):
+                symbol = symbols.get(name)
+                if symbol is None:
+                    raise VerifyException(f"launch of @{self.section_name}: there is no symbol @{name}")
+                if symbol.type != type:
+                    raise VerifyException(
+                        f"slot {slot} of @{self.section_name} is {type}, a launch binds @{name} of type {symbol.type}"
+                    )
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_attribute(self.section)
+        printer.print_string(" ")
+        printer.print_attribute(self.symbols)
+        printer.print_string(" chips [" + ", ".join(map(str, values(self.chips))) + "]")
+        _print_rest(self, printer, ("section", "symbols", "chips"))
+
+    @classmethod
+    def parse(cls, parser: Parser) -> LaunchOp:
+        known: dict[str, Attribute] = {"section": parser.parse_attribute(), "symbols": parser.parse_attribute()}
+        parser.parse_keyword("chips")
+        known["chips"] = array(_parse_numbers(parser))
+        return _with_rest(cls, parser, known)
+
+
+def _names(attribute: ArrayAttr[Any]) -> list[str]:
+    return [ref.root_reference.data for ref in attribute]
+
+
+def _parse_numbers(parser: Parser) -> list[int]:
+    return parser.parse_comma_separated_list(Parser.Delimiter.SQUARE, parser.parse_integer)
+
+
+def _region(parser: Parser) -> Region:
+    region = parser.parse_region()
+    if not region.blocks:
+        region.add_block(Block())
+    return region
+
+
+def _attributes(parser: Parser) -> dict[str, Attribute]:
+    return dict(parser.parse_optional_attr_dict()) if parser.parse_optional_keyword("attributes") else {}
+
+
+def _print_rest(op: IRDLOperation, printer: Printer, shown: tuple[str, ...], keyword: str = "") -> None:
+    """The properties that have no syntax of their own, with the attributes."""
+    rest = {key: value for key, value in op.properties.items() if key not in shown} | op.attributes
+    if rest:
+        printer.print_string(keyword)
+        printer.print_op_attributes(rest)
+
+
+def _with_rest(cls: type[Any], parser: Parser, known: dict[str, Attribute]) -> Any:
+    return _split(cls, known, dict(parser.parse_optional_attr_dict()), [])
+
+
+def _split(
+    cls: type[Any], known: dict[str, Attribute], attributes: dict[str, Attribute], regions: Sequence[Region]
+) -> Any:
+    """An op of `known` properties and of those among `attributes`."""
+    defined = cls.get_irdl_definition().properties
+    properties = known | {key: value for key, value in attributes.items() if key in defined}
+    rest = {key: value for key, value in attributes.items() if key not in defined}
+    return cls.create(properties=properties, attributes=rest, regions=regions)

@@ -1,0 +1,690 @@
+"""The groups of units inside a section: loads, stores, stage buffers, compute, collectives.
+
+One op is one group of `count` equal units; coordinates of its units stand in one dense attribute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import prod
+from typing import Any, ClassVar
+
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DenseArrayBase,
+    DenseIntOrFPElementsAttr,
+    IntegerAttr,
+    IntegerType,
+    NoneType,
+    StringAttr,
+    TensorType,
+    i64,
+)
+from xdsl.ir import Attribute, OpResult, Region, SSAValue
+from xdsl.irdl import (
+    AttrSizedRegionSegments,
+    IRDLOperation,
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    operand_def,
+    opt_prop_def,
+    opt_region_def,
+    prop_def,
+    region_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+    var_result_def,
+)
+from xdsl.traits import IsolatedFromAbove
+from xdsl.utils.exceptions import VerifyException
+
+from sambaflow.dialects.rdu.attributes import AccessAttr, AccessData, PortAttr, Row, StreamType, array, rows, values
+from sambaflow.dialects.rdu.dtypes import TOKEN, dtype_name
+from sambaflow.dialects.rdu.instructions import YieldOp, element_dtype
+
+MODES = ("systolic", "simd", "reduce", "tail")
+KINDS = ("parallel", "reduction", "sequential")
+"""Kinds of dimensions; the position is the number in `kinds`."""
+PARALLEL, REDUCTION, SEQUENTIAL = range(3)
+CONFLICTS = ("overwrite", "add")
+COLLECTIVES = ("all_reduce", "all_gather", "reduce_scatter", "all_to_all")
+
+Array = DenseArrayBase[IntegerType]
+
+
+@lru_cache(maxsize=1024)
+def number(value: int) -> IntegerAttr[Any]:
+    """`value : i64` (attributes are shared between ops)."""
+    return IntegerAttr(value, i64)
+
+
+class UnitOp(IRDLOperation):
+    """What all groups have: a domain, a count of units, and, when known, coordinates and a label."""
+
+    KIND: ClassVar[str]
+    RESOURCE: ClassVar[str]
+    """pcu, pmu or agcu: what `count` counts."""
+
+    domain = prop_def(Array)
+    """Extents of the domain."""
+    count = prop_def(IntegerAttr)
+    coordinates = opt_prop_def(DenseIntOrFPElementsAttr)
+    """[count, 2]: x, y of each unit. Set by rdu-place."""
+    label = opt_prop_def(StringAttr)
+    """A name for people; kept in the debug section of a PEF."""
+
+    irdl_options = (ParsePropInAttrDict(),)
+
+    @property
+    def extents(self) -> Row:
+        return values(self.domain)
+
+    @property
+    def units(self) -> int:
+        """How many PCUs, PMUs or AGCUs the group takes."""
+        return self.count.value.data
+
+    @property
+    def places(self) -> list[Row]:
+        """(x, y) of each unit; empty before rdu-place."""
+        return rows(self.coordinates)
+
+    @property
+    def ports(self) -> Sequence[SSAValue]:
+        """The input ports."""
+        return self.operands
+
+    def depth_of(self, port: int) -> int:
+        """Windows of buffer at an input port."""
+        return values(self.depths)[port]  # pyright: ignore[reportAttributeAccessIssue]
+
+    def verify_(self) -> None:
+        if any(extent < 1 for extent in self.extents):
+            raise VerifyException(f"extents are at least 1: {list(self.extents)}")
+        if self.units < 1:
+            raise VerifyException(f"a group has at least one unit, not {self.units}")
+        if self.coordinates is not None and self.coordinates.get_shape() != (self.units, 2):
+            raise VerifyException(
+                f"{self.units} units have coordinates of shape ({self.units}, 2), not {self.coordinates.get_shape()}"
+            )
+        for value in (*self.ports, *self.results):
+            if not isinstance(value.type, StreamType):
+                raise VerifyException(f"units are joined by streams, not by {value.type}")
+        depths = self.properties.get("depths")
+        if isinstance(depths, DenseArrayBase) and len(depths) != len(self.ports):
+            raise VerifyException(f"{len(self.ports)} input ports have {len(depths)} depths")
+        if isinstance(depths, DenseArrayBase) and any(depth < 1 for depth in values(depths)):
+            raise VerifyException("a port buffers at least one window")
+        self.verify_unit()
+
+    def points_of(self, result: int) -> int | None:
+        """Points that a result delivers; None for a token."""
+        raise NotImplementedError
+
+    def verify_unit(self) -> None:
+        """What the kind of unit adds."""
+        raise NotImplementedError
+
+    def check_access(self, what: str, access: AccessData, extents: Row, indices: range) -> None:
+        """`indices`: the input ports that deliver indices."""
+        if len(access.strides) != len(extents):
+            raise VerifyException(
+                f"{what}: a domain of rank {len(extents)} needs as many strides, not {len(access.strides)}"
+            )
+        if (complaint := access.complaint()) is not None:
+            raise VerifyException(f"{what}: {complaint}")
+        for port in access.index_ports:
+            if port not in indices:
+                raise VerifyException(f"{what}: input port {port} delivers no index (ports {_span(indices)} do)")
+            if stream(self.ports[port]).dtype not in ("i32", "i64", "u8", "i8", "i16"):
+                raise VerifyException(f"{what}: an index is an integer, port {port} delivers {self.ports[port].type}")
+
+    def check_tile(self, tile: Row) -> None:
+        if len(tile) != len(self.extents) or any(not 1 <= t <= e for t, e in zip(tile, self.extents, strict=True)):
+            raise VerifyException(f"tile {list(tile)} does not lie in the domain {list(self.extents)}")
+
+    def check_port(self, port: int, extents: Row) -> None:
+        """The stream at an input port has as many points as the domain that reads it."""
+        value = self.ports[port]
+        made = made_points(value)
+        if made is not None and made != prod(extents):
+            raise VerifyException(
+                f"input port {port} reads {prod(extents)} points {list(extents)}, its producer delivers {made}"
+            )
+
+
+def _span(ports: range) -> str:
+    return f"{ports.start} to {ports.stop - 1}" if ports else "none"
+
+
+def stream(value: SSAValue) -> StreamType:
+    """The stream type of a value. VerifyException if it has another type."""
+    if not isinstance(value.type, StreamType):
+        raise VerifyException(f"units are joined by streams, not by {value.type}")
+    return value.type
+
+
+def made_points(value: SSAValue) -> int | None:
+    """Points that the producer of a stream delivers; None when it is no unit."""
+    owner = value.owner
+    return owner.points_of(value.index) if isinstance(owner, UnitOp) and isinstance(value, OpResult) else None
+
+
+def slot_type(value: SSAValue) -> TensorType[Attribute]:
+    """The tensor type of a section's slot. VerifyException if the value is none."""
+    if not isinstance(value.type, TensorType):
+        raise VerifyException(f"a slot is a tensor, not {value.type}")
+    return value.type
+
+
+@irdl_op_definition
+class LoadOp(UnitOp):
+    """Reads a slot at every point of the domain, by AGCUs.
+
+    %x = rdu.load %slot() {domain = array<i64: 16, 128>, tile = array<i64: 4, 128>, access = #rdu.access<[128, 1]>,
+                           count = 1 : i64, indices = 0 : i64, depths = array<i64>}
+         : (tensor<16x128xbf16>) -> !rdu.stream<tensor<4x128xbf16>, 4>
+
+    Streams: first `indices` index streams, then tokens that the load waits for.
+    """
+
+    name = "rdu.load"
+    KIND: ClassVar = "load"
+    RESOURCE: ClassVar = "agcu"
+
+    slot = operand_def(TensorType)
+    streams = var_operand_def(StreamType)
+    result = result_def(StreamType)
+
+    access = prop_def(AccessAttr)
+    tile = prop_def(Array)
+    indices = prop_def(IntegerAttr)
+    depths = prop_def(Array)
+
+    assembly_format = "$slot `(` $streams `)` attr-dict `:` functional-type(operands, results)"
+
+    @classmethod
+    def create_load(
+        cls,
+        slot: SSAValue,
+        result: StreamType,
+        *,
+        domain: Sequence[int],
+        access: AccessData,
+        tile: Sequence[int],
+        streams: Sequence[SSAValue] = (),
+        indices: int = 0,
+        depths: Sequence[int] = (),
+        count: int = 1,
+        label: str | None = None,
+    ) -> LoadOp:
+        properties = {
+            "domain": array(domain),
+            "access": AccessAttr(access),
+            "tile": array(tile),
+            "indices": number(indices),
+            "depths": array(depths),
+            "count": number(count),
+        } | _label(label)
+        return cls.create(operands=[slot, *streams], result_types=[result], properties=properties)
+
+    @property
+    def ports(self) -> Sequence[SSAValue]:
+        return self.streams
+
+    def points_of(self, result: int) -> int:
+        return prod(self.extents)
+
+    def verify_unit(self) -> None:
+        indices = range(self.indices.value.data)
+        if len(indices) > len(self.streams):
+            raise VerifyException(f"{len(indices)} index streams, but {len(self.streams)} streams")
+        self.check_tile(values(self.tile))
+        self.check_access("access", self.access.data, self.extents, indices)
+        for port in range(len(self.streams)):
+            if port in indices:
+                self.check_port(port, self.extents)
+            elif stream(self.streams[port]).dtype != TOKEN:
+                raise VerifyException(f"stream {port} is no index, so it is a token: !rdu.stream<none, n>")
+        if slot_type(self.slot).element_type != stream(self.result).element_type:
+            raise VerifyException(f"a slot of {slot_type(self.slot)} is read as {self.result.type}")
+
+
+@irdl_op_definition
+class StoreOp(UnitOp):
+    """Writes a slot at every point of the domain, by AGCUs. Out of range is dropped. May give a token when it is done.
+
+    rdu.store %slot(%y) {domain = array<i64: 16, 128>, tile = array<i64: 4, 128>, access = #rdu.access<[128, 1]>,
+                         conflict = "overwrite", count = 1 : i64, indices = 0 : i64, depths = array<i64: 2>}
+         : (tensor<16x128xbf16>, !rdu.stream<tensor<4x128xbf16>, 4>) -> ()
+
+    Streams: the value, then `indices` index streams, then tokens that the store waits for.
+    """
+
+    name = "rdu.store"
+    KIND: ClassVar = "store"
+    RESOURCE: ClassVar = "agcu"
+
+    slot = operand_def(TensorType)
+    streams = var_operand_def(StreamType)
+    token = var_result_def(StreamType)
+
+    access = prop_def(AccessAttr)
+    tile = prop_def(Array)
+    indices = prop_def(IntegerAttr)
+    depths = prop_def(Array)
+    conflict = prop_def(StringAttr)
+
+    assembly_format = "$slot `(` $streams `)` attr-dict `:` functional-type(operands, results)"
+
+    @classmethod
+    def create_store(
+        cls,
+        slot: SSAValue,
+        streams: Sequence[SSAValue],
+        *,
+        domain: Sequence[int],
+        access: AccessData,
+        tile: Sequence[int],
+        depths: Sequence[int],
+        indices: int = 0,
+        conflict: str = "overwrite",
+        count: int = 1,
+        token: bool = False,
+        label: str | None = None,
+    ) -> StoreOp:
+        properties = {
+            "domain": array(domain),
+            "access": AccessAttr(access),
+            "tile": array(tile),
+            "indices": number(indices),
+            "depths": array(depths),
+            "conflict": StringAttr(conflict),
+            "count": number(count),
+        } | _label(label)
+        results = [StreamType(NoneType(), 1)] if token else []
+        return cls.create(operands=[slot, *streams], result_types=results, properties=properties)
+
+    @property
+    def ports(self) -> Sequence[SSAValue]:
+        return self.streams
+
+    def points_of(self, result: int) -> int | None:
+        return None
+
+    def verify_unit(self) -> None:
+        indices = range(1, 1 + self.indices.value.data)
+        if len(indices) + 1 > len(self.streams):
+            raise VerifyException(f"a value and {len(indices)} index streams, but {len(self.streams)} streams")
+        if self.conflict.data not in CONFLICTS:
+            raise VerifyException(f"conflict is one of {', '.join(CONFLICTS)}, not {self.conflict.data}")
+        if len(self.token) > 1 or any(stream(token).dtype != TOKEN for token in self.token):
+            raise VerifyException("gives at most one token: !rdu.stream<none, n>")
+        self.check_tile(values(self.tile))
+        self.check_access("access", self.access.data, self.extents, indices)
+        for port in range(1 + len(indices)):
+            self.check_port(port, self.extents)
+        if any(stream(value).dtype != TOKEN for value in self.streams[1 + len(indices) :]):
+            raise VerifyException("streams after value and indices are tokens: !rdu.stream<none, n>")
+        if slot_type(self.slot).element_type != stream(self.streams[0]).element_type:
+            raise VerifyException(f"a slot of {slot_type(self.slot)} is written with {self.streams[0].type}")
+
+
+@irdl_op_definition
+class PmuOp(UnitOp):
+    """A stage buffer over `count` PMUs: a linear space of elements (the domain), written and read by access patterns.
+
+    %t = rdu.pmu(%x) {domain = array<i64: 2048>, count = 1 : i64, depth = 2 : i64, banks = 8 : i64, init = 0 : i64,
+                      window_bytes = 1024 : i64, writes = [#rdu.port<[16, 128] : [128, 1]>],
+                      reads = [#rdu.port<[128, 16] : [1, 128]>]}
+         : (!rdu.stream<tensor<4x128xbf16>, 4>) -> !rdu.stream<tensor<128x16xbf16>, 1>
+
+    Operands: one stream per write port, then index streams. Results: one stream per read port. `depth` windows of
+    `window_bytes` are held; `init` is what elements hold that no write reaches (raw bits).
+    """
+
+    name = "rdu.pmu"
+    KIND: ClassVar = "pmu"
+    RESOURCE: ClassVar = "pmu"
+
+    streams = var_operand_def(StreamType)
+    outputs = var_result_def(StreamType)
+
+    depth = prop_def(IntegerAttr)
+    window_bytes = prop_def(IntegerAttr)
+    banks = prop_def(IntegerAttr)
+    init = prop_def(IntegerAttr)
+    writes = prop_def(ArrayAttr)
+    reads = prop_def(ArrayAttr)
+
+    assembly_format = "`(` $streams `)` attr-dict `:` functional-type(operands, results)"
+
+    @classmethod
+    def create_pmu(
+        cls,
+        streams: Sequence[SSAValue],
+        results: Sequence[StreamType],
+        *,
+        elements: int,
+        writes: Sequence[PortAttr],
+        reads: Sequence[PortAttr],
+        depth: int,
+        window_bytes: int,
+        banks: int = 1,
+        init: int = 0,
+        count: int = 1,
+        label: str | None = None,
+    ) -> PmuOp:
+        properties = {
+            "domain": array((elements,)),
+            "depth": number(depth),
+            "window_bytes": number(window_bytes),
+            "banks": number(banks),
+            "init": number(init),
+            "writes": ArrayAttr(writes),
+            "reads": ArrayAttr(reads),
+            "count": number(count),
+        } | _label(label)
+        return cls.create(operands=streams, result_types=results, properties=properties)
+
+    @property
+    def write_ports(self) -> tuple[PortAttr, ...]:
+        return self.writes.data  # pyright: ignore[reportReturnType]
+
+    @property
+    def read_ports(self) -> tuple[PortAttr, ...]:
+        return self.reads.data  # pyright: ignore[reportReturnType]
+
+    def depth_of(self, port: int) -> int:
+        return self.depth.value.data
+
+    def points_of(self, result: int) -> int | None:
+        if result >= len(self.reads.data):
+            return None
+        return prod(self.read_ports[result].data.extents)
+
+    def verify_unit(self) -> None:
+        if any(not isinstance(port, PortAttr) for port in (*self.writes, *self.reads)):
+            raise VerifyException("writes and reads are lists of #rdu.port")
+        if len(self.extents) != 1:
+            raise VerifyException(f"the domain of a buffer is linear: [elements], not {list(self.extents)}")
+        if len(self.read_ports) != len(self.outputs) or not 1 <= len(self.write_ports) <= len(self.streams):
+            raise VerifyException(
+                f"{len(self.write_ports)} write and {len(self.read_ports)} read ports have {len(self.streams)} "
+                f"operands and {len(self.outputs)} results"
+            )
+        types = {stream(value).element_type for value in (*self.streams[: len(self.write_ports)], *self.outputs)}
+        if len(types) != 1:
+            raise VerifyException("all ports of a buffer have one element type")
+        if self.depth.value.data < 1 or self.window_bytes.value.data < 1:
+            raise VerifyException("a buffer holds at least one window of at least one byte")
+        indices = range(len(self.write_ports), len(self.streams))
+        for port, write in enumerate(self.write_ports):
+            self.check_access(f"write port {port}", write.data.access, write.data.extents, indices)
+            self.check_port(port, write.data.extents)
+        for port, read in enumerate(self.read_ports):
+            self.check_access(f"read port {port}", read.data.access, read.data.extents, indices)
+
+
+@irdl_op_definition
+class PcuOp(UnitOp):
+    """A PCU group and its tile program.
+
+    %y = rdu.pcu(%x) {mode = "simd", domain = array<i64: 16, 128>, kinds = array<i64: 0, 1>, tile = array<i64: 4, 128>,
+                      par = array<i64: 2, 1>, split = array<i64: 1, 1>, order = array<i64: 0, 1>, count = 2 : i64,
+                      inits = array<i64: 0>, depths = array<i64: 2>}
+         : (!rdu.stream<tensor<4x128xf32>, 4>) -> !rdu.stream<tensor<4xbf16>, 4> body {
+    ^bb0(%e : f32, %sum : f32):
+      %0 = rdu.add %sum, %e : f32
+      rdu.yield %0 : f32
+    } finish {
+    ^bb0(%e : f32, %sum : f32):
+      %0 = rdu.truncf %sum : f32 to bf16
+      rdu.yield %0 : bf16
+    }
+
+    Body: (inputs, accumulators) -> (accumulators, results per step). Combine: (accumulators a, accumulators b) ->
+    accumulators. Finish: (inputs, accumulators) -> results. Without finish the accumulators themselves are results.
+    `inits` are the accumulators' first values (raw bits). `predicate` holds rows (constant, counters, port values), all
+    at least 0 where a point counts.
+    """
+
+    name = "rdu.pcu"
+    KIND: ClassVar = "pcu"
+    RESOURCE: ClassVar = "pcu"
+
+    streams = var_operand_def(StreamType)
+    outputs = var_result_def(StreamType)
+
+    mode = prop_def(StringAttr)
+    kinds = prop_def(Array)
+    tile = prop_def(Array)
+    par = prop_def(Array)
+    split = prop_def(Array)
+    order = prop_def(Array)
+    inits = prop_def(Array)
+    depths = prop_def(Array)
+    predicate = opt_prop_def(Array)
+
+    body = region_def("single_block")
+    combine = opt_region_def("single_block")
+    finish = opt_region_def("single_block")
+
+    traits = traits_def(IsolatedFromAbove())
+    irdl_options = (AttrSizedRegionSegments(as_property=True),)
+    assembly_format = (
+        "`(` $streams `)` attr-dict `:` functional-type(operands, results) `body` $body (`combine` $combine^)?"
+        " (`finish` $finish^)?"
+    )
+
+    @classmethod
+    def create_pcu(
+        cls,
+        streams: Sequence[SSAValue],
+        results: Sequence[StreamType],
+        body: Region,
+        *,
+        mode: str,
+        domain: Sequence[int],
+        kinds: Sequence[int],
+        tile: Sequence[int],
+        par: Sequence[int],
+        order: Sequence[int],
+        depths: Sequence[int],
+        split: Sequence[int] | None = None,
+        inits: Sequence[int] = (),
+        predicate: Sequence[Sequence[int]] = (),
+        combine: Region | None = None,
+        finish: Region | None = None,
+        count: int = 1,
+        label: str | None = None,
+    ) -> PcuOp:
+        """`inits`: raw bits of the accumulators' first values, as unsigned numbers."""
+        properties: dict[str, Attribute | None] = {
+            "mode": StringAttr(mode),
+            "domain": array(domain),
+            "kinds": array(kinds),
+            "tile": array(tile),
+            "par": array(par),
+            "split": array(split if split is not None else [1] * len(domain)),
+            "order": array(order),
+            "inits": array(bits - (1 << 64) if bits >> 63 else bits for bits in inits),
+            "depths": array(depths),
+            "predicate": array(value for row in predicate for value in row) if predicate else None,
+            "count": number(count),
+        }
+        return cls(
+            operands=[streams],
+            result_types=[results],
+            properties=properties | _label(label),
+            regions=[body, combine, finish],
+        )
+
+    @property
+    def init_bits(self) -> Row:
+        """The accumulators' first values as unsigned raw bits."""
+        return tuple(bits & (1 << 64) - 1 for bits in values(self.inits))
+
+    @property
+    def predicate_rows(self) -> list[Row]:
+        width = len(self.extents) + 1 + len(self.streams)
+        flat = values(self.predicate)
+        return [flat[i : i + width] for i in range(0, len(flat), width)]
+
+    @property
+    def accumulator_types(self) -> list[Attribute]:
+        return [argument.type for argument in self.body.block.args[len(self.streams) :]]
+
+    @property
+    def steps(self) -> int:
+        """How many of the results the body yields (per step); the rest are final."""
+        last = self.body.block.last_op
+        yielded = len(last.operands) if last is not None else 0
+        return yielded - len(self.accumulator_types)
+
+    def points_of(self, result: int) -> int:
+        dropped = (REDUCTION,) if result < self.steps else (REDUCTION, SEQUENTIAL)
+        return prod(e for e, kind in zip(self.extents, values(self.kinds), strict=True) if kind not in dropped)
+
+    def verify_unit(self) -> None:
+        rank = len(self.extents)
+        for field in ("kinds", "tile", "par", "split", "order"):
+            if len(values(self.properties[field])) != rank:  # pyright: ignore[reportArgumentType]
+                raise VerifyException(f"{field} has {rank} numbers, one per dimension of the domain")
+        if self.mode.data not in MODES:
+            raise VerifyException(f"mode is one of {', '.join(MODES)}, not {self.mode.data}")
+        if any(kind not in range(len(KINDS)) for kind in values(self.kinds)):
+            raise VerifyException(f"kinds are {', '.join(f'{i} ({name})' for i, name in enumerate(KINDS))}")
+        if sorted(values(self.order)) != list(range(rank)):
+            raise VerifyException(f"order is a permutation of the dimensions, not {list(values(self.order))}")
+        self.check_tile(values(self.tile))
+        for par, split, kind, extent in zip(
+            values(self.par), values(self.split), values(self.kinds), self.extents, strict=True
+        ):
+            if par < 1 or split < 1 or (split > 1 and kind != REDUCTION) or split > extent:
+                raise VerifyException("par is at least 1; only reduction dimensions are split, in at most extent parts")
+        if len(values(self.predicate)) % (rank + 1 + len(self.streams)):
+            raise VerifyException(
+                f"predicate rows have {rank + 1 + len(self.streams)} numbers: constant, counters, ports"
+            )
+        for port in range(len(self.streams)):
+            self.check_port(port, self.extents)
+        self._verify_regions()
+
+    def _verify_regions(self) -> None:
+        inputs = [stream(value).element_type for value in self.streams]
+        if None in inputs:
+            raise VerifyException("a tile program reads elements, not tokens")
+        accumulators = self.accumulator_types
+        if len(accumulators) != len(values(self.inits)):
+            raise VerifyException(f"{len(accumulators)} accumulators have {len(values(self.inits))} initial values")
+        steps: list[Attribute] = []
+        final: list[Attribute] = accumulators if self.finish is None else []
+        for name, region, arguments, first in (
+            ("body", self.body, [*inputs, *accumulators], accumulators),
+            ("combine", self.combine, accumulators * 2, accumulators),
+            ("finish", self.finish, [*inputs, *accumulators], []),
+        ):
+            if region is None:
+                continue
+            given = [argument.type for argument in region.block.args]
+            if given != arguments:
+                raise VerifyException(f"{name} has arguments ({_types(given)}), not ({_types(arguments)})")
+            end = region.block.last_op
+            if not isinstance(end, YieldOp):
+                raise VerifyException(f"{name} ends with rdu.yield")
+            yielded = [value.type for value in end.arguments]
+            if yielded[: len(first)] != first or (name == "combine" and yielded != first):
+                raise VerifyException(f"{name} yields ({_types(yielded)}), not the accumulators ({_types(first)})")
+            if name == "body":
+                steps = yielded[len(first) :]
+            elif name == "finish":
+                final = yielded
+        if self.finish is not None and not accumulators:
+            raise VerifyException("finish needs accumulators")
+        made = [*steps, *final]
+        if [element_dtype(type) for type in made] != [stream(value).dtype for value in self.outputs]:
+            raise VerifyException(f"the program gives ({_types(made)}), the results carry other elements")
+
+
+def _types(types: Sequence[Attribute | None]) -> str:
+    return ", ".join(map(str, types))
+
+
+@irdl_op_definition
+class CollectiveOp(UnitOp):
+    """A peer-to-peer exchange with the other chips of the launch; the domain is that of the local operand.
+
+    %s = rdu.collective(%x) {op = "all_reduce", dim = 0 : i64, chips = 8 : i64, wire = f32, domain = array<i64: 16,
+    128>,
+                             count = 1 : i64, depths = array<i64: 2>}
+         : (!rdu.stream<tensor<4x128xf32>, 4>) -> !rdu.stream<tensor<4x128xf32>, 4>
+    """
+
+    name = "rdu.collective"
+    KIND: ClassVar = "collective"
+    RESOURCE: ClassVar = "agcu"
+
+    streams = operand_def(StreamType)
+    result = result_def(StreamType)
+
+    op = prop_def(StringAttr)
+    dim = prop_def(IntegerAttr)
+    chips = prop_def(IntegerAttr)
+    wire = prop_def(Attribute)
+    depths = prop_def(Array)
+
+    assembly_format = "`(` $streams `)` attr-dict `:` functional-type(operands, results)"
+
+    @classmethod
+    def create_collective(
+        cls,
+        value: SSAValue,
+        result: StreamType,
+        *,
+        op: str,
+        dim: int,
+        chips: int,
+        wire: Attribute,
+        domain: Sequence[int],
+        depth: int = 2,
+        count: int = 1,
+        label: str | None = None,
+    ) -> CollectiveOp:
+        properties = {
+            "op": StringAttr(op),
+            "dim": number(dim),
+            "chips": number(chips),
+            "wire": wire,
+            "domain": array(domain),
+            "depths": array((depth,)),
+            "count": number(count),
+        } | _label(label)
+        return cls.create(operands=[value], result_types=[result], properties=properties)
+
+    def points_of(self, result: int) -> int:
+        points, chips = prod(self.extents), self.chips.value.data
+        return {"all_gather": points * chips, "reduce_scatter": points // chips}.get(self.op.data, points)
+
+    def verify_unit(self) -> None:
+        if self.op.data not in COLLECTIVES:
+            raise VerifyException(f"op is one of {', '.join(COLLECTIVES)}, not {self.op.data}")
+        dim, chips = self.dim.value.data, self.chips.value.data
+        if dim not in range(len(self.extents)) or chips < 1:
+            raise VerifyException(f"dimension {dim} over {chips} chips does not lie in the domain {list(self.extents)}")
+        if self.op.data in ("reduce_scatter", "all_to_all") and self.extents[dim] % chips:
+            raise VerifyException(f"{chips} chips do not divide dimension {dim} of {list(self.extents)}")
+        if dtype_name(self.wire) is None:
+            raise VerifyException(f"no link carries {self.wire}")
+        self.check_port(0, self.extents)
+        if stream(self.streams).element_type != stream(self.result).element_type:
+            raise VerifyException("operand and result of a collective have one element type")
+
+
+def _label(label: str | None) -> dict[str, Attribute]:
+    return {"label": StringAttr(label)} if label else {}
+
+
+UNIT_OPS: tuple[type[UnitOp], ...] = (LoadOp, StoreOp, PmuOp, PcuOp, CollectiveOp)
