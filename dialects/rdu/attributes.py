@@ -9,7 +9,6 @@ from typing import Any
 
 from xdsl.dialects.builtin import (
     DenseArrayBase,
-    DenseIntElementsAttr,
     DenseIntOrFPElementsAttr,
     IntAttr,
     NoneType,
@@ -43,13 +42,13 @@ def values(attribute: DenseArrayBase[Any] | None) -> Row:
     return () if attribute is None else attribute.get_values()
 
 
-def table(rows: Sequence[Sequence[int]], columns: int) -> DenseIntElementsAttr:
+def table(rows: Sequence[Sequence[int]], columns: int) -> DenseIntOrFPElementsAttr:
     """`dense<...> : tensor<rows x columns x i64>`: for many numbers, which print as hex and parse in milliseconds."""
     flat = [int(value) for row in rows for value in row]
     return DenseIntOrFPElementsAttr.from_list(TensorType(i64, [len(rows), columns]), flat)
 
 
-def rows(attribute: DenseIntElementsAttr | None) -> list[Row]:
+def rows(attribute: DenseIntOrFPElementsAttr | None) -> list[Row]:
     """The rows of a `table`; none if it is absent."""
     if attribute is None:
         return []

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from xdsl.ir import Operation
+from xdsl.utils.exceptions import VerifyException
+
 from sambaflow.dialects.rdu.attributes import Row, values
 from sambaflow.dialects.rdu.grid import Grid, grid_of
 from sambaflow.dialects.rdu.program import ProgramOp, SectionOp, machine_of
@@ -21,6 +24,13 @@ def demand_of(section: SectionOp) -> Demand:
         if isinstance(unit, PmuOp):
             held += unit.depth.value.data * unit.window_bytes.value.data
     return Demand(counts["pcu"], counts["pmu"], counts["agcu"], held)
+
+
+def verify_capacity(program: Operation) -> None:
+    """Every section of a program fits its part of a chip. VerifyException about the first thing that does not."""
+    if isinstance(program, ProgramOp):
+        for complaint in complaints(program):
+            raise VerifyException(complaint)
 
 
 def complaints(program: ProgramOp) -> Iterator[str]:

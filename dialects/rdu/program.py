@@ -18,7 +18,7 @@ from xdsl.dialects.builtin import (
     SymbolRefAttr,
     TensorType,
 )
-from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     ParsePropInAttrDict,
@@ -102,7 +102,9 @@ class ProgramOp(IRDLOperation):
         sections = {op.sym_name.data: op for op in self.sections}
         for schedule in self.schedules:
             schedule.verify_against(symbols, sections)
-        check_capacity(self)
+        from sambaflow.dialects.rdu.capacity import verify_capacity
+
+        verify_capacity(self)
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -115,14 +117,6 @@ class ProgramOp(IRDLOperation):
     def parse(cls, parser: Parser) -> ProgramOp:
         known: dict[str, Attribute] = {"target": parser.parse_attribute()}
         return _split(cls, known, _attributes(parser), [_region(parser)])
-
-
-def check_capacity(program: ProgramOp) -> None:
-    """Every section fits its part of a chip: units, bytes of its buffers, coordinates. VerifyException if not."""
-    from sambaflow.dialects.rdu.capacity import complaints
-
-    for complaint in complaints(program):
-        raise VerifyException(complaint)
 
 
 def machine_of(program: ProgramOp) -> Machine:
@@ -267,7 +261,7 @@ class SectionOp(IRDLOperation):
         super().__init__(properties={"sym_name": StringAttr(name)}, regions=[body])
 
     @property
-    def slots(self) -> Sequence[SSAValue]:
+    def slots(self) -> Sequence[BlockArgument]:
         return self.body.block.args
 
     @property

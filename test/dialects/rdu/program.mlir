@@ -14,7 +14,7 @@ module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips 
     rdu.symbol @k constant tensor<2xi32> {data = dense<[1, 2]> : tensor<2xi32>}
     // CHECK: rdu.section @dot (%{{.*}}: tensor<16x128xbf16>, %{{.*}}: tensor<16x128xbf16>, %{{.*}}: tensor<16xbf16>) {
     rdu.section @dot (%sx : tensor<16x128xbf16>, %sw : tensor<16x128xbf16>, %sy : tensor<16xbf16>) {
-      // CHECK-NEXT: rdu.load %{{.*}}() {domain = array<i64: 16, 128>, count = 1 : i64, label = "x"
+      // CHECK-NEXT: rdu.load %{{.*}}() {{{.*}}label = "x"} :
       %x = rdu.load %sx() {domain = array<i64: 16, 128>, tile = array<i64: 4, 128>, access = #rdu.access<[128, 1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64>, label = "x"} : (tensor<16x128xbf16>) -> !rdu.stream<tensor<4x128xbf16>, 4>
       %w = rdu.load %sw() {domain = array<i64: 16, 128>, tile = array<i64: 4, 128>, access = #rdu.access<[128, 1] base 0 bounds [[0, 1, 0, 16]] pad 0>, count = 1 : i64, indices = 0 : i64, depths = array<i64>} : (tensor<16x128xbf16>) -> !rdu.stream<tensor<4x128xbf16>, 4>
       // CHECK: rdu.pmu(%{{.*}}) {{{.*}}writes = [#rdu.port<[16, 128] : [128, 1]>], reads = [#rdu.port<[16, 128] : [128, 1] base 1 bounds {{\[\[}}0, 1, 0, 16]] pad 7>]} : (!rdu.stream
