@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from sambaflow.errors import InputError
+from sambaflow.sim.functional_dtypes import TORCH_DTYPES, from_bits
 
 if TYPE_CHECKING:
     from sambaflow.backends.rdu.image import Access
+
+_NAMES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
 
 Tensors = Sequence[torch.Tensor]
 
@@ -108,19 +111,10 @@ def write(
     storage[address[winners]] = flat[winners]
 
 
-def pad_value(bits: int, dtype: torch.dtype) -> torch.Tensor:
-    """A 0-d tensor of `dtype` from the raw bits of one element."""
-    if dtype == torch.bool:
-        return torch.tensor(bool(bits & 1))
-    size = torch.empty((), dtype=dtype).element_size()
-    raw = torch.frombuffer(bytearray(int(bits).to_bytes(8, "little")[:size]), dtype=torch.uint8)
-    return raw.view(dtype)[0].clone()
-
-
 def _pad(access: Access, dtype: torch.dtype) -> torch.Tensor:
     if access.pad is None:
         raise InputError("an access leaves its tensor and has no pad value", levers=["recompile the PEF"])
-    return pad_value(int(access.pad), dtype)
+    return from_bits(int(access.pad), _NAMES[dtype])
 
 
 def _strided(storage: torch.Tensor, base: int, strides: Sequence[int], shape: Sequence[int]) -> torch.Tensor | None:
@@ -152,7 +146,9 @@ def _live_bounds(access: Access, shape: Sequence[int]) -> list[Bound]:
     return [row for row in _bounds(access) if violated(row)]
 
 
-def _padded_view(access: Access, rows: list[Bound], shape: tuple[int, ...], storage: torch.Tensor) -> torch.Tensor | None:
+def _padded_view(
+    access: Access, rows: list[Bound], shape: tuple[int, ...], storage: torch.Tensor
+) -> torch.Tensor | None:
     """The pattern as a strided view of a padded copy.
 
     With w_b the storage stride of bound row b, the address is base + sum of free counters + sum of w_b * row_b(x): the
@@ -181,7 +177,9 @@ def _padded_view(access: Access, rows: list[Bound], shape: tuple[int, ...], stor
     padded = _pad(access, storage.dtype).expand(sizes).clone()
     inside = [(max(low, 0), min(high, row.extent - 1)) for (low, high), row in zip(spans, rows, strict=True)]
     if all(a <= b for a, b in inside):
-        origin = int(access.base) + sum(w * (a - row.base) for w, row, (a, _) in zip(weights, rows, inside, strict=True))
+        origin = int(access.base) + sum(
+            w * (a - row.base) for w, row, (a, _) in zip(weights, rows, inside, strict=True)
+        )
         source = _strided(
             storage,
             origin,
@@ -190,14 +188,19 @@ def _padded_view(access: Access, rows: list[Bound], shape: tuple[int, ...], stor
         )
         if source is None:
             return None
-        window = tuple([slice(None)] * len(free) + [slice(a - s[0], b - s[0] + 1) for (a, b), s in zip(inside, spans, strict=True)])
+        window = tuple(
+            [slice(None)] * len(free) + [slice(a - s[0], b - s[0] + 1) for (a, b), s in zip(inside, spans, strict=True)]
+        )
         padded[window] = source
     steps = [0] * len(shape)
     for position, d in enumerate(free):
         steps[d] = padded.stride(position)
     for d, number in owner.items():
         steps[d] = rows[number].strides[d] * padded.stride(len(free) + number)
-    offset = sum((row.base - low) * padded.stride(len(free) + b) for b, (row, (low, _)) in enumerate(zip(rows, spans, strict=True)))
+    offset = sum(
+        (row.base - low) * padded.stride(len(free) + b)
+        for b, (row, (low, _)) in enumerate(zip(rows, spans, strict=True))
+    )
     return padded.as_strided(shape, steps, offset)
 
 

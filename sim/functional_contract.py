@@ -57,17 +57,22 @@ def block_products(left: torch.Tensor, right: torch.Tensor, runs: Sequence[tuple
 
 
 def contract(
-    a: torch.Tensor, b: torch.Tensor, parallel: Sequence[int], reduction: Sequence[int], runs: Sequence[tuple[int, int]]
+    a: torch.Tensor,
+    b: torch.Tensor,
+    parallel: Sequence[int],
+    reduction: Sequence[int],
+    runs: Sequence[tuple[int, int]],
+    extents: Sequence[int],
 ) -> torch.Tensor:
     """sum over the reduction dimensions of a * b, both given over the domain (broadcast dimensions of size 1).
 
-    `parallel` and `reduction` are dimension numbers. Returns fp32 over the parallel dimensions, in their order. A
-    dimension that only a has is a row of the product, one that only b has a column, one that both have a batch.
+    `parallel` and `reduction` are dimension numbers. Returns fp32 over the parallel dimensions, in their order, compact
+    too. A dimension that only a has is a row of the product, one that only b has a column, one that both have a batch.
     """
     batch = [d for d in parallel if a.shape[d] > 1 and b.shape[d] > 1]
     rows = [d for d in parallel if a.shape[d] > 1 and b.shape[d] == 1]
     columns = [d for d in parallel if a.shape[d] == 1]
-    depth = [max(a.shape[d], b.shape[d]) for d in reduction]
+    depth = [extents[d] for d in reduction]
 
     def matrix(value: torch.Tensor, own: list[int]) -> torch.Tensor:
         other = [d for d in parallel if d not in batch and d not in own]
