@@ -172,6 +172,14 @@ def _split(a: Arguments) -> tuple[str, Arguments]:
     return "split", {"self": a["self"], "split_size": a.get("split_sizes", a.get("split_size")), "dim": a["dim"]}
 
 
+def _slice(name: str) -> Adapter:
+    """An end past the dimension (PyTorch writes 2^63 - 1) is no end."""
+    return lambda a: (
+        name,
+        {**a, "end": None if a["end"] is None or a["end"] >= a["self"].shape[a["dim"]] else a["end"]},
+    )
+
+
 def _cross_entropy(a: Arguments) -> tuple[str, Arguments] | None:
     if a["target"].dtype.is_floating_point:
         return None
@@ -228,6 +236,8 @@ _ADAPTERS: Mapping[str, Adapter] = {
     "aten.split.Tensor": _split,
     "aten.split_with_sizes": _split,
     "aten.split.sizes": _split,
+    "aten.slice.Tensor": _slice("slice"),
+    "aten.slice_scatter": _slice("slice_scatter"),
     "aten.cross_entropy_loss": _cross_entropy,
     "aten.max_pool2d": _pool("max_pool2d"),
     "aten.avg_pool2d": _pool("avg_pool2d"),

@@ -112,6 +112,11 @@ _RESHAPES = frozenset(
     )
 )  # fmt: skip
 
+_SHAPE_ONLY = frozenset(
+    f"aten.{name}" for name in ("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full")
+)
+"""Operators that read the shape and dtype of their tensor, never its elements."""
+
 _DROPPED = frozenset(
     {
         "aten._assert_tensor_metadata",
@@ -211,7 +216,6 @@ class GraphReader:
         args, kwargs = pytree.tree_map_only(Tensor, self.value, (call.args, call.kwargs))
         pure = Call(call.target, args, kwargs, call.location, call.node)
         results = self._pure(pure)
-        returns = call.target._schema.returns
         if self.mutates and tensors and _is_view(pure):
             parent = tensors[0]
             made = [
@@ -220,11 +224,13 @@ class GraphReader:
             ]
         else:
             made = [Tensor(value) for value in results]
-        return made[0] if len(returns) == 1 and "[]" not in str(returns[0].type) else made
+        return made[0] if _gives_one(call.target) else made
 
     def _pure(self, call: Call) -> list[Value]:
         """The results of an operator on values: passed on, computed here, emitted, or decomposed, in this order."""
         values = call.values()
+        if call.name in _SHAPE_ONLY:
+            return _compute(call)
         if _passes_on(call):
             return [values[0]]
         if all(value.constant is not None for value in values) and _is_deterministic(call.target):
@@ -389,9 +395,15 @@ def _is_view(call: Call) -> bool:
     return name in _RESHAPES or any(r.alias_info is not None for r in call.target._schema.returns)
 
 
+def _gives_one(target: OpOverload) -> bool:
+    """Whether the operator gives a tensor, and neither a tuple nor a list."""
+    returns = target._schema.returns
+    return len(returns) == 1 and not isinstance(returns[0].type, torch.ListType)
+
+
 def _parts(view: Call, results: list[Value]) -> list[Call]:
     """The calls that make each result by itself: the pieces of a split are slices, those of unbind selections."""
-    if len(results) == 1 and "[]" not in str(view.target._schema.returns[0].type):
+    if _gives_one(view.target):
         return [view]
     dim = view.arguments()["dim"]
     if view.name.startswith("aten.unbind"):
@@ -412,12 +424,16 @@ def _is_deterministic(target: OpOverload) -> bool:
 def _compute(call: Call) -> list[Value]:
     """The call carried out by PyTorch on the host."""
     kwargs = {name: value for name, value in call.kwargs.items() if name not in ("device", "pin_memory")}
-    args, kwargs = pytree.tree_map_only(Value, lambda value: value.constant, (call.args, kwargs))
+    args, kwargs = pytree.tree_map_only(Value, _host_tensor, (call.args, kwargs))
     if call.name == "aten.to.device":
         args = (args[0], torch.device("cpu"), *args[2:])
     with torch.no_grad():
         results = call.target(*args, **kwargs)
     return [_constant(leaf) for leaf in pytree.tree_leaves(results)]
+
+
+def _host_tensor(value: Value) -> torch.Tensor:
+    return torch.empty((), dtype=value.dtype).expand(value.shape) if value.constant is None else value.constant
 
 
 def _functional_form(target: OpOverload) -> OpOverload | None:
