@@ -199,8 +199,8 @@ _PRODUCTS: list[Row] = [
     *_rows("conv1d", "Convolution of [n, c, l] with [out, c / groups, k].", ("input", "weight", "bias?"), infer.conv1d,
            *_CONV1D, _GROUPS, sample=["1x2x5xf32", "3x2x3xf32"], padding=(1,)),
     *_rows("scaled_dot_product_attention",
-           "softmax(query @ key.T * scale + attn_mask) @ value; scale defaults to 1 / sqrt(head size), a bool mask keeps "
-           "where true, enable_gqa shares each key head among a group of query heads.",
+           "softmax(query @ key.T * scale + attn_mask) @ value; scale defaults to 1 / sqrt(head size), a bool mask "
+           "keeps where true, enable_gqa shares each key head among a group of query heads.",
            ("query", "key", "value", "attn_mask?"),
            infer.attention, Attr("is_causal", BOOL, False), Attr("scale", FLOAT, None), Attr("enable_gqa", BOOL, False),
            sample=["1x2x3x4xf32", "1x2x5x4xf32", "1x2x5x4xf32", "3x5xf32"]),
