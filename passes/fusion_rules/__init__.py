@@ -1,1 +1,192 @@
-"""Fusion rules in YAML."""
+"""Fusion rules: YAML files in SambaFlow's form, which operators make one module.
+
+    llama2_qkv:
+      priority: 5                        # larger wins when several rules match the same op; 0 if not given
+      heuristic: {name: SAFE_GEMM, tp_dim: Auto}   # or a plain string; optional
+      pattern:
+        ln_pow:  {op_type: pow, child: ln_mean}
+        ln_mean: {op_type: mean, children: [ln_add]}
+        ...
+
+Node keys: `op_type` (a name or a list of alternatives), `child`, `children`, `required: false` (optional),
+`included: false` (context that is not fused), `match_first_option: [a, b]` (alternative sub-patterns), and settings:
+`set m_shard_degree: 4`. What they mean to the matcher is told in `passes/matcher.py`; a setting becomes a hint on its
+op. A file given by `rules=` stands in the place of the one that ships, `default.yaml`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sambaflow.errors import InputError, Location
+from sambaflow.passes.matcher import Node, Pattern
+from sambaflow.passes.registry import did_you_mean
+
+if TYPE_CHECKING:
+    from yaml import Node as YamlNode
+
+DEFAULT_RULES = "default"
+"""The name of the rule file that ships: Llama, GPT-2, BERT, CNNs, MLPs."""
+
+Setting = int | float | bool | str
+
+_RULE_KEYS = ("priority", "heuristic", "pattern")
+_NODE_KEYS = ("op_type", "child", "children", "required", "included", "match_first_option")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One fusion rule: which ops make a module, and the heuristic that it asks for."""
+
+    name: str
+    pattern: Pattern
+    priority: int = 0
+    heuristic: str | None = None
+    parameters: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
+    """The heuristic's parameters: `{name: SAFE_GEMM, tp_dim: Auto}` has `tp_dim`."""
+    location: Location | None = None
+
+
+def load_rules(name: str = DEFAULT_RULES) -> list[Rule]:
+    """The rules of a file, by path or by the name of one that ships, in the order in which they are tried.
+
+    Larger priorities first, then the order of the file. Raises InputError with the place of what is wrong.
+    """
+    shipped = Path(__file__).parent / f"{name}.yaml"
+    path = Path(name) if name != DEFAULT_RULES and not shipped.exists() else shipped
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text file"
+        raise InputError(f"cannot read fusion rules: {reason}", location=Location(name)) from None
+    return parse_rules(text, shipped.name if path == shipped else name)
+
+
+def parse_rules(text: str, file: str) -> list[Rule]:
+    """The rules that YAML `text` holds, in the order in which they are tried; `file` names it in errors."""
+    rules = _Reader(file).rules(text)
+    return sorted(rules, key=lambda rule: -rule.priority)
+
+
+class _Reader:
+    """Reads the YAML node tree, so that every complaint has its line."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+
+    def rules(self, text: str) -> list[Rule]:
+        import yaml
+
+        try:
+            root = yaml.compose(text, Loader=yaml.SafeLoader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark
+            place = Location(self.file, mark.line + 1, mark.column + 1) if mark else Location(self.file)
+            raise InputError(f"not YAML: {error.problem}", location=place) from None
+        except yaml.YAMLError as error:
+            raise InputError(f"not YAML: {error}", location=Location(self.file)) from None
+        if root is None:
+            return []
+        return [self.rule(name, node) for name, node in self.mapping(root, "a rule file").items()]
+
+    def rule(self, name: str, node: YamlNode) -> Rule:
+        entries = self.mapping(node, f"rule '{name}'")
+        self.check_keys(entries, _RULE_KEYS, f"rule '{name}'")
+        if "pattern" not in entries:
+            raise self.error(f"rule '{name}' has no pattern", node)
+        nodes = self.mapping(entries["pattern"], "a pattern")
+        pattern = Pattern({key: self.node(key, value) for key, value in nodes.items()}, self.place(node))
+        if not pattern.variants:
+            raise self.error(f"rule '{name}' matches nothing", node)
+        priority = self.integer(entries["priority"]) if "priority" in entries else 0
+        heuristic, parameters = self.heuristic(entries["heuristic"]) if "heuristic" in entries else (None, {})
+        return Rule(name, pattern, priority, heuristic, parameters, self.place(node))
+
+    def heuristic(self, node: YamlNode) -> tuple[str, Mapping[str, Setting]]:
+        value = self.value(node)
+        if isinstance(value, str):
+            return value, {}
+        entries = self.mapping(node, "a heuristic")
+        if "name" not in entries:
+            raise self.error("a heuristic needs a name", node)
+        parameters = {key: self.setting(one) for key, one in entries.items() if key != "name"}
+        return str(self.value(entries["name"])), parameters
+
+    def node(self, name: str, node: YamlNode) -> Node:
+        entries = self.mapping(node, f"node '{name}'")
+        settings: dict[str, Setting] = {}
+        for key in [key for key in entries if key.startswith("set ")]:
+            settings[key.removeprefix("set ").strip()] = self.setting(entries.pop(key))
+        self.check_keys(entries, _NODE_KEYS, f"node '{name}'")
+        names = {key: self.names(one) for key, one in entries.items() if key not in ("required", "included")}
+        flags = {key: self.flag(entries[key]) for key in ("required", "included") if key in entries}
+        return Node(
+            name,
+            names.get("op_type", ()),
+            tuple(dict.fromkeys((*names.get("child", ()), *names.get("children", ())))),
+            required=flags.get("required", True),
+            included=flags.get("included", True),
+            options=names.get("match_first_option", ()),
+            settings=settings,
+        )
+
+    def mapping(self, node: YamlNode, what: str) -> dict[str, YamlNode]:
+        import yaml
+
+        if not isinstance(node, yaml.MappingNode):
+            raise self.error(f"{what} must be a mapping", node)
+        entries: dict[str, YamlNode] = {}
+        for key, value in node.value:
+            name = str(self.value(key))
+            if name in entries:
+                raise self.error(f"'{name}' is given twice in {what}", key)
+            entries[name] = value
+        return entries
+
+    def check_keys(self, entries: Mapping[str, YamlNode], known: tuple[str, ...], what: str) -> None:
+        for key, node in entries.items():
+            if key not in known:
+                raise self.error(f"{what} has an unknown key '{key}'{did_you_mean(key, known)}", node)
+
+    def names(self, node: YamlNode) -> tuple[str, ...]:
+        value = self.value(node)
+        names: list[Any] = value if isinstance(value, list) else [value]
+        if not names or not all(isinstance(name, str) for name in names):
+            raise self.error("expected a name or a list of names", node)
+        return tuple(names)
+
+    def flag(self, node: YamlNode) -> bool:
+        value = self.value(node)
+        if not isinstance(value, bool):
+            raise self.error("expected true or false", node)
+        return value
+
+    def integer(self, node: YamlNode) -> int:
+        value = self.value(node)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.error("expected an integer", node)
+        return value
+
+    def setting(self, node: YamlNode) -> Setting:
+        value = self.value(node)
+        if not isinstance(value, Setting):
+            raise self.error("expected a number, a flag or a name", node)
+        return value
+
+    def value(self, node: YamlNode) -> Any:
+        import yaml
+
+        loader = yaml.SafeLoader("")
+        try:
+            return loader.construct_document(node)
+        except yaml.YAMLError as error:
+            raise self.error(f"not plain YAML: {error}", node) from None
+
+    def place(self, node: YamlNode) -> Location:
+        return Location(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
+
+    def error(self, message: str, node: YamlNode) -> InputError:
+        return InputError(message, location=self.place(node))
