@@ -4,10 +4,10 @@
     engine.load({"fc.weight": w})              # whole tensors; each chip gets its shard
     outputs = engine.run("forward", [x])       # whole tensors, sharded on the way in, assembled on the way out
 
-Memory is real: every chip has one arena per tier and a symbol is a window of it, so a wrong address or lifetime gives wrong
-numbers. The units of a section run in the order of their streams, all firings of a unit in one call (`tiled=True` walks
-the tile grids instead and gives the same bits). All chips of a launch go through a section unit by unit, in lockstep, so
-a collective finds the operands of every chip.
+Memory is real: every chip has one arena per tier and a symbol is a window of it, so a wrong address or lifetime gives
+wrong numbers. The units of a section run in the order of their streams, all firings of a unit in one call (`tiled=True`
+walks the tile grids instead and gives the same bits). All chips of a launch go through a section unit by unit, in
+lockstep, so a collective finds the operands of every chip.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ checks that on this machine once, and a strict loop stands in where it fails.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -31,7 +32,7 @@ def blocks(extents: Sequence[int], part: Sequence[tuple[int, int]]) -> list[tupl
     if not number.numel():
         return []
     cuts = [0, *(torch.nonzero(number[1:] != number[:-1]).reshape(-1) + 1).tolist(), number.numel()]
-    return list(zip(cuts[:-1], cuts[1:], strict=True))
+    return list(itertools.pairwise(cuts))
 
 
 def block_products(left: torch.Tensor, right: torch.Tensor, runs: Sequence[tuple[int, int]]) -> torch.Tensor:

@@ -18,9 +18,9 @@ from sambaflow.backends.rdu.image import PARALLEL, REDUCTION, SEQUENTIAL, Pcu
 from sambaflow.backends.rdu.words import Instruction, Kind, Operand, decode_program, results
 from sambaflow.errors import InputError
 from sambaflow.sim import primitives
-from sambaflow.sim.functional_dtypes import TORCH_DTYPES, from_bits
 from sambaflow.sim.functional_access import linear_form
 from sambaflow.sim.functional_contract import blocks, contract, fused_multiply_add, strict_sum
+from sambaflow.sim.functional_dtypes import TORCH_DTYPES, from_bits
 
 State = list[torch.Tensor]
 """The accumulators over the points of an iteration, in the unit's order."""
@@ -109,7 +109,7 @@ class TileProgram:
         return self._results({}, self._final(inputs, counters, state))
 
     def _final(self, inputs: Sequence[torch.Tensor], counters: Sequence[torch.Tensor], state: State) -> Sources:
-        """What a finish program reads: inputs and counters over the parallel dimensions, the rest has no value there."""
+        """What a finish program reads: inputs and counters over the parallel dimensions, the rest has none."""
         return Sources([self._outer(v) for v in inputs], [self._outer(c) for c in counters], state)
 
     def _results(self, per_step: Mapping[int, torch.Tensor], final: Sources) -> list[Value]:
@@ -150,8 +150,9 @@ class TileProgram:
         for origin, values in tiles:
             window = tuple(slice(origin[d], min(origin[d] + sizes[d], extents[d])) for d in kept)
             data[window] = values[port].data
-            if mask is not None:
-                mask[window] = values[port].mask
+            part = values[port].mask
+            if mask is not None and part is not None:
+                mask[window] = part
         return Value(data, mask)
 
     def _body_outputs(self) -> int:
@@ -252,7 +253,9 @@ class TileProgram:
             length, count = group[0][1] - group[0][0], len(group)
             start, end = group[0][0], group[-1][1]
 
-            def cut(value: torch.Tensor | None, start: int = start, end: int = end, count: int = count):
+            def cut(
+                value: torch.Tensor | None, start: int = start, end: int = end, count: int = count
+            ) -> torch.Tensor | None:
                 if value is None or value.shape[-1] == 1:
                     return None if value is None else value[..., None]
                 return value[..., start:end].unflatten(-1, (count, (end - start) // count))
@@ -417,8 +420,10 @@ class TileProgram:
             ]
             target = instruction.destination
             if name == "insert_sorted":
-                indices = sources.accumulators[instruction.sources[2].number + 1]
-                both = primitives.insert_sorted(*operands, indices)
+                value, index, values = operands
+                both = primitives.insert_sorted(
+                    value, index, values, sources.accumulators[instruction.sources[2].number + 1]
+                )
                 for offset, value in enumerate(both):
                     registers[Operand(Kind.REGISTER, target.number + offset)] = value
                 continue
@@ -457,21 +462,37 @@ class Fold(NamedTuple):
     run: Callable[[torch.Tensor, list[tuple[int, int]]], torch.Tensor]
 
 
-def _is_minimum(dtype: str, init: int) -> bool:
-    value = from_bits(init, dtype)
-    return dtype == "f32" and bool(value == -math.inf)
+Runs = list[tuple[int, int]]
 
 
-def _is_maximum(dtype: str, init: int) -> bool:
-    value = from_bits(init, dtype)
-    return dtype == "f32" and bool(value == math.inf)
+def _starts_at(bits: int | None, number: float, dtype: str) -> Callable[[str, int], bool]:
+    """Is the accumulator of this dtype, and does it start at this number (or these bits)?"""
+    return lambda kind, init: (
+        kind == dtype and (init == bits if bits is not None else bool(from_bits(init, kind) == number))
+    )
+
+
+def _is_zero_integer(dtype: str, init: int) -> bool:
+    return init == 0 and dtype in ("i32", "i64")
+
+
+def _largest(value: torch.Tensor, runs: Runs) -> torch.Tensor:
+    return value.amax(-1)
+
+
+def _smallest(value: torch.Tensor, runs: Runs) -> torch.Tensor:
+    return value.amin(-1)
+
+
+def _integer_sum(value: torch.Tensor, runs: Runs) -> torch.Tensor:
+    return value.sum(-1, dtype=value.dtype)
 
 
 _FOLDS: Mapping[str, Fold] = {
-    "add": Fold(lambda dtype, init: dtype == "f32" and init == 0, strict_sum),
-    "max": Fold(_is_minimum, lambda value, runs: value.amax(-1)),
-    "min": Fold(_is_maximum, lambda value, runs: value.amin(-1)),
-    "addi": Fold(lambda dtype, init: init == 0, lambda value, runs: value.sum(-1, dtype=value.dtype)),
+    "add": Fold(_starts_at(0, 0.0, "f32"), strict_sum),
+    "max": Fold(_starts_at(None, -math.inf, "f32"), _largest),
+    "min": Fold(_starts_at(None, math.inf, "f32"), _smallest),
+    "addi": Fold(_is_zero_integer, _integer_sum),
 }
 
 

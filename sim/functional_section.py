@@ -219,8 +219,9 @@ def _runs(source: Extents, target: Extents) -> list[tuple[list[int], list[int]]]
     runs: list[tuple[list[int], list[int]]] = []
     a = b = 0
     while a < len(source) or b < len(target):
-        ours, theirs, left, right = [], [], 1, 1
-        while not ours and not theirs or left != right:
+        ours, theirs = list[int](), list[int]()
+        left = right = 1
+        while (not ours and not theirs) or left != right:
             if left <= right and a < len(source):
                 ours.append(a)
                 left, a = left * source[a], a + 1

@@ -39,7 +39,15 @@ from sambaflow.errors import InputError, SambaError, WeightError
 from sambaflow.sim.functional import Engine
 
 BYTES = {"bf16": 2, "f32": 4, "i64": 8}
-LETTERS = {"r": Kind.REGISTER, "in": Kind.INPUT, "k": Kind.CONSTANT, "i": Kind.COUNTER, "acc": Kind.ACCUMULATOR, "other": Kind.OTHER, "out": Kind.OUTPUT}  # fmt: skip
+LETTERS = {
+    "r": Kind.REGISTER,
+    "in": Kind.INPUT,
+    "k": Kind.CONSTANT,
+    "i": Kind.COUNTER,
+    "acc": Kind.ACCUMULATOR,
+    "other": Kind.OTHER,
+    "out": Kind.OUTPUT,
+}
 
 RELU = "r0 = max.f32 in0, k0; out0 = mov.f32 r0"
 MAC = "r0 = mul.f32 in0, in1; r1 = add.f32 acc0, r0; acc0 = mov.f32 r1"
@@ -130,14 +138,32 @@ def load(slot: int, extents: Sequence[int], pattern: Access) -> Load:
 
 def store(slot: int, extents: Sequence[int], pattern: Access | None = None, conflict: str = "overwrite") -> Store:
     pattern = pattern or access(dense(extents))
-    return Store(extents=ints(list(extents)), slot=slot, access=pattern, tile=ints(list(extents)), conflict=conflict, indices=len(pattern.index_ports))  # fmt: skip
+    return Store(
+        extents=ints(list(extents)),
+        slot=slot,
+        access=pattern,
+        tile=ints(list(extents)),
+        conflict=conflict,
+        indices=len(pattern.index_ports),
+    )
 
 
-def pmu(elements: int, dtype: str, writes: Sequence[tuple[Sequence[int], Access]], reads: Sequence[tuple[Sequence[int], Access]]) -> Pmu:  # fmt: skip
+def pmu(
+    elements: int,
+    dtype: str,
+    writes: Sequence[tuple[Sequence[int], Access]],
+    reads: Sequence[tuple[Sequence[int], Access]],
+) -> Pmu:
     return Pmu(
-        extents=ints([elements]), elements=elements, dtype=dtype, depth=2, window_bytes=elements * BYTES[dtype], banks=1,
-        writes=[PmuPort(ints(list(e)), a) for e, a in writes], reads=[PmuPort(ints(list(e)), a) for e, a in reads],
-    )  # fmt: skip
+        extents=ints([elements]),
+        elements=elements,
+        dtype=dtype,
+        depth=2,
+        window_bytes=elements * BYTES[dtype],
+        banks=1,
+        writes=[PmuPort(ints(list(e)), a) for e, a in writes],
+        reads=[PmuPort(ints(list(e)), a) for e, a in reads],
+    )
 
 
 def dense(shape: Sequence[int]) -> list[int]:
@@ -191,11 +217,24 @@ def both_ways(made: Image, weights: dict[str, torch.Tensor], inputs: Sequence[to
 
 
 def linear_image(m: int, n: int, k: int, dtype: str, tile: Sequence[int], split: int = 1) -> Image:
-    body, finish = (MAC_BF16, "r0 = max.f32 acc0, k0; r1 = truncf.bf16 r0; out0 = mov.bf16 r1") if dtype == "bf16" else (MAC, "r0 = max.f32 acc0, k0; out0 = mov.f32 r0")  # fmt: skip
+    body, finish = (
+        (MAC_BF16, "r0 = max.f32 acc0, k0; r1 = truncf.bf16 r0; out0 = mov.bf16 r1")
+        if dtype == "bf16"
+        else (MAC, "r0 = max.f32 acc0, k0; out0 = mov.f32 r0")
+    )
     product = pcu(
-        [m, n, k], "ppr", body, [dtype, dtype], [dtype], mode="systolic", finish=finish,
-        accumulators=[Accumulator(0, "f32")], constants=[0], tile=tile, split=[1, 1, split],
-    )  # fmt: skip
+        [m, n, k],
+        "ppr",
+        body,
+        [dtype, dtype],
+        [dtype],
+        mode="systolic",
+        finish=finish,
+        accumulators=[Accumulator(0, "f32")],
+        constants=[0],
+        tile=tile,
+        split=[1, 1, split],
+    )
     return image(
         [("x", "input", dtype, [m, k]), ("w", "param", dtype, [n, k]), ("y", "output", dtype, [m, n])],
         [load(0, [m, n, k], access([k, 0, 1])), load(1, [m, n, k], access([0, k, 1])), product, store(2, [m, n])],
@@ -282,15 +321,28 @@ def test_conv2d_with_padding():
         pad=0,
     )
     made = image(
-        [("x", "input", "f32", [n, c, h, w]), ("w", "param", "f32", [o, c, kh, kw]), ("y", "output", "f32", [n, o, oh, ow])],
+        [
+            ("x", "input", "f32", [n, c, h, w]),
+            ("w", "param", "f32", [o, c, kh, kw]),
+            ("y", "output", "f32", [n, o, oh, ow]),
+        ],
         [
             load(0, extents, window),
             load(1, extents, access([0, c * kh * kw, 0, 0, kh * kw, kw, 1])),
-            pcu(extents, "pppprrr", MAC, ["f32", "f32"], ["f32"], mode="systolic", accumulators=[Accumulator(0, "f32")], tile=[1, 5, 2, 3, 3, 3, 3]),
+            pcu(
+                extents,
+                "pppprrr",
+                MAC,
+                ["f32", "f32"],
+                ["f32"],
+                mode="systolic",
+                accumulators=[Accumulator(0, "f32")],
+                tile=[1, 5, 2, 3, 3, 3, 3],
+            ),
             store(2, [n, o, oh, ow]),
         ],
         "0>2.0 1>2.1 2>3",
-    )  # fmt: skip
+    )
     x, weight = torch.randn(n, c, h, w), torch.randn(o, c, kh, kw)
     (y,) = both_ways(made, {"w": weight}, [x])
     assert torch.allclose(y, functional.conv2d(x, weight, stride=stride, padding=pad), atol=1e-5)
@@ -300,16 +352,26 @@ def test_embedding_and_concat():
     """Rows gathered by an index stream, put before a constant block by a second write port."""
     vocabulary, size, tokens, rest = 11, 4, 3, 2
     made = image(
-        [("ids", "input", "i64", [tokens]), ("table", "param", "f32", [vocabulary, size]), ("tail", "input", "f32", [rest, size]), ("y", "output", "f32", [tokens + rest, size])],
+        [
+            ("ids", "input", "i64", [tokens]),
+            ("table", "param", "f32", [vocabulary, size]),
+            ("tail", "input", "f32", [rest, size]),
+            ("y", "output", "f32", [tokens + rest, size]),
+        ],
         [
             load(0, [tokens, size], access([1, 0])),
             load(1, [tokens, size], indexed([0, 1], 0, size)),
             load(2, [rest, size], access([size, 1])),
-            pmu((tokens + rest) * size, "f32", [([tokens, size], access([size, 1])), ([rest, size], access([size, 1], tokens * size))], [([tokens + rest, size], access([size, 1]))]),
+            pmu(
+                (tokens + rest) * size,
+                "f32",
+                [([tokens, size], access([size, 1])), ([rest, size], access([size, 1], tokens * size))],
+                [([tokens + rest, size], access([size, 1]))],
+            ),
             store(3, [tokens + rest, size]),
         ],
         "0>1 1>3.0 2>3.1 3>4",
-    )  # fmt: skip
+    )
     ids, table, tail = torch.tensor([7, 0, 7]), torch.randn(vocabulary, size), torch.randn(rest, size)
     (y,) = both_ways(made, {"table": table}, [ids, tail])
     assert torch.equal(y, torch.cat([table[ids], tail]))
@@ -329,17 +391,22 @@ def test_two_chip_all_reduce(wire: str):
         [
             load(0, [m, n, half], access([half, 0, 1])),
             load(1, [m, n, half], access([0, half, 1])),
-            pcu([m, n, half], "ppr", MAC, ["f32", "f32"], ["f32"], mode="systolic", accumulators=[Accumulator(0, "f32")]),
+            pcu(
+                [m, n, half], "ppr", MAC, ["f32", "f32"], ["f32"], mode="systolic", accumulators=[Accumulator(0, "f32")]
+            ),
             Collective(extents=ints([m, n]), op="all_reduce", dim=0, chips=2, wire=wire, bytes=m * n * 4),
             store(2, [m, n]),
         ],
         "0>2.0 1>2.1 2>3 3>4",
         chips=2,
         shards={"x": Shard(1, 1, 2), "w": Shard(1, 1, 2)},
-    )  # fmt: skip
+    )
     x, w = torch.randn(m, k), torch.randn(n, k)
     (y,) = both_ways(made, {"w": w}, [x])
-    parts = [both_ways(linear_part(m, n, half), {"w": w[:, s].contiguous()}, [x[:, s].contiguous()])[0] for s in (slice(0, half), slice(half, k))]  # fmt: skip
+    parts = [
+        both_ways(linear_part(m, n, half), {"w": w[:, s].contiguous()}, [x[:, s].contiguous()])[0]
+        for s in (slice(0, half), slice(half, k))
+    ]
     dtype = torch.float32 if wire == "f32" else torch.bfloat16
     assert torch.equal(y, parts[0].to(dtype).float() + parts[1].to(dtype).float())
 
@@ -362,11 +429,15 @@ def test_shards_interleave():
     shard = Shard(0, 2, 2)
     made = image(
         [("x", "input", "f32", [4]), ("y", "output", "f32", [4])],
-        [load(0, [4], access([1])), pcu([4], "p", "r0 = add.f32 in0, in0; out0 = mov.f32 r0", ["f32"], ["f32"]), store(1, [4])],
+        [
+            load(0, [4], access([1])),
+            pcu([4], "p", "r0 = add.f32 in0, in0; out0 = mov.f32 r0", ["f32"], ["f32"]),
+            store(1, [4]),
+        ],
         "0>1 1>2",
         chips=2,
         shards={"x": shard, "y": shard},
-    )  # fmt: skip
+    )
     engine = Engine(made)
     x = torch.arange(8.0)
     assert torch.equal(engine.run("forward", [x])[0], 2 * x)
@@ -387,8 +458,11 @@ def test_state_is_updated_in_place_and_repeats_run():
     rounds = Repeat(3, [Launch(0, ints([[0, 1, 2]] * 3), ints([0]))], ints((), (0, 4)), ints((), (0, 2)))
     made = image(
         [("x", "input", "f32", [4]), ("s", "state", "f32", [4]), ("y", "output", "f32", [4])],
-        update, "0>2.0 1>2.1 2>3 1>4 4>5", steps=[rounds], tied={"s": "s"},
-    )  # fmt: skip
+        update,
+        "0>2.0 1>2.1 2>3 1>4 4>5",
+        steps=[rounds],
+        tied={"s": "s"},
+    )
     engine = Engine(made)
     engine.load({"s": torch.ones(4)})
     outputs = engine.run("forward", [torch.full((4,), 2.0)])
@@ -405,13 +479,23 @@ def test_predicates():
         [("x", "input", "f32", extents), ("y", "output", "f32", [5]), ("z", "output", "f32", extents)],
         [
             load(0, extents, access([5, 1])),
-            pcu(extents, "pr", TOTAL, ["f32"], ["f32"], mode="reduce", accumulators=[Accumulator(0, "f32")], predicate=below, tile=[2, 5]),
+            pcu(
+                extents,
+                "pr",
+                TOTAL,
+                ["f32"],
+                ["f32"],
+                mode="reduce",
+                accumulators=[Accumulator(0, "f32")],
+                predicate=below,
+                tile=[2, 5],
+            ),
             store(1, [5]),
             pcu(extents, "pp", "out0 = mov.f32 in0", ["f32"], ["f32"], predicate=below, tile=[2, 3]),
             store(2, extents),
         ],
         "0>1 1>2 0>3 3>4",
-    )  # fmt: skip
+    )
     x = torch.arange(25.0).reshape(5, 5)
     y, z = both_ways(made, {}, [x])
     assert torch.equal(y, x.tril().sum(1))
@@ -421,18 +505,28 @@ def test_predicates():
 def test_argmax_combines_blocks():
     """Two accumulators and a combine program over two blocks; the first of equal values stays."""
     k = 200
-    body = "r0 = gt.f32 in0, acc0; r1 = select.f32 r0, in0, acc0; r2 = select.i64 r0, i1, acc1; acc0 = mov.f32 r1; acc1 = mov.i64 r2"
-    merge = "r0 = gt.f32 other0, acc0; r1 = select.f32 r0, other0, acc0; r2 = select.i64 r0, other1, acc1; acc0 = mov.f32 r1; acc1 = mov.i64 r2"
+    keep = "r1 = select.f32 r0, {0}0, acc0; r2 = select.i64 r0, {1}, acc1; acc0 = mov.f32 r1; acc1 = mov.i64 r2"
+    body = "r0 = gt.f32 in0, acc0; " + keep.format("in", "i1")
+    merge = "r0 = gt.f32 other0, acc0; " + keep.format("other", "other1")
     made = image(
         [("x", "input", "f32", [3, k]), ("y", "output", "i64", [3])],
         [
             load(0, [3, k], access([k, 1])),
-            pcu([3, k], "pr", body, ["f32"], ["i64"], mode="reduce", combine=merge, finish="out0 = mov.i64 acc1",
-                accumulators=[Accumulator(bits(float("-inf")), "f32"), Accumulator(0, "i64")]),
+            pcu(
+                [3, k],
+                "pr",
+                body,
+                ["f32"],
+                ["i64"],
+                mode="reduce",
+                combine=merge,
+                finish="out0 = mov.i64 acc1",
+                accumulators=[Accumulator(bits(float("-inf")), "f32"), Accumulator(0, "i64")],
+            ),
             store(1, [3]),
         ],
         "0>1 1>2",
-    )  # fmt: skip
+    )
     x = torch.randn(3, k)
     x[0, [150, 20]] = 9.0
     assert torch.equal(both_ways(made, {}, [x])[0], torch.tensor([20, *x[1:].argmax(1).tolist()]))
@@ -445,12 +539,21 @@ def test_cumulative_sum():
         [("x", "input", "f32", [6, 3]), ("y", "output", "f32", [6, 3]), ("z", "output", "f32", [3])],
         [
             load(0, [6, 3], access([3, 1])),
-            pcu([6, 3], "sp", body, ["f32"], ["f32", "f32"], accumulators=[Accumulator(0, "f32")], finish="out1 = mov.f32 acc0", tile=[6, 2]),
+            pcu(
+                [6, 3],
+                "sp",
+                body,
+                ["f32"],
+                ["f32", "f32"],
+                accumulators=[Accumulator(0, "f32")],
+                finish="out1 = mov.f32 acc0",
+                tile=[6, 2],
+            ),
             store(1, [6, 3]),
             store(2, [3]),
         ],
         "0>1 1.0>2 1.1>3",
-    )  # fmt: skip
+    )
     x = torch.randn(6, 3)
     y, z = both_ways(made, {}, [x])
     assert torch.allclose(y, x.cumsum(0))
@@ -474,8 +577,12 @@ def test_streams_regroup_domains():
 
 @pytest.mark.parametrize(
     ("weights", "message"),
-    [({}, "missing 1 of the weights.*'w'"), ({"w": torch.zeros(20, 31)}, r"'w' is float32\[20, 31\], the PEF has float32\[20, 32\]"), ({"w": torch.zeros(20, 32).bfloat16()}, "bfloat16")],
-)  # fmt: skip
+    [
+        ({}, "missing 1 of the weights.*'w'"),
+        ({"w": torch.zeros(20, 31)}, r"'w' is float32\[20, 31\], the PEF has float32\[20, 32\]"),
+        ({"w": torch.zeros(20, 32).bfloat16()}, "bfloat16"),
+    ],
+)
 def test_wrong_weights(weights: dict[str, torch.Tensor], message: str):
     engine = Engine(linear_image(2, 20, 32, "f32", (2, 20, 32)))
     with pytest.raises(WeightError, match=message):
