@@ -1,8 +1,8 @@
 """What every instruction computes: one table from opcode names (`machine.opcodes`) to torch functions.
 
-The kernel reference interpreter and the functional engine both evaluate bodies with `apply`, so they cannot disagree about an
-instruction. Floats compute in f32 (f64 in f64) and round once to the instruction's dtype; transcendentals run on contiguous
-buffers, where torch gives the same bits whatever the shape.
+The kernel reference interpreter and the functional engine both evaluate bodies with `apply`, so they cannot disagree
+about an instruction. Floats compute in f32 (f64 in f64) and round once to the instruction's dtype; transcendentals
+run on contiguous buffers, where torch gives the same bits whatever the shape.
 
     apply("add", "f32", [x, y])            # arith.addf on f32
     apply("lt", "bf16", [x, y])            # arith.cmpf olt: dtype is that of the sources, the result is bool
@@ -29,10 +29,10 @@ _MIX = (0xBF58476D1CE4E5B9 - (1 << 64), 0x94D049BB133111EB - (1 << 64))
 
 
 def apply(name: str, dtype: str, operands: Sequence[Tensor]) -> Tensor:
-    """The result of an instruction over broadcastable operands. `dtype` is the instruction's dtype field: of sources and
-    result, of the sources (comparisons), of the values (select), of the result (conversions)."""
+    """The result of an instruction over broadcastable operands. `dtype` is the instruction's dtype field: of sources
+    and result, of the sources (comparisons), of the values (select), of the result (conversions)."""
     row = BY_NAME.get(name)
-    if row is None or name not in FUNCTIONS and name not in _CONVERSIONS:
+    if row is None or (name not in FUNCTIONS and name not in _CONVERSIONS):
         raise InputError(f"no function for the instruction '{name}'")
     target = TORCH_DTYPES[dtype]
     if row.op_class == "convert":
@@ -118,7 +118,11 @@ def _unordered(x: Tensor, y: Tensor) -> Tensor:
 
 def _either(function: Function) -> Function:
     """The unordered form of a comparison: also true when an operand is NaN."""
-    return lambda x, y: function(x, y) | _unordered(x, y)
+
+    def either(x: Tensor, y: Tensor) -> Tensor:
+        return function(x, y) | _unordered(x, y)
+
+    return either
 
 
 def _cube_root(x: Tensor) -> Tensor:
@@ -142,7 +146,8 @@ def random_bits(seed: Tensor, index: Tensor) -> Tensor:
 
 
 def insert_sorted(value: Tensor, index: Tensor, values: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
-    """Insert a pair into pairs sorted descending (their last dimension); behind equal values, the last pair falls out."""
+    """Insert a pair into pairs sorted descending (their last dimension); behind equal values, the last pair falls
+    out."""
     value, index = (x.unsqueeze(-1).to(like.dtype) for x, like in ((value, values), (index, indices)))
     before = (values >= value) | torch.isnan(values)  # a NaN is the greatest value
     before = before & ~(torch.isnan(value) & ~torch.isnan(values))
@@ -159,8 +164,12 @@ def insert_sorted(value: Tensor, index: Tensor, values: Tensor, indices: Tensor)
 # ---- the tables
 
 
+def _binary(function: Callable[[Tensor, Tensor], Tensor]) -> Function:
+    return function
+
+
 FUNCTIONS: Mapping[str, Function] = {
-    "mov": lambda x: x,
+    "mov": torch.clone,
     "add": torch.add,
     "sub": torch.sub,
     "mul": torch.mul,
@@ -183,12 +192,12 @@ FUNCTIONS: Mapping[str, Function] = {
     "addi": _wrap(torch.add),
     "subi": _wrap(torch.sub),
     "muli": _wrap(torch.mul),
-    "divi": lambda x, y: _divide(x, y, "trunc"),
-    "divui": lambda x, y: _divide(_unsigned(x), _unsigned(y), "trunc"),
-    "floordivi": lambda x, y: _divide(x, y, "floor"),
-    "ceildivi": lambda x, y: -_divide(-x, y, "floor"),
+    "divi": _binary(lambda x, y: _divide(x, y, "trunc")),
+    "divui": _binary(lambda x, y: _divide(_unsigned(x), _unsigned(y), "trunc")),
+    "floordivi": _binary(lambda x, y: _divide(x, y, "floor")),
+    "ceildivi": _binary(lambda x, y: -_divide(-x, y, "floor")),
     "remi": _remainder,
-    "remui": lambda x, y: _remainder(_unsigned(x), _unsigned(y)),
+    "remui": _binary(lambda x, y: _remainder(_unsigned(x), _unsigned(y))),
     "and": torch.bitwise_and,
     "or": torch.bitwise_or,
     "xor": torch.bitwise_xor,
@@ -197,16 +206,16 @@ FUNCTIONS: Mapping[str, Function] = {
     "shrui": _shift_right_unsigned,
     "maxi": torch.maximum,
     "mini": torch.minimum,
-    "maxui": lambda x, y: torch.where(_ordinal(x) >= _ordinal(y), x, y),
-    "minui": lambda x, y: torch.where(_ordinal(x) <= _ordinal(y), x, y),
+    "maxui": _binary(lambda x, y: torch.where(_ordinal(x) >= _ordinal(y), x, y)),
+    "minui": _binary(lambda x, y: torch.where(_ordinal(x) <= _ordinal(y), x, y)),
     "absi": torch.abs,
     "eq": torch.eq,
     "gt": torch.gt,
     "ge": torch.ge,
     "lt": torch.lt,
     "le": torch.le,
-    "one": lambda x, y: torch.ne(x, y) & ~_unordered(x, y),
-    "ord": lambda x, y: ~_unordered(x, y),
+    "one": _binary(lambda x, y: torch.ne(x, y) & ~_unordered(x, y)),
+    "ord": _binary(lambda x, y: ~_unordered(x, y)),
     "ueq": _either(torch.eq),
     "ugt": _either(torch.gt),
     "uge": _either(torch.ge),
@@ -220,10 +229,10 @@ FUNCTIONS: Mapping[str, Function] = {
     "slei": torch.le,
     "sgti": torch.gt,
     "sgei": torch.ge,
-    "ulti": lambda x, y: _ordinal(x) < _ordinal(y),
-    "ulei": lambda x, y: _ordinal(x) <= _ordinal(y),
-    "ugti": lambda x, y: _ordinal(x) > _ordinal(y),
-    "ugei": lambda x, y: _ordinal(x) >= _ordinal(y),
+    "ulti": _binary(lambda x, y: _ordinal(x) < _ordinal(y)),
+    "ulei": _binary(lambda x, y: _ordinal(x) <= _ordinal(y)),
+    "ugti": _binary(lambda x, y: _ordinal(x) > _ordinal(y)),
+    "ugei": _binary(lambda x, y: _ordinal(x) >= _ordinal(y)),
     "exp": torch.exp,
     "exp2": torch.exp2,
     "expm1": torch.expm1,

@@ -1,7 +1,7 @@
 """Affine expressions over a domain: linear forms, intervals, simplification.
 
-A linear form is `constant + sum(c * d_i) + sum(c * s_j) + sum(c * term)`; a term is a floordiv or a mod of a linear form by a
-positive constant. Intervals are exact for linear forms and close for the rest.
+A linear form is `constant + sum(c * d_i) + sum(c * s_j) + sum(c * term)`; a term is a floordiv or a mod of a linear
+form by a positive constant. Intervals are exact for linear forms and close for the rest.
 """
 
 from __future__ import annotations
@@ -169,7 +169,8 @@ def _within(form: Linear, divisor: int, ranges: Sequence[Interval]) -> bool:
 
 
 def interval(form: Linear, ranges: Sequence[Interval]) -> Interval | None:
-    """The values that `form` takes when dimension i lies in ranges[i]; None when a symbol (or a missing range) is used."""
+    """The values that `form` takes when dimension i lies in ranges[i]; None when a symbol (or a missing range) is
+    used."""
     low = high = form.constant
     if form.symbols or any(d >= len(ranges) for d, _ in form.dims):
         return None

@@ -1,21 +1,25 @@
-"""Questions about a stage, answered once from the interface: which dims, which elements, how many bytes, what it costs."""
+"""Questions about a stage, answered once from the interface: which dims, which elements, how many bytes, what it
+costs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import product
 from math import ceil, prod
 from typing import cast
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import AnyFloat, Float32Type, FloatAttr, IntegerType
-from xdsl.ir import Attribute, BlockArgument, Operation, OpResult, SSAValue
+from xdsl.dialects.builtin import Float32Type, FloatAttr, IntegerAttr
+from xdsl.ir import Attribute, BlockArgument, Operation, OpResult, Region, SSAValue
 from xdsl.ir.affine import AffineMap
 
 from sambaflow.dialects.kernel.affine import Interval, full_ranges, interval, linear, used_dims
+from sambaflow.dialects.kernel.attributes import Mapping
 from sambaflow.dialects.kernel.stage import Stage, block_shape, element_type, region_yield
-from sambaflow.machine.opcodes import DTYPES
+from sambaflow.errors import InputError
+from sambaflow.machine import Firing
+from sambaflow.machine import firing_of as machine_firing_of
+from sambaflow.machine.opcodes import DTYPES, Opcode, opcode
 
 BLOCK = 128
 """Points that a reduction folds before partial results are combined (the numeric contract)."""
@@ -61,8 +65,8 @@ def sequential_dim(stage: Stage) -> int | None:
 
 
 def is_elementwise(stage: Stage) -> bool:
-    """Whether every point reads its own elements and writes its own: no accumulators, no symbols, a body on elements, and
-    result maps that are permutations of the domain."""
+    """Whether every point reads its own elements and writes its own: no accumulators, no symbols, a body on elements,
+    and result maps that are permutations of the domain."""
     return (
         stage.RULES.body
         and not stage.RULES.accumulators
@@ -78,8 +82,9 @@ def is_elementwise(stage: Stage) -> bool:
 
 
 def access_range(map: AffineMap, ranges: Sequence[Interval], block: Sequence[int] = ()) -> tuple[Interval | None, ...]:
-    """Per coordinate the least and greatest index touched when dimension i runs over ranges[i], not clamped to the operand
-    (what is outside is padding); None where a symbol decides. The halo of a tile is this range beyond its neighbours'."""
+    """Per coordinate the least and greatest index touched when dimension i runs over ranges[i], not clamped to the
+    operand (what is outside is padding); None where a symbol decides. The halo of a tile is this range beyond its
+    neighbours'."""
     sizes = (1,) * (len(map.results) - len(block)) + tuple(block)
     bounds = (interval(linear(expr, ranges), ranges) for expr in map.results)
     return tuple(None if b is None else (b[0], b[1] + size - 1) for b, size in zip(bounds, sizes, strict=True))
@@ -100,8 +105,7 @@ def tile_elements(stage: Stage, operand: int, tile: Sequence[int]) -> int:
     values = (*stage.operands, *stage.results)
     map = stage.maps.data[operand].data
     block = operand_block(stage, operand)
-    shape = cast(Attribute, values[operand].type)
-    touched = prod(window(map, block_shape(shape), tile, block))
+    touched = prod(window(map, block_shape(values[operand].type), tile, block))
     points = prod(tile[d] for d in map_dims(map)) * prod(block)
     symbolic = any(span is None for span in access_range(map, full_ranges(tile), block))
     if symbolic:
@@ -138,7 +142,8 @@ def _bound_dims(stage: Stage) -> tuple[int, ...]:
 
 
 def tile_grid(extents: Sequence[int], tile: Sequence[int], order: Sequence[int]) -> Iterator[tuple[Interval, ...]]:
-    """The tiles of a domain in the order of its loops (outermost first), ragged edges clamped, as intervals per dimension."""
+    """The tiles of a domain in the order of its loops (outermost first), ragged edges clamped, as intervals per
+    dimension."""
     counts = [ceil(extents[d] / tile[d]) for d in order]
     for step in product(*map(range, counts)):
         place = dict(zip(order, step, strict=True))
@@ -194,8 +199,8 @@ def multiply_accumulate(stage: Stage) -> tuple[int, int] | None:
 
 
 def implied_combine(stage: Stage) -> tuple[str, ...] | None:
-    """Per accumulator "add", "mul", "max", "min", "and" or "or" when the body is `acc op f(inputs)` for each, so that partial
-    results merge by the same op; None when the body defines no merge (or there are no accumulators)."""
+    """Per accumulator "add", "mul", "max", "min", "and" or "or" when the body is `acc op f(inputs)` for each, so that
+    partial results merge by the same op; None when the body defines no merge (or there are no accumulators)."""
     block = stage.body.blocks.first
     if block is None or not stage.init_constants or "sequential" in stage.kinds:
         return None
@@ -218,12 +223,55 @@ def merge_op(stage: Stage, accumulator: int) -> str:
     return cast(OpResult, value).op.name
 
 
-@dataclass(frozen=True)
-class Operations:
-    """Instructions per point by class, of the body and (once per output point) of `finish`."""
-
-    body: dict[str, int]
-    finish: dict[str, int]
+# ---- cost
 
 
-_KEPT = (ceil, AnyFloat, IntegerType)
+def instruction_of(op: Operation) -> Opcode | None:
+    """The row of the instruction that stands for an op of a body; None if there is none (constants, counters,
+    stages)."""
+    predicate = op.properties.get("predicate")
+    return opcode(op.name, predicate.value.data if isinstance(predicate, IntegerAttr) else None)
+
+
+def op_classes(region: Region) -> tuple[str, ...]:
+    """The op class of every instruction of a region."""
+    block = region.blocks.first
+    rows = (instruction_of(op) for op in block.ops) if block is not None else ()
+    return tuple(row.op_class for row in rows if row is not None)
+
+
+def mode_of(stage: Stage) -> str:
+    """The mode of a PCU that carries out the stage: the kind of its iterators decides, a multiply-accumulate is
+    systolic."""
+    if "reduction" not in stage.kinds:
+        return "simd"
+    return "systolic" if multiply_accumulate(stage) is not None else "reduce"
+
+
+def nested_stages(stage: Stage) -> tuple[Stage, ...]:
+    """The stages in the body of a scan over blocks."""
+    return tuple(op for region in stage.regions for block in region.blocks for op in block.ops if isinstance(op, Stage))
+
+
+def firing_of(stage: Stage, mapping: Mapping | None = None) -> Firing:
+    """One firing of one PCU: `mapping` (else the stage's own, else the whole domain) cut by its par factors.
+
+    A scan whose body holds stages is no firing of its own; ask its `nested_stages`.
+    """
+    if nested_stages(stage):
+        raise InputError("the body of this scan holds stages; each of them has its own firing", op=stage.name)
+    mapping = mapping or stage.tiling
+    tile = stage.extents
+    if mapping is not None:
+        tile = tuple(ceil(t / p) for t, p in zip(mapping.tile, mapping.par, strict=True))
+    ports = range(len(stage.operands) + len(stage.results))
+    first = (*stage.operands, *stage.results)[0]
+    return machine_firing_of(
+        mode_of(stage),
+        tile,
+        stage.kinds,
+        op_classes(stage.body),
+        op_classes(stage.finish),
+        [operand_bytes(stage, port, tile) for port in ports],
+        dtype_name(first.type),
+    )

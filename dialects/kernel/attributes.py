@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Literal, cast
 
 from xdsl.ir import Data, ParametrizedAttribute, TypeAttribute
@@ -30,13 +29,10 @@ class Domain:
     @staticmethod
     def of(parallel: Sequence[int] = (), reduction: Sequence[int] = (), sequential: Sequence[int] = ()) -> Domain:
         """Parallel dimensions first, then the sequential one, then the reduction dimensions."""
-        groups: tuple[tuple[Sequence[int], IteratorKind], ...] = (
-            (parallel, "parallel"),
-            (sequential, "sequential"),
-            (reduction, "reduction"),
-        )
-        kinds = tuple(chain.from_iterable((kind,) * len(extents) for extents, kind in groups))
-        return Domain((*parallel, *sequential, *reduction), kinds)
+        kinds: list[IteratorKind] = ["parallel" for _ in parallel]
+        kinds += ["sequential" for _ in sequential]
+        kinds += ["reduction" for _ in reduction]
+        return Domain((*parallel, *sequential, *reduction), tuple(kinds))
 
     @property
     def rank(self) -> int:
@@ -80,7 +76,8 @@ class Mapping:
     par:   PCUs side by side along each dimension; each takes ceil(tile / par) points of a firing. More than one along a
            reduction dimension only up to its `split`
     order: the loops of the tile grid, outermost first (a permutation of the dimensions)
-    hold:  per input, how many outer loops of `order` refill its buffer: 0 is loaded once, rank is loaded at every firing
+    hold:  per input, how many outer loops of `order` refill its buffer: 0 is loaded once, rank is loaded at every
+    firing
     """
 
     tile: tuple[int, ...]

@@ -174,27 +174,21 @@ class Body:
         source = x.type
         if source == to:
             return x
-        match source, to:
-            case AnyFloat(), AnyFloat():
-                wider = to.bitwidth > source.bitwidth
-                if source.bitwidth == to.bitwidth:  # f16 and bf16 meet in f32
-                    return self.trunc(self.ext(x), to)
-                return self.emit(arith.ExtFOp(x, to) if wider else arith.TruncFOp(x, to))
-            case IntegerType(), AnyFloat():
-                convert = arith.UIToFPOp if source == i1 else arith.SIToFPOp
-                return self.emit(convert(x, to))
-            case AnyFloat(), IntegerType():
-                if to == i1:
-                    return self.cmp("ne", x, self.const(0.0, source))
-                return self.emit(arith.FPToSIOp(x, to))
-            case IntegerType(), IntegerType():
-                if to == i1:
-                    return self.cmp("ne", x, self.const(0, source))
-                if source.width.data > to.width.data:
-                    return self.emit(arith.TruncIOp(x, to))
-                return self.emit((arith.ExtUIOp if source == i1 else arith.ExtSIOp)(x, to))
-            case _:
-                raise VerifyException(f"no conversion from {source} to {to}")
+        if isinstance(source, AnyFloat) and isinstance(to, AnyFloat):
+            if source.bitwidth == to.bitwidth:  # f16 and bf16 meet in f32
+                return self.trunc(self.ext(x), to)
+            return self.emit(arith.ExtFOp(x, to) if to.bitwidth > source.bitwidth else arith.TruncFOp(x, to))
+        if to == i1:
+            return self.cmp("ne", x, self.const(0, source))
+        if isinstance(source, AnyFloat):
+            return self.emit(arith.FPToSIOp(x, cast(IntegerType, to)))
+        if isinstance(to, AnyFloat):
+            return self.emit((arith.UIToFPOp if source == i1 else arith.SIToFPOp)(x, to))
+        if not isinstance(source, IntegerType) or not isinstance(to, IntegerType):
+            raise VerifyException(f"no conversion from {source} to {to}")
+        if source.width.data > to.width.data:
+            return self.emit(arith.TruncIOp(x, to))
+        return self.emit((arith.ExtUIOp if source == i1 else arith.ExtSIOp)(x, to))
 
     def index(self, dim: int, shard: tuple[int, int] | None = None) -> SSAValue:
         """The point's index (i64) along a dimension; with (chips, inner), its index before sharding."""

@@ -43,8 +43,8 @@ class IndexOp(IRDLOperation):
         %i = kernel.index 1
         %g = kernel.index 0 shard 8 x 64
 
-    With `shard chips x inner` the dimension is this chip's part of a sharded one, and the result is the index before sharding:
-    `(i floordiv inner) * chips * inner + chip * inner + i mod inner`.
+    With `shard chips x inner` the dimension is this chip's part of a sharded one, and the result is the index before
+    sharding: `(i floordiv inner) * chips * inner + chip * inner + i mod inner`.
     """
 
     name = "kernel.index"

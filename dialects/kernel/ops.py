@@ -31,19 +31,23 @@ class MapOp(Stage):
 class ContractOp(Stage):
     """A sum of products over the reduction dimensions: matrix multiply, convolution, attention scores.
 
-    One f32 accumulator; the body is `acc + a * b`, the product is not rounded (exact for bf16 operands). Other inputs than a
-    and b are read by `finish` only.
+    One f32 accumulator; the body is `acc + a * b`, the product is not rounded (exact for bf16 operands). Other inputs
+    than a and b are read by `finish` only.
 
         %y = kernel.contract ins(%x, %w : tensor<4x8xf32>, tensor<16x8xf32>)
                domain #kernel.domain<4 parallel, 16 parallel, 8 reduction>
-               maps [affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d1, d2)>, affine_map<(d0, d1, d2) -> (d0, d1)>]
+               maps [affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d1, d2)>, affine_map<(d0, d1,
+                   d2) -> (d0, d1)>]
                inits [0.0 : f32]
-               body {^bb0(%a: f32, %b: f32, %acc: f32): %p = arith.mulf %a, %b : f32  %s = arith.addf %acc, %p : f32  kernel.yield %s : f32}
+               body {^bb0(%a: f32, %b: f32, %acc: f32): %p = arith.mulf %a, %b : f32  %s = arith.addf %acc, %p : f32
+                   kernel.yield %s : f32}
                : tensor<4x16xf32>
     """
 
     name = "kernel.contract"
-    RULES: ClassVar[StageRules] = StageRules(kinds=("parallel", "reduction"), required=("reduction",), accumulators=True)
+    RULES: ClassVar[StageRules] = StageRules(
+        kinds=("parallel", "reduction"), required=("reduction",), accumulators=True
+    )
 
 
 @irdl_op_definition
@@ -56,7 +60,9 @@ class ReduceOp(Stage):
     """
 
     name = "kernel.reduce"
-    RULES: ClassVar[StageRules] = StageRules(kinds=("parallel", "reduction"), required=("reduction",), accumulators=True)
+    RULES: ClassVar[StageRules] = StageRules(
+        kinds=("parallel", "reduction"), required=("reduction",), accumulators=True
+    )
 
 
 @irdl_op_definition
@@ -67,19 +73,24 @@ class ScanOp(Stage):
 
         %c = kernel.scan ins(%x : tensor<8xf32>) domain #kernel.domain<8 sequential>
                maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] inits [0.0 : f32]
-               body {^bb0(%a: f32, %acc: f32): %n = arith.addf %acc, %a : f32  kernel.yield %n, %n : f32, f32} : tensor<8xf32>
+               body {^bb0(%a: f32, %acc: f32): %n = arith.addf %acc, %a : f32  kernel.yield %n, %n : f32, f32} :
+                   tensor<8xf32>
     """
 
     name = "kernel.scan"
-    RULES: ClassVar[StageRules] = StageRules(kinds=("parallel", "sequential"), required=("sequential",), accumulators=True)
+    RULES: ClassVar[StageRules] = StageRules(
+        kinds=("parallel", "sequential"), required=("sequential",), accumulators=True
+    )
 
 
 @irdl_op_definition
 class GatherOp(Stage):
     """A map whose inputs are read at coordinates that other inputs give (symbols): embedding, index_select.
 
-    %y = kernel.gather ins(%ids, %table : tensor<5xi64>, tensor<100x8xf32>) domain #kernel.domain<5 parallel, 8 parallel>
-           maps [affine_map<(d0, d1)[s0] -> (d0)>, affine_map<(d0, d1)[s0] -> (s0, d1)>, affine_map<(d0, d1)[s0] -> (d0, d1)>]
+    %y = kernel.gather ins(%ids, %table : tensor<5xi64>, tensor<100x8xf32>) domain #kernel.domain<5 parallel, 8
+        parallel>
+           maps [affine_map<(d0, d1)[s0] -> (d0)>, affine_map<(d0, d1)[s0] -> (s0, d1)>, affine_map<(d0, d1)[s0] ->
+               (d0, d1)>]
            bindings [0] body {^bb0(%i: i64, %v: f32): kernel.yield %v : f32} : tensor<5x8xf32>
     """
 
@@ -91,12 +102,14 @@ class GatherOp(Stage):
 class ScatterOp(Stage):
     """A map whose results are written at coordinates that inputs give: cache update, index_put, embedding gradient.
 
-    `conflict` says what happens when points meet: the last in row-major order stays ("overwrite"), or values are added in
-    row-major order in f32 (integers in their type) and rounded once ("add"). A point out of range is not written.
+    `conflict` says what happens when points meet: the last in row-major order stays ("overwrite"), or values are
+    added in row-major order in f32 (integers in their type) and rounded once ("add"). A point out of range is not
+    written.
 
         %c = kernel.scatter ins(%cache, %pos, %new : tensor<64x8xf32>, tensor<1xi64>, tensor<1x8xf32>)
                domain #kernel.domain<1 parallel, 8 parallel>
-               maps [affine_map<(d0, d1)[s0] -> (0, d1)>, affine_map<(d0, d1)[s0] -> (0)>, affine_map<(d0, d1)[s0] -> (d0, d1)>,
+               maps [affine_map<(d0, d1)[s0] -> (0, d1)>, affine_map<(d0, d1)[s0] -> (0)>, affine_map<(d0, d1)[s0] ->
+                   (d0, d1)>,
                      affine_map<(d0, d1)[s0] -> (s0 + d0, d1)>]
                bindings [1] tied [0] conflict "overwrite"
                body {^bb0(%old: f32, %p: i64, %v: f32): kernel.yield %v : f32} : tensor<64x8xf32>
@@ -112,7 +125,8 @@ class ScatterOp(Stage):
 class SortOp(Stage):
     """Sorts along the sequential dimension, stably; the first input is the key, the others move along.
 
-    %v, %i = kernel.sort ins(%x, %iota : tensor<4x8xf32>, tensor<4x8xi64>) domain #kernel.domain<4 parallel, 8 sequential>
+    %v, %i = kernel.sort ins(%x, %iota : tensor<4x8xf32>, tensor<4x8xi64>) domain #kernel.domain<4 parallel, 8
+        sequential>
            maps [affine_map<(d0, d1) -> (d0, d1)>, ...] descending : tensor<4x8xf32>, tensor<4x8xi64>
     """
 
@@ -126,8 +140,10 @@ class SortOp(Stage):
 class RandomOp(Stage):
     """A map whose body draws random bits (`kernel.random_bits`): dropout, random initialisation.
 
-    %y = kernel.random ins(%seed : tensor<i64>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> ()>, affine_map<(d0) -> (d0)>]
-           body {^bb0(%s: i64): %i = kernel.index 0  %b = kernel.random_bits %s, %i  kernel.yield %b : i32} : tensor<8xi32>
+    %y = kernel.random ins(%seed : tensor<i64>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> ()>,
+        affine_map<(d0) -> (d0)>]
+           body {^bb0(%s: i64): %i = kernel.index 0  %b = kernel.random_bits %s, %i  kernel.yield %b : i32} :
+               tensor<8xi32>
     """
 
     name = "kernel.random"
@@ -152,10 +168,12 @@ class MoveOp(Stage):
 class CollectiveOp(Stage):
     """Exchanges a tensor with the other chips: op "all_reduce", "all_gather", "reduce_scatter" or "all_to_all".
 
-    The domain runs over the input's elements, the maps are identities. Sums are f32 in ascending order of the chips; `wire` is the dtype on the link.
+    The domain runs over the input's elements, the maps are identities. Sums are f32 in ascending order of the chips;
+    `wire` is the dtype on the link.
 
         %y = kernel.collective ins(%x : tensor<4x8xf32>) op "all_reduce" domain #kernel.domain<4 parallel, 8 parallel>
-               maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>] chips 2 wire f32 : tensor<4x8xf32>
+               maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>] chips 2 wire f32 :
+                   tensor<4x8xf32>
     """
 
     name = "kernel.collective"

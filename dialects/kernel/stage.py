@@ -2,11 +2,13 @@
 
     %y = kernel.contract ins(%x, %w : tensor<4x8xbf16>, tensor<16x8xbf16>)
       domain #kernel.domain<4 parallel, 16 parallel, 8 reduction>
-      maps [affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d1, d2)>, affine_map<(d0, d1, d2) -> (d0, d1)>]
+      maps [affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d1, d2)>, affine_map<(d0, d1, d2) ->
+          (d0, d1)>]
       inits [0.0 : f32] body {...} finish {...} : tensor<4x16xbf16>
 
-A stage visits the points of its domain. At each point every input delivers the element (or block) at its map's coordinates;
-the body makes results or updates accumulators; results are written at their maps' coordinates. `docs/boundaries.md` lists the fields.
+A stage visits the points of its domain. At each point every input delivers the element (or block) at its map's
+coordinates; the body makes results or updates accumulators; results are written at their maps' coordinates.
+`docs/boundaries.md` lists the fields.
 """
 
 from __future__ import annotations
@@ -128,14 +130,12 @@ def dense(values: Sequence[int]) -> DenseArrayBase[IntegerType]:
 
 def constant(value: float, type: Attribute) -> Attribute:
     """A scalar constant, or one that fills a tensor type: for `inits` and `pads`."""
-    match type:
-        case TensorType():
-            element = cast(Any, type.element_type)
-            return DenseIntOrFPElementsAttr.from_list(cast(Any, type), [cast(Any, constant(value, element)).value.data])
-        case AnyFloat():
-            return FloatAttr(float(value), cast(Any, type))
-        case _:
-            return IntegerAttr(int(value), cast(IntegerType, type))
+    if isinstance(type, TensorType):
+        value_of = cast(Any, constant(value, type.element_type)).value.data
+        return DenseIntOrFPElementsAttr.from_list(cast(Any, type), [value_of])
+    if isinstance(type, AnyFloat):
+        return FloatAttr(float(value), cast(Any, type))
+    return IntegerAttr(int(value), cast(IntegerType, type))
 
 
 def constant_type(attribute: Attribute) -> Attribute:
@@ -233,7 +233,7 @@ class Stage(IRDLOperation):
         """Per input the constant read out of range, or None."""
         if self.pads is None:
             return (None,) * len(self.operands)
-        return tuple(None if isinstance(pad, UnitAttr) else cast(Attribute, pad) for pad in self.pads.data)
+        return tuple(None if isinstance(pad, UnitAttr) else pad for pad in self.pads.data)
 
     @property
     def init_constants(self) -> tuple[Attribute, ...]:
@@ -329,8 +329,8 @@ class Stage(IRDLOperation):
         location: LocationAttr | None = None,
         **properties: Attribute,
     ) -> Self:
-        """A stage. `maps` takes functions of the dimensions; `blocks` the shape that an input delivers at a point when it is
-        not one element; `body(b, *elements, *accumulators)`, `finish(b, *elements, *accumulators)` and
+        """A stage. `maps` takes functions of the dimensions; `blocks` the shape that an input delivers at a point
+        when it is not one element; `body(b, *elements, *accumulators)`, `finish(b, *elements, *accumulators)` and
         `combine(b, *first, *second)` build the regions.
         """
         domain = domain if isinstance(domain, DomainAttr) else DomainAttr(domain)
@@ -425,7 +425,7 @@ class Stage(IRDLOperation):
         """See `verify.py`."""
         from sambaflow.dialects.kernel.verify import verify_stage
 
-        verify_stage(self)
+        verify_stage(cast(Any, self))
 
 
 def region_yield(region: Region) -> YieldOp:

@@ -65,8 +65,8 @@ class Enclosure(IRDLOperation):
         fill: Callable[[Block], Sequence[SSAValue]] | None = None,
         location: LocationAttr | None = None,
     ) -> Self:
-        """A section or group over `inputs`; `fill(block)` adds the stages and returns what is yielded (without it, the block
-        is left empty and its terminator to the caller)."""
+        """A section or group over `inputs`; `fill(block)` adds the stages and returns what is yielded (without it,
+        the block is left empty and its terminator to the caller)."""
         block = Block(arg_types=[value.type for value in inputs])
         for argument, value in zip(block.args, inputs, strict=True):
             argument.name_hint = value.name_hint

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
-from xdsl.dialects import arith
 from xdsl.dialects.builtin import Float32Type, FloatAttr, IntegerAttr, IntegerType, TensorType
-from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.dialects.kernel.affine import full_ranges, interval, linear, used_dims, used_symbols
@@ -199,9 +198,7 @@ def _verify_body(stage: Stage) -> Sequence[Attribute]:
     count = len(stage.operands)
     elements = [argument.type for argument in block.args[:count]]
     if len(block.args) != count + len(accumulators):
-        _fail(
-            f"the body has {len(block.args)} arguments, {count} inputs and {len(accumulators)} accumulators need one each"
-        )
+        _fail(f"the body has {len(block.args)} arguments for {count} inputs and {len(accumulators)} accumulators")
     for i, (operand, argument) in enumerate(zip(stage.operands, elements, strict=True)):
         if element_type(argument) != element_type(operand.type):
             _fail(f"body argument {i} is {argument}, the elements of input {i} are {element_type(operand.type)}")
@@ -519,10 +516,11 @@ def _verify_fold_order(stage: Stage, mapping: Mapping) -> None:
     for i in cut:
         inner = prod(parts[i + 1 :])
         size = slices[i] * inner
-        if (i == last and size % BLOCK) or (i < last and inner % BLOCK):
+        aligned = stage.splits[dims[i]] == 1 or parts[i] * inner % BLOCK == 0
+        if (i == last and size % BLOCK) or (i < last and inner % BLOCK) or not aligned:
             _fail(
                 f"mapping: a tile of d{dims[i]} folds {size if i == last else inner} points, "
-                f"it must be whole blocks of {BLOCK} or the whole of a part"
+                f"it must be whole blocks of {BLOCK} (a multiple of {BLOCK} from the start) or the whole of a part"
             )
 
 
@@ -537,6 +535,3 @@ def _meeting_dims(stage: Stage) -> tuple[int, ...]:
 def map_forms(map: AffineMap):
     """The linear forms of a map's coordinates."""
     return [linear(expr) for expr in map.results]
-
-
-_ = (arith, BlockArgument, Operation)
