@@ -27,6 +27,7 @@ from transformers import modeling_utils
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 from sambaflow.errors import InputError
+from sambaflow.frontends.torch_export import Imported, import_model
 
 ATTENTION = "sambaflow"
 """Our attention for transformers: one scaled_dot_product_attention over the grouped heads, its mask left implicit."""
@@ -243,3 +244,11 @@ def graph(
         args.append([torch.zeros(shape, dtype=dtype, device=device) for _ in layers for _ in range(2)])
         state = tuple(f"{kind}_cache_{i}" for i in layers for kind in ("key", "value"))
     return HfGraph(phase, PHASES[phase](model, cached).eval(), tuple(args), (*names, *state), state)
+
+
+def import_graph(graph: HfGraph, into: Imported | None = None) -> Imported:
+    """Export and import one graph; parameters keep the names that they have in transformers' checkpoints."""
+    return import_model(
+        graph.module, graph.args, graph=graph.name, into=into, input_names=graph.input_names, state=graph.state,
+        strip="model.",
+    )  # fmt: skip

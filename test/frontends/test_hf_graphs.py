@@ -1,0 +1,148 @@
+"""Transformers graphs with our functional cache compute what transformers computes with its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from sambaflow.errors import InputError
+from sambaflow.frontends import hf
+from sambaflow.frontends.torch_export import Imported, import_model
+from sambaflow.sim.samba_reference import run
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+LENGTH, PROMPT, NEW = 16, 5, 6
+
+
+def _import(model: PreTrainedModel, *phases: str, prompt: int | None = None) -> Imported:
+    imported: Imported | None = None
+    for phase in phases:
+        graph = hf.graph(model, phase, batch=1, length=LENGTH, prompt=prompt)
+        imported = hf.import_graph(graph, into=imported)
+    assert imported is not None
+    return imported
+
+
+def _stock(model: PreTrainedModel, dtype: torch.dtype = torch.float32) -> Any:
+    """transformers' own model with the same weights and its default attention and cache."""
+    stock = AutoModelForCausalLM.from_config(model.config, attn_implementation="sdpa", dtype=dtype).eval()
+    stock.load_state_dict(model.state_dict())
+    return stock
+
+
+def _zero_state(imported: Imported, model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    config: Any = model.config
+    heads = getattr(config, "num_key_value_heads", config.num_attention_heads)
+    shape = (1, heads, LENGTH, config.hidden_size // config.num_attention_heads)
+    names = [f"{kind}_cache_{i}" for i in range(config.num_hidden_layers) for kind in ("key", "value")]
+    return {name: torch.zeros(shape, dtype=model.dtype) for name in names}
+
+
+@pytest.mark.parametrize("config", ["llama-tiny.json", "gpt2-tiny.json"])
+def test_greedy_decode_equals_generate(config: str) -> None:
+    model = hf.build_model(hf.load_config(EXAMPLES / config), torch.float32)
+    stock = _stock(model)
+    imported = _import(model, "prefill", "decode")
+    prompt = torch.randint(128, (1, PROMPT), generator=torch.Generator().manual_seed(3))
+    padded = torch.nn.functional.pad(prompt, (0, LENGTH - PROMPT))
+
+    results = run(imported.module, "prefill", {"input_ids": padded, **imported.weights, **_zero_state(imported, model)})
+    with torch.no_grad():
+        expected = stock(prompt).logits
+    torch.testing.assert_close(results["logits"][:, :PROMPT], expected, rtol=1e-4, atol=1e-5)
+
+    tokens = [int(results["logits"][0, PROMPT - 1].argmax())]
+    state = {name: results[name] for name in _zero_state(imported, model)}
+    for step in range(NEW - 1):
+        inputs = {"input_ids": torch.tensor([[tokens[-1]]]), "position": torch.tensor([PROMPT + step])}
+        results = run(imported.module, "decode", {**inputs, **imported.weights, **state})
+        state = {name: results[name] for name in state}
+        tokens.append(int(results["logits"][0, -1].argmax()))
+    with torch.no_grad():
+        generated = stock.generate(prompt, max_new_tokens=NEW, do_sample=False, pad_token_id=0, eos_token_id=None)
+    assert tokens == generated[0, PROMPT:].tolist()
+
+
+def test_prefill_of_a_shorter_prompt_writes_the_front_of_the_cache() -> None:
+    model = hf.build_model(hf.load_config(EXAMPLES / "llama-tiny.json", num_hidden_layers=1), torch.float32)
+    whole, front = _import(model, "prefill"), _import(model, "prefill", prompt=PROMPT)
+    tokens = torch.arange(LENGTH)[None]
+    state = {name: tensor - 7 for name, tensor in _zero_state(whole, model).items()}
+    a = run(whole.module, "prefill", {"input_ids": tokens, **whole.weights, **state})["key_cache_0"]
+    b = run(front.module, "prefill", {"input_ids": tokens[:, :PROMPT], **front.weights, **state})["key_cache_0"]
+    torch.testing.assert_close(a[:, :, :PROMPT], b[:, :, :PROMPT], rtol=1e-5, atol=1e-6)
+    assert (b[:, :, PROMPT:] == -7).all()
+
+
+@pytest.mark.parametrize("config", ["llama-tiny.json", "gpt2-tiny.json"])
+def test_bf16_error_is_near_pytorchs_own(config: str) -> None:
+    model = hf.build_model(hf.load_config(EXAMPLES / config), torch.bfloat16)
+    imported = _import(model, "prefill")
+    tokens = torch.randint(128, (1, LENGTH), generator=torch.Generator().manual_seed(4))
+    logits = run(imported.module, "prefill", {"input_ids": tokens, **imported.weights, **_zero_state(imported, model)})[
+        "logits"
+    ]
+    with torch.no_grad():
+        theirs = _stock(model, torch.bfloat16)(tokens).logits
+        exact = _stock(model, torch.float64)(tokens).logits
+    assert logits.dtype == torch.bfloat16
+    assert (logits - exact).abs().max() <= 1.5 * (theirs - exact).abs().max()
+
+
+def test_bert_forward() -> None:
+    model = hf.build_model(hf.load_config(EXAMPLES / "bert-tiny.json"), torch.float32)
+    imported = _import(model, "forward")
+    tokens = torch.randint(128, (1, LENGTH), generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        expected = model(tokens).logits
+    logits = run(imported.module, "forward", {"input_ids": tokens, **imported.weights})["logits"]
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_graphs_share_weights_and_state() -> None:
+    model = hf.build_model(hf.load_config(EXAMPLES / "llama-tiny.json"), torch.float32)
+    imported = _import(model, "prefill", "decode")
+    assert set(imported.graphs) == {"prefill", "decode"}
+    assert set(imported.weights) == {*dict(model.named_parameters()), "model.rotary_emb.inv_freq"}
+    state = {leaf.name for leaf in imported.graphs["prefill"].inputs} & {
+        leaf.name for leaf in imported.graphs["decode"].inputs
+    }
+    assert state == {"input_ids", *(f"{kind}_cache_{i}" for i in range(4) for kind in ("key", "value"))}
+
+
+def test_a_large_configuration_is_built_without_memory() -> None:
+    model = hf.build_model(hf.load_config(EXAMPLES / "llama-3.1-8b.json", num_hidden_layers=1))
+    assert next(model.parameters()).is_meta and model.dtype == torch.bfloat16
+    imported = _import(model, "decode")
+    assert imported.weights["model.embed_tokens.weight"].is_meta
+
+
+@pytest.mark.parametrize(
+    ("phase", "batch", "length", "message"),
+    [
+        ("train", 1, 16, "phase 'train'"),
+        ("forward", 1, 16, "no graph for phase 'forward'"),
+        ("decode", 0, 16, "at least 1"),
+        ("prefill", 1, 65, "do not fit"),
+    ],
+)
+def test_refused_graphs(phase: str, batch: int, length: int, message: str) -> None:
+    model = hf.build_model(hf.load_config(EXAMPLES / "llama-tiny.json", num_hidden_layers=1), torch.float32)
+    with pytest.raises(InputError, match=message):
+        hf.graph(model, phase, batch, length)
+
+
+def test_refused_configurations(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read the model configuration"):
+        hf.load_config(tmp_path / "missing.json")
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(InputError, match=r"bad\.json"):
+        hf.load_config(tmp_path / "bad.json")
+    (tmp_path / "unknown.json").write_text('{"model_type": "no-such-model"}')
+    with pytest.raises(InputError, match="no-such-model"):
+        hf.load_config(tmp_path / "unknown.json")
+    with pytest.raises(InputError, match="names no architecture"):
+        hf.build_model(hf.load_config(EXAMPLES / "llama-tiny.json", architectures=["NoSuchModel"]))
