@@ -88,14 +88,16 @@ class Groups:
         free.sort(key=self.graph.position.__getitem__)
         shrinking = [op for op in free if _shrinks(op)]
         growing = [op for op in free if not _shrinks(op)]
-        for op in shrinking:
-            self._join_producer(op)
-        for op in reversed(growing):
-            self._join_user(op)
-        for op in growing:
-            self._join_producer(op)
-        for op in reversed(shrinking):
-            self._join_user(op)
+        before = -1
+        while before != (before := len(self._owner)):
+            for op in shrinking:
+                self._join_producer(op)
+            for op in reversed(growing):
+                self._join_user(op)
+            for op in growing:
+                self._join_producer(op)
+            for op in reversed(shrinking):
+                self._join_user(op)
 
     def _join_user(self, op: Operation) -> None:
         group = self._only_group(op, [use.operation for result in op.results for use in result.uses])
