@@ -196,11 +196,8 @@ class GraphReader:
         location = self.locate(node)
         if isinstance(target, HigherOrderOperator):
             return self._higher_order(target, args, location)
-        if not isinstance(target, OpOverload):
-            raise InputError(
-                f"depends on data: the graph computes {getattr(target, '__name__', target)} on numbers that come from tensors",
-                location=location, levers=["make shapes and branches independent of tensor values"],
-            )  # fmt: skip
+        if not isinstance(target, OpOverload) or target.name().startswith("aten::sym_"):
+            return self._number(target, args, location)
         name = str(target).removesuffix(".default")
         if name in _DROPPED:
             return None
@@ -321,6 +318,19 @@ class GraphReader:
         else:
             tensor.root.version += 1
         tensor.value, tensor.version = value, tensor.root.version
+
+    def _number(self, target: Any, args: tuple[Any, ...], location: Location | None) -> Any:
+        """A Python number that the graph computes; unknown (None) once an unsupported operator has been found."""
+        if all(isinstance(arg, int | float | bool) for arg in args) and callable(target):
+            return target(*args)
+        if target is aten.sym_size.int and isinstance(size := args[0].value.shape[args[1]], int):
+            return size
+        if self.unsupported:
+            return None
+        name = getattr(target, "__name__", target)
+        raise _data_dependent(
+            f"the graph computes {name} on numbers that come from tensors or symbolic shapes", location
+        )
 
     def _item(self, tensor: Tensor, location: Location | None) -> Any:
         constant = self.value(tensor).constant

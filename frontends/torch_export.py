@@ -328,9 +328,9 @@ _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 
 @cache
 def _frame_of(stack_trace: str) -> Location:
-    """The innermost line outside torch, relative to its package."""
-    frames = _FRAME.findall(stack_trace)
-    own = [frame for frame in frames if "/torch/" not in frame[0]] or frames
+    """The innermost line outside torch and this package, relative to its package."""
+    frames = [frame for frame in _FRAME.findall(stack_trace) if _is_users(frame[0])]
+    own = [frame for frame in frames if Path(frame[0]).parent != Path(__file__).parent] or frames
     return _location_of_frame(own[-1][0], int(own[-1][1])) if own else Location("")
 
 
@@ -349,4 +349,4 @@ def _relative(file: str) -> str:
 
 
 def _is_users(file: str) -> bool:
-    return not file.startswith("<") and "/torch/" not in file and Path(file).resolve() != Path(__file__).resolve()
+    return not file.startswith("<") and "/torch/" not in file and file != __file__
