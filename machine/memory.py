@@ -34,10 +34,12 @@ def accessed_bytes(tier: Tier, bytes: int, contiguous: int | None = None) -> int
     return ceil(bytes / contiguous) * ceil(contiguous / access) * access
 
 
-def service_picoseconds(tier: Tier, bandwidth: float, bytes: int, contiguous: int | None = None) -> int:
+def service_picoseconds(
+    tier: Tier, bandwidth: float, bytes: int, contiguous: int | None = None, write_share: float = 0.0
+) -> int:
     """How long the tier is busy with a transfer, in whole picoseconds, rounded up.
 
     `bandwidth` is the share of the tier that the target has (`Budget.tier_bandwidth`), in bytes a second.
     """
     moved = accessed_bytes(tier, bytes, contiguous)
-    return ceil(moved * PICOSECONDS / (bandwidth * efficiency(tier, contiguous)))
+    return ceil(moved * PICOSECONDS / (bandwidth * efficiency(tier, contiguous, write_share)))

@@ -1,11 +1,12 @@
 """The fast engine: a work-list of nodes, with time stamps that travel with the tokens, and no event queue.
 
-A node fires as often as the tokens and the room it knows of allow, whatever the time of its neighbours is: firing times do
-not depend on the order of evaluation. Only requests to a shared resource wait until nothing else can fire; then the one
-with the earliest (grant time, ready time, node number) is granted: every request still to come is ready no earlier.
+A node fires as often as the tokens and the room it knows of allow, whatever the time of its neighbours is: firing
+times do not depend on the order of evaluation. Only requests to a shared resource wait until nothing else can fire;
+then the one with the earliest (grant time, ready time, node number) is granted: every request still to come is ready
+no earlier.
 
-The loop is written once for both paths: on lists in plain Python for small graphs, compiled by numba for large ones (cached
-on disk; compiling takes seconds the first time).
+The loop is written once for both paths: on lists in plain Python for small graphs, compiled by numba for large ones
+(cached on disk; compiling takes seconds the first time).
 """
 
 from collections.abc import Callable, Sequence
@@ -99,7 +100,7 @@ def _rows(rows: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
     return offsets, [value for row in rows for value in row]
 
 
-def _loop(  # noqa: PLR0913
+def _loop(
     firings: Any,
     interval: Any,
     latency: Any,
@@ -129,8 +130,8 @@ def _loop(  # noqa: PLR0913
     space_stall: Any,
     waited: Any,
 ) -> None:
-    """Fires everything. Stamps of edge e live in rings of `stamp_from[e + 1] - stamp_from[e]` places, token j in place j
-    modulo the ring: no more than that many tokens can be of interest at a time."""
+    """Fires everything. Stamps of edge e live in rings of `stamp_from[e + 1] - stamp_from[e]` places, token j in
+    place j modulo the ring: no more than that many tokens can be of interest at a time."""
     nodes = len(firings)
     work = [0] * nodes  # a circular work-list; a node is in it at most once
     listed = [True] * nodes

@@ -13,8 +13,8 @@ and gives
     as many tokens of an input edge are freed, from x + interval on.
 
 So a token is handed over when the last firing that writes it is done, and freed when the last firing that reads it is
-done. All times are integers, in picoseconds. Fixed rates and bounded buffers make firing times independent of the order of
-evaluation; only grants need an order: (grant time, ready time, node number).
+done. All times are integers, in picoseconds. Fixed rates and bounded buffers make firing times independent of the
+order of evaluation; only grants need an order: (grant time, ready time, node number).
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,8 @@ from sambaflow.errors import SambaError
 
 
 class Node(NamedTuple):
-    """A unit or group of units. `resource`: index of the shared resource that each firing occupies for `service`, or -1."""
+    """A unit or group of units. `resource`: index of the shared resource that each firing occupies for `service`, or
+    -1."""
 
     firings: int
     interval: int

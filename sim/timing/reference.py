@@ -1,8 +1,8 @@
 """The plain engine: one event after the other, in time order, with every token written down. Slow and obviously right.
 
-    time stands at t: a node fires as soon as its rate, all tokens and all room it needs are there at t;
-    when nothing more fires at t, one request that waits for a free resource is granted, and all is looked at again;
-    then time goes on to the next instant at which anything changes.
+time stands at t: a node fires as soon as its rate, all tokens and all room it needs are there at t;
+when nothing more fires at t, one request that waits for a free resource is granted, and all is looked at again;
+then time goes on to the next instant at which anything changes.
 """
 
 import heapq
@@ -110,9 +110,7 @@ class _Engine:
                 kind = self.graph.resources[node.resource].kind
                 occupied[node.resource] += node.firings * node.service
             busy = node.firings * node.interval
-            stalls.append(
-                Stalls(busy, data, space, waited if kind == "tier" else 0, waited if kind == "link" else 0)
-            )
+            stalls.append(Stalls(busy, data, space, waited if kind == "tier" else 0, waited if kind == "link" else 0))
         return Run(
             finish=max(
                 (x[-1] + max(row.interval, row.latency) for x, row in zip(self.starts, nodes, strict=True)), default=0
