@@ -1,0 +1,52 @@
+"""kernel-insert-buffers: put a stage buffer on every edge that the plan buffers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+
+from sambaflow.dialects import kernel
+from sambaflow.passes.base import SambaPass
+from sambaflow.passes.planning_facts import EdgePlan
+from sambaflow.passes.planning_sections import Section, sections_of
+
+
+@dataclass(frozen=True)
+class KernelInsertBuffersPass(SambaPass):
+    """Inserts `kernel.buffer` in front of the operands of stages.
+
+        %1 = kernel.map ins(%0 : T) ...
+    ->
+        %b = kernel.buffer %0 {depth = 2 : i64, tokens = 16 : i64, tier = "sram", pmus = 1 : i64} : T
+        %1 = kernel.map ins(%b : T) ...
+
+    The tensor is handed over in `tokens` windows; `depth` of them fit, in `pmus` PMUs. Moves between a buffer and what it
+    buffers are its read pattern. Needs `kernel-balance` and `kernel-insert-transfers`.
+    """
+
+    name = "kernel-insert-buffers"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for section in sections_of(op):
+            for edge in section.plan.edges:
+                _insert(section, edge)
+                self.count(ctx, "buffers")
+                self.count(ctx, "pmus", edge.pmus)
+
+
+def _insert(section: Section, edge: EdgePlan) -> None:
+    reader = section.analysis.ops[edge.target] if edge.target >= 0 else _store_of(section, edge.operand)
+    value = reader.operands[edge.operand if edge.target >= 0 else 0]
+    buffer = kernel.BufferOp(value, edge.depth, edge.tokens, "sram", edge.pmus)
+    buffer.location = reader.location
+    section.op.body.block.insert_op_before(buffer, reader)
+    reader.operands[edge.operand if edge.target >= 0 else 0] = buffer.result
+
+
+def _store_of(section: Section, number: int) -> kernel.StoreOp:
+    """The store of the live-out tensor at position `number` (in ascending order of tensors)."""
+    tensor = sorted(section.live_out)[number]
+    stores = (op for op in section.op.body.block.ops if isinstance(op, kernel.StoreOp))
+    return next(store for store in stores if section.analysis.number(store.value) == tensor)

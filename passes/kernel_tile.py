@@ -1,0 +1,35 @@
+"""kernel-tile: give every stage its tile, its loop order, and how long each operand's buffer is held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+
+from sambaflow.dialects.kernel import MappingAttr
+from sambaflow.passes.base import SambaPass
+from sambaflow.passes.planning_sections import sections_of
+
+
+@dataclass(frozen=True)
+class KernelTilePass(SambaPass):
+    """Writes the plan's tiles into `mapping`, with one PCU per stage.
+
+        kernel.map ins(%x) domain #kernel.domain<16 parallel, 64 parallel> ...
+    ->
+        kernel.map ins(%x) domain #kernel.domain<16 parallel, 64 parallel> ...
+          mapping #kernel.mapping<tile = [1, 16], par = [1, 1], order = [0, 1], hold = [2]>
+
+    `tile` is what one firing takes, `order` the loops of the tile grid, `hold` per operand the loops that refill its buffer.
+    A stage that has a mapping keeps it. Moves that are access patterns get none. Needs `kernel-cut-sections`.
+    """
+
+    name = "kernel-tile"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for section in sections_of(op):
+            for stage, plan in section.planned():
+                if stage.mapping is None:
+                    stage.properties["mapping"] = MappingAttr.of(plan.tile, (), plan.order, plan.hold)
+                    self.count(ctx, "stages")

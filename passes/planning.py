@@ -1,0 +1,475 @@
+"""The one function that decides how a section runs: tiles, par factors, buffers, and what they cost.
+
+    plan(stages, live_out, resources) -> SectionPlan
+
+`kernel-cut-sections` asks it about every interval that it considers; the passes after it replay its answer.
+
+    par factors  exact bisection on the initiation interval: every stage takes the fewest PCUs that meet it. Because a
+                 section of barriers is a serial chain, the split that minimises the sum of stage times under the same
+                 budget (bisection on the price of a PCU) is tried too, and the shorter modelled time wins.
+    buffers      an edge hands a tensor over in as many tokens as the producer's and the consumer's loops share; it holds
+                 two windows, or as many as the consumer is late (reconvergent paths).
+    weights      stream in with two windows, deeper while PMUs are left: what is loaded early does not wait later.
+    time         fill + (n - 1) * interval + drain along the section's graph, with transfers beside it, in whole
+                 picoseconds; stage costs are `machine.cost` of a firing and nothing else.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from math import ceil, prod
+from typing import ParamSpec, TypeVar
+
+from sambaflow.machine import PICOSECONDS, Budget, Demand, Machine, Shortfall, efficiency, pmus_for, shortfalls
+from sambaflow.machine.capacity import LEVERS
+from sambaflow.passes.access import LinearAccess, linearise
+from sambaflow.passes.planning_facts import (
+    EdgePlan,
+    Operand,
+    SectionPlan,
+    Stage,
+    StagePlan,
+    TransferPlan,
+    levels_through,
+    made_by,
+)
+from sambaflow.passes.planning_tiling import Candidate, Tiling, Walk, result_access, shared_tokens, tile_stage
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+CONFIG_BYTES = 1024
+"""Configuration of one unit, for the estimate of a program load; the true size is known after rdu-finalize."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The machine and the part of it that one section may use; off-chip values stand in `tier`."""
+
+    machine: Machine
+    budget: Budget
+    tier: str
+
+    @staticmethod
+    def of(machine: Machine, chips: int = 1, tiles: int | None = None) -> Resources:
+        """The target's budget, with the machine's fastest tier."""
+        return Resources(machine, machine.target(chips=chips, tiles=tiles), next(iter(machine.tiers)))
+
+
+def plan(stages: Sequence[Stage], live_out: Collection[int], resources: Resources) -> SectionPlan:
+    """The plan of a section of `stages` (in topological order) that must store the values `live_out`."""
+    return Planner(resources).plan(stages, live_out)
+
+
+@dataclass(eq=False)
+class _Edge:
+    """A buffer that is being planned, before operand `operand` of node `target` (None: before a store).
+
+    `source` None: a load; `after`: the scatter whose off-chip result it reads. `read`: bytes that one firing reads.
+    """
+
+    source: _Node | None
+    value: int
+    target: _Node | None
+    operand: int
+    bytes: int
+    tokens: int = 1
+    hold: int = 0
+    depth: int = 1
+    read: int = 0
+    after: _Node | None = None
+
+    @property
+    def window(self) -> int:
+        return max(1, ceil(self.bytes / self.tokens))
+
+
+@dataclass(eq=False)
+class _Node:
+    """A stage of the section that is not folded away."""
+
+    index: int
+    stage: Stage
+    tiling: Tiling
+    candidates: tuple[Candidate, ...] = ()
+    edges: list[_Edge] = field(default_factory=list[_Edge])
+    works: list[int] = field(default_factory=list[int])
+    """Minus the cycles of all firings, by candidate: ascending."""
+    choice: int = 0
+    start: int = 0
+    finish: int = 0
+    interval: int = 0
+    latency: int = 0
+
+
+class Planner:
+    """`plan` with a memory: what depends on one stage or on two neighbours alone is computed once."""
+
+    def __init__(self, resources: Resources) -> None:
+        self.resources = resources
+        self.machine = resources.machine
+        tier = self.machine.tiers[resources.tier]
+        rate = resources.budget.tier_bandwidth[resources.tier] * efficiency(tier)
+        self._picoseconds_per_mebibyte = ceil((1 << 20) * PICOSECONDS / rate)
+        self.access = _memo(self._access)
+        self.result = _memo(result_access)
+        self.tiling = _memo(tile_stage)
+        self.walks = _memo(lambda tiling, access: list(tiling.walks(access)))
+        self.candidates = _memo(self._candidates)
+        self.footprint = _memo(lambda tiling, access, elements: tiling.footprint(access, elements, tiling.tile))
+        self.total = _memo(lambda tiling, access, elements: tiling.footprint(access, elements, tiling.stage.extents))
+
+    def plan(self, stages: Sequence[Stage], live_out: Collection[int]) -> SectionPlan:
+        """See `sambaflow.passes.planning.plan`."""
+        variants = [0] * len(stages)
+        section = _Section(self, stages, live_out, variants)
+        result = section.solve()
+        while not result.feasible and (heaviest := section.heaviest_held(variants)) is not None:
+            variants[heaviest] = 1
+            section = _Section(self, stages, live_out, variants)
+            result = section.solve()
+        return result
+
+    def transfer(self, size: int) -> int:
+        """Picoseconds that the tier is busy with `size` bytes."""
+        return -(-size * self._picoseconds_per_mebibyte >> 20)
+
+    def _access(self, stage: Stage, operand: Operand, moves: tuple[Stage, ...]) -> LinearAccess:
+        return linearise(levels_through(operand.level, moves), stage.extents, operand.num_symbols)
+
+    def _candidates(self, tiling: Tiling, *inputs: LinearAccess | None) -> tuple[tuple[Candidate, ...], list[int]]:
+        found = tiling.candidates(inputs, self.machine)
+        kept = tuple(c for c in found if c.pcus <= self.resources.budget.pcus) or found[:1]
+        return kept, [-tiling.firings * c.cycles for c in kept]
+
+
+def _memo(function: Callable[P, R]) -> Callable[P, R]:
+    """Remember results by arguments (stages and accesses compare by identity, so a look-up is cheap)."""
+    known: dict[object, R] = {}
+
+    def remembered(*args: P.args, **kwargs: P.kwargs) -> R:
+        if args not in known:
+            known[args] = function(*args, **kwargs)
+        return known[args]
+
+    return remembered
+
+
+class _Section:
+    """One planning problem: the nodes and edges of a section, and the choice of a candidate for every node."""
+
+    def __init__(self, planner: Planner, stages: Sequence[Stage], live_out: Collection[int], variants: list[int]) -> None:
+        self.planner = planner
+        self.stages = stages
+        self.made = made_by(stages)
+        self.nodes: dict[int, _Node] = {}
+        self.off_chip: dict[int, _Node] = {}
+        """Values that stand off-chip because a scatter updated them there, and the scatter."""
+        self.leaders: dict[int, list[Walk]] = {}
+        """How the load of a value walks through it: as its first reader does."""
+        self.loads: dict[int, int] = {}
+        self.stores: dict[int, int] = {}
+        self.outputs: list[_Edge] = []
+        for index, stage in enumerate(stages):
+            if not stage.fold:
+                self._add_node(index, stage, variants[index])
+        for number, value in enumerate(sorted(live_out)):
+            self._add_output(number, value)
+
+    # -- the graph ---------------------------------------------------------------------------------------------------
+
+    def _root(self, value: int) -> tuple[int, tuple[Stage, ...]]:
+        """The value behind folded moves, and the moves, the nearest to the reader first."""
+        moves: list[Stage] = []
+        while value in self.made and (stage := self.stages[self.made[value][0]]).fold:
+            moves.append(stage)
+            value = stage.operands[0].value
+        return value, tuple(moves)
+
+    def _add_node(self, index: int, stage: Stage, variant: int) -> None:
+        node = _Node(index, stage, self.planner.tiling(stage, variant))
+        self.nodes[index] = node
+        inputs: list[LinearAccess | None] = []
+        for number, operand in enumerate(stage.operands):
+            value, moves = self._root(operand.value)
+            inputs.append(self._add_edge(node, number, operand, value, moves))
+        node.candidates, node.works = self.planner.candidates(node.tiling, *inputs)
+        for result in stage.results:
+            if result.tied >= 0 and self._is_off_chip(stage.operands[result.tied].value):
+                self.off_chip[result.value] = node
+                points = prod(e for e, kind in zip(stage.extents, stage.kinds, strict=True) if kind != "reduction")
+                self.stores[result.value] = points * result.element_bytes
+
+    def _is_off_chip(self, value: int) -> bool:
+        return value in self.off_chip or self._root(value)[0] not in self.made
+
+    def _add_edge(
+        self, node: _Node, number: int, operand: Operand, value: int, moves: tuple[Stage, ...]
+    ) -> LinearAccess | None:
+        if operand.in_place and self._is_off_chip(value):
+            if not any(r.tied == number for r in node.stage.results):
+                points = prod(node.stage.extents) * operand.element_bytes
+                self.loads[value] = self.loads.get(value, 0) + points
+            return None
+        access = self.planner.access(node.stage, operand, moves)
+        if node.stage.join:
+            return access
+        total = self.planner.total(node.tiling, access, operand.elements) * operand.element_bytes
+        edge = self._edge(value, node, number, total)
+        walks = self.planner.walks(node.tiling, access)
+        if edge.source is not None:
+            edge.tokens, used = self._shared(edge.source, value, [walk for _, walk in walks])
+        elif value in self.leaders:
+            edge.tokens, used = shared_tokens(self.leaders[value], [walk for _, walk in walks])
+        else:
+            self.leaders[value] = [walk for _, walk in walks]
+            edge.tokens, used = prod(walk.count for _, walk in walks), len(walks)
+        edge.hold = walks[used - 1][0] + 1 if used else 0
+        edge.read = self.planner.footprint(node.tiling, access, operand.elements) * operand.element_bytes
+        node.edges.append(edge)
+        return access
+
+    def _edge(self, value: int, target: _Node | None, operand: int, size: int) -> _Edge:
+        after = self.off_chip.get(value)
+        source = self.nodes[self.made[value][0]] if value in self.made and after is None else None
+        if source is None:
+            self.loads[value] = max(self.loads.get(value, 0), size)
+        return _Edge(source, value, target, operand, size, after=after)
+
+    def _shared(self, source: _Node, value: int, walks: Sequence[Walk]) -> tuple[int, int]:
+        if source.stage.join or not walks:
+            return 1, 0
+        made = self.planner.result(source.stage, self.made[value][1])
+        return shared_tokens([walk for _, walk in self.planner.walks(source.tiling, made)], walks)
+
+    def _add_output(self, number: int, value: int) -> None:
+        if value in self.off_chip:
+            return
+        index, result = self.made[value]
+        made = self.stages[index].results[result]
+        root, moves = self._root(value)
+        self.stores[value] = made.bytes
+        edge = self._edge(root, None, number, made.bytes)
+        if not moves and edge.source is not None and not edge.source.stage.join:
+            walks = self.planner.walks(edge.source.tiling, self.planner.result(edge.source.stage, result))
+            edge.tokens = prod(walk.count for _, walk in walks)
+        self.outputs.append(edge)
+
+    # -- choices -----------------------------------------------------------------------------------------------------
+
+    def solve(self) -> SectionPlan:
+        """Choose par factors and depths; infeasible when even the smallest choice does not fit."""
+        nodes = list(self.nodes.values())
+        for edge in self._edges():
+            edge.depth = 2 if edge.tokens > 1 else 1
+        if not self._choose_by_interval(nodes):
+            return self._result(feasible=False)
+        best = [node.choice for node in nodes]
+        time = self._schedule()
+        if self._choose_by_price(nodes) and (other := self._schedule()) < time:
+            best, time = [node.choice for node in nodes], other
+        for node, choice in zip(nodes, best, strict=True):
+            node.choice = choice
+        self._schedule()
+        if not self._deepen():
+            return self._result(feasible=False)
+        return self._result(feasible=True)
+
+    def heaviest_held(self, variants: Sequence[int]) -> int | None:
+        """The stage that would profit most from letting its largest operand flow: the one that holds the most bytes."""
+        held = [
+            (max((e.window for e in node.edges), default=0), -node.index)
+            for node in self.nodes.values()
+            if not variants[node.index] and node.stage.mode
+        ]
+        size, index = max(held, default=(0, 0))
+        return -index if size > self.planner.resources.budget.pmu_bytes else None
+
+    def _edges(self) -> list[_Edge]:
+        """Every edge that takes PMUs."""
+        edges = [edge for node in self.nodes.values() for edge in node.edges]
+        return edges + [edge for edge in self.outputs if self._is_buffered(edge)]
+
+    def _is_buffered(self, edge: _Edge) -> bool:
+        """A store takes a stage's result as it comes, unless a move or a join lies between, or it was just loaded."""
+        return edge.target is not None or edge.source is None or edge.tokens == 1 or edge.source.stage.join
+
+    def _fits(self, nodes: Sequence[_Node]) -> bool:
+        budget = self.planner.resources.budget
+        if sum(node.candidates[node.choice].pcus for node in nodes) > budget.pcus:
+            return False
+        return self._pmus() <= budget.pmus
+
+    def _pmus(self) -> int:
+        return sum(self._pmus_of(edge) for edge in self._edges())
+
+    def _pmus_of(self, edge: _Edge) -> int:
+        """PMUs of a buffer: enough for its bytes, and enough ports for what a firing reads in its interval."""
+        machine = self.planner.machine
+        ports = 1
+        if edge.target is not None:
+            cycles = edge.target.candidates[edge.target.choice].cycles
+            ports = ceil(edge.read / (machine.pmu.port_bytes * cycles))
+        return pmus_for(edge.window, edge.depth, machine, ports=max(1, ports))
+
+    def _choose_by_interval(self, nodes: Sequence[_Node]) -> bool:
+        """The smallest initiation interval of the section that fits, by bisection over all stages' times."""
+        times = sorted({-work for node in nodes for work in node.works})
+
+        def choose(time: int) -> bool:
+            for node in nodes:
+                node.choice = bisect_left(node.works, -time)
+                if node.choice == len(node.works):
+                    return False
+            return self._fits(nodes)
+
+        if not times:
+            return True
+        low, high = 0, len(times)
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if choose(times[middle]) else (middle + 1, high)
+        if low < len(times):
+            return choose(times[low])
+        for node in nodes:
+            node.choice = 0
+        return False
+
+    def _choose_by_price(self, nodes: Sequence[_Node]) -> bool:
+        """The least sum of stage times plus price times PCUs, at the smallest price that fits."""
+
+        def choose(price: int) -> bool:
+            for node in nodes:
+                totals = [price * c.pcus - work for c, work in zip(node.candidates, node.works, strict=True)]
+                node.choice = totals.index(min(totals))
+            return self._fits(nodes)
+
+        low, high = 0, 48
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if choose(1 << middle) else (middle + 1, high)
+        return choose(1 << low)
+
+    def _deepen(self) -> bool:
+        """Buffers as deep as their reader is late; then weights as deep as PMUs are left. False: does not fit."""
+        edges = self._edges()
+        for edge in edges:
+            source, target = edge.source, edge.target
+            if source is None or target is None or edge.tokens == 1:
+                continue
+            pace = max(1, source.tiling.firings * source.interval // edge.tokens)
+            edge.depth = min(edge.tokens, 2 + max(0, target.start - source.start) // pace)
+        left = self.planner.resources.budget.pmus - self._pmus()
+        if left < 0:
+            return False
+        for edge in sorted((e for e in edges if e.source is None and e.tokens > 2), key=lambda e: e.window * e.tokens):
+            edge.depth, shallow, before = edge.tokens, edge.depth, self._pmus_of(edge)
+            if (more := self._pmus_of(edge) - before) > left:
+                edge.depth = shallow
+            else:
+                left -= more
+        self._schedule()
+        return True
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    def _schedule(self) -> int:
+        """Start and finish of every node; the section's picoseconds without launch and program load."""
+        planner = self.planner
+        machine = planner.machine
+        memory = 0
+        for node in self.nodes.values():
+            chosen = node.candidates[node.choice]
+            node.interval, node.latency = machine.picoseconds(chosen.cycles), machine.picoseconds(chosen.latency)
+            if node.stage.transfer_picoseconds:
+                node.interval = ceil(node.stage.transfer_picoseconds / node.tiling.firings)
+            work = node.tiling.firings * node.interval
+            start = 0
+            streams: list[int] = []
+            for edge in node.edges:
+                if edge.source is not None:
+                    source = edge.source
+                    start = max(start, source.start + source.latency + self._share(source, edge.tokens))
+                    continue
+                ready = edge.after.finish if edge.after else 0
+                early = min(edge.tokens, edge.depth) * edge.window
+                start = max(start, ready + memory + planner.transfer(edge.window))
+                memory += planner.transfer(early)
+                streams.append(planner.transfer(max(0, edge.bytes - early)))
+            node.start = start
+            node.finish = start + node.latency + work
+            for edge in node.edges:
+                if edge.source is not None:
+                    node.finish = max(node.finish, edge.source.finish + work // edge.tokens)
+            if streams:
+                node.finish = max(node.finish, max(memory, start) + sum(streams))
+        finish = max((node.finish for node in self.nodes.values()), default=0)
+        drain = max((planner.transfer(edge.window) for edge in self.outputs), default=0)
+        return max(finish + drain, planner.transfer(self._off_chip_bytes()))
+
+    def _share(self, source: _Node, tokens: int) -> int:
+        """Until the source's first token is complete."""
+        return -(-source.tiling.firings // tokens) * source.interval
+
+    def _off_chip_bytes(self) -> int:
+        return sum(self.loads.values()) + sum(self.stores.values())
+
+    # -- the answer --------------------------------------------------------------------------------------------------
+
+    def _result(self, *, feasible: bool) -> SectionPlan:
+        resources = self.planner.resources
+        transfers = self._transfers()
+        demand = Demand(
+            pcus=sum(node.candidates[node.choice].pcus for node in self.nodes.values()),
+            pmus=self._pmus(),
+            agcus=max(len(transfers), sum(t.agcus for t in transfers)),
+        )
+        short = shortfalls(demand, resources.budget)
+        if not feasible and not short:  # only the deeper buffers did not fit
+            short = (Shortfall("PMUs", self._pmus(), resources.budget.pmus),)
+        units = demand.pcus + demand.pmus + demand.agcus
+        machine = resources.machine
+        load = ceil(units * CONFIG_BYTES / (machine.agcu.port_bytes * resources.budget.agcus))
+        overhead = ceil(machine.launch.hardware * PICOSECONDS) + machine.picoseconds(load)
+        return SectionPlan(
+            stages=tuple(self._stage_plan(index) for index in range(len(self.stages))),
+            edges=tuple(self._edge_plan(edge) for edge in self._edges()),
+            transfers=transfers,
+            demand=demand,
+            picoseconds=0 if short else self._schedule() + overhead,
+            off_chip_bytes=self._off_chip_bytes(),
+            shortfalls=short,
+            levers=tuple(LEVERS[row.resource] for row in short),
+        )
+
+    def _transfers(self) -> tuple[TransferPlan, ...]:
+        """One AGCU each, the rest shared by bytes."""
+        moved = [(value, size, False) for value, size in self.loads.items()]
+        moved += [(value, size, True) for value, size in self.stores.items()]
+        spare = max(0, self.planner.resources.budget.agcus - len(moved))
+        total = max(1, self._off_chip_bytes())
+        return tuple(TransferPlan(v, size, store, 1 + spare * size // total) for v, size, store in moved)
+
+    def _stage_plan(self, index: int) -> StagePlan | None:
+        node = self.nodes.get(index)
+        if node is None:
+            return None
+        chosen = node.candidates[node.choice]
+        hold = [0] * len(node.stage.operands)
+        for edge in node.edges:
+            hold[edge.operand] = edge.hold
+        tiling = node.tiling
+        return StagePlan(
+            tiling.tile, chosen.par, tiling.order, tuple(hold), chosen.pcus, tiling.firings,
+            node.interval, node.latency, node.start, node.finish,
+        )  # fmt: skip
+
+    def _edge_plan(self, edge: _Edge) -> EdgePlan:
+        source = edge.source.index if edge.source else -1
+        target = edge.target.index if edge.target else -1
+        return EdgePlan(
+            source, edge.value, target, edge.operand, edge.tokens, edge.depth, edge.window, self._pmus_of(edge)
+        )
+

@@ -1,0 +1,83 @@
+"""A section as the passes after the cut see it: its ops, the machine, its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from xdsl.dialects.builtin import ModuleOp
+
+from sambaflow.diagnostics import error_at
+from sambaflow.dialects import kernel
+from sambaflow.errors import CapacityError
+from sambaflow.machine import load
+from sambaflow.passes.base import functions_of, target_of
+from sambaflow.passes.planning import Planner, Resources
+from sambaflow.passes.planning_analysis import Analysis
+from sambaflow.passes.planning_facts import SectionPlan, StagePlan
+
+
+def resources_of(module: ModuleOp) -> Resources:
+    """What one chip of the module's target offers. InputError without a target, MachineError for a wrong one."""
+    target = target_of(module)
+    chips = target.chips.data
+    return Resources.of(load(target.machine.data), chips, None if chips > 1 else target.tiles.data)
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """A `kernel.section` with its analysis, and its plan when asked for."""
+
+    op: kernel.SectionOp
+    planner: Planner
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        found = Analysis(self.op.body.block.ops, self.planner.machine)
+        found.check()
+        return found
+
+    @cached_property
+    def live_out(self) -> list[int]:
+        """The tensors that the section yields and stages of it make."""
+        made = {result.value for stage in self.analysis.stages for result in stage.results}
+        yielded = [self.analysis.number(value) for value in self.op.terminator.operands]
+        return [number for number in dict.fromkeys(yielded) if number in made]
+
+    @cached_property
+    def plan(self) -> SectionPlan:
+        """The plan; CapacityError when the section does not fit the machine."""
+        plan = self.planner.plan(self.analysis.stages, self.live_out)
+        if not plan.feasible:
+            raise does_not_fit(self.op, plan)
+        return plan
+
+    def planned(self) -> Iterator[tuple[kernel.Stage, StagePlan]]:
+        """Every stage that runs (folded moves do not), with its decisions."""
+        for op, stage in zip(self.analysis.ops, self.plan.stages, strict=True):
+            if stage is not None:
+                yield op, stage
+
+
+def sections_of(module: ModuleOp) -> Iterator[Section]:
+    """The sections of every function, in order; they share one planner."""
+    planner: Planner | None = None
+    for function in functions_of(module):
+        for op in function.body.block.ops:
+            if isinstance(op, kernel.SectionOp):
+                planner = planner or Planner(resources_of(module))
+                yield Section(op, planner)
+
+
+def does_not_fit(op: kernel.SectionOp | kernel.Stage, plan: SectionPlan) -> CapacityError:
+    """The error of an infeasible plan, about `op`."""
+    return error_at(
+        op,
+        "does not fit the machine",
+        CapacityError,
+        demand=", ".join(f"{row.demand} {row.resource}" for row in plan.shortfalls),
+        limit=", ".join(f"{row.limit} {row.resource}" for row in plan.shortfalls),
+        shortfall=", ".join(f"{row.missing} {row.resource}" for row in plan.shortfalls),
+        levers=plan.levers,
+    )

@@ -1,0 +1,264 @@
+"""How one stage is tiled, and how the tiles of two stages follow each other.
+
+The loops of a tile grid walk through a tensor in steps; a producer's loops and a consumer's loops are compared from the
+outside in. As long as they take the same steps, the consumer can start on a part that the producer has finished:
+
+    producer  (m: step 8 rows, 16 times) (n: step 64, 4 times)        C[m, n]
+    consumer  (m: step 8 rows, 16 times) (k: all of it)               reads C[m, k]
+    shared    16 tokens of 8 rows
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil, prod
+from typing import NamedTuple
+
+from sambaflow.machine import Cost, Machine, cost, firing_of
+from sambaflow.passes.access import Level, LinearAccess, linearise
+from sambaflow.passes.planning_facts import Stage
+
+GRAIN = 64
+"""Most firings of a stage along its parallel dimensions: finer tiles fill a pipeline sooner, and cost a firing each."""
+
+
+class Walk(NamedTuple):
+    """One loop of a tile grid through a tensor: elements from one tile to the next, and how many tiles."""
+
+    step: int
+    count: int
+
+
+class Candidate(NamedTuple):
+    """One choice of par factors: PCUs, cycles between firings, cycles to the first result."""
+
+    pcus: int
+    cycles: int
+    latency: int
+    par: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Tiling:
+    """A stage's tile and loop order. `grid` is the number of tiles along each dimension."""
+
+    stage: Stage
+    tile: tuple[int, ...]
+    order: tuple[int, ...]
+
+    @cached_property
+    def grid(self) -> tuple[int, ...]:
+        return tuple(ceil(e / t) for e, t in zip(self.stage.extents, self.tile, strict=True))
+
+    @cached_property
+    def firings(self) -> int:
+        return prod(self.grid)
+
+    def walks(self, access: LinearAccess) -> Iterator[tuple[int, Walk]]:
+        """(position in `order`, loop) of the grid's loops through the tensor of `access`, outermost first.
+
+        Ends before the first loop that does not walk on through the tensor: one that does not use it, walks backwards,
+        cuts a counter in the middle, or whose tiles overlap (a halo).
+        """
+        for position, dim in enumerate(self.order):
+            if self.grid[dim] == 1:
+                continue
+            loops = self._walks_of_dim(access, dim)
+            if not loops:
+                return
+            for walk in loops:
+                if not self._apart(access, dim, walk):
+                    return
+                yield position, walk
+
+    def _walks_of_dim(self, access: LinearAccess, dim: int) -> list[Walk]:
+        tile, weight = self.tile[dim], self.stage.extents[dim]
+        loops: list[Walk] = []
+        for counter, owner in enumerate(access.dims):
+            if owner != dim:
+                continue
+            extent, stride = access.extents[counter], access.strides[counter]
+            above, weight = weight, weight // extent
+            if extent == 1:
+                continue
+            if tile >= above:
+                break
+            if stride <= 0 or (weight > 1 and max(tile, weight) % min(tile, weight)):
+                return []
+            step = max(1, tile // weight)
+            loops.append(Walk(stride * step, ceil(extent / step)))
+        return loops
+
+    def _apart(self, access: LinearAccess, dim: int, walk: Walk) -> bool:
+        """Whether one tile's elements stay within the loop's step."""
+        if access.rows:
+            mine = [c for c, owner in enumerate(access.dims) if owner == dim]
+            return not any(row.strides[c] for row in access.rows for c in mine)
+        if access.base < 0 or any(access.symbols):
+            return False
+        reach = access.base
+        for counter, (extent, stride) in enumerate(zip(access.extents, access.strides, strict=True)):
+            if 0 < stride < walk.step:
+                reach += stride * (extent - 1) if access.dims[counter] != dim else 0
+            elif walk.step <= stride < walk.step * walk.count and access.dims[counter] != dim and extent > 1:
+                return False
+            elif stride < 0:
+                return False
+        return reach + self._own_reach(access, dim, walk) < walk.step
+
+    def _own_reach(self, access: LinearAccess, dim: int, walk: Walk) -> int:
+        """How far the tile of `dim` itself reaches below the loop's step."""
+        reach, rest = 0, self.tile[dim]
+        for counter in reversed([c for c, owner in enumerate(access.dims) if owner == dim]):
+            extent, stride = access.extents[counter], access.strides[counter]
+            inside = min(rest, extent)
+            if stride < walk.step:
+                reach += stride * (inside - 1)
+            rest = ceil(rest / extent)
+        return reach
+
+    def footprint(self, access: LinearAccess, elements: int, tile: Sequence[int]) -> int:
+        """Distinct elements that the points of one tile read, at most."""
+        product, reach = 1, 1
+        rest = list(tile)
+        for counter in range(len(access.extents) - 1, -1, -1):
+            extent, stride, dim = access.extents[counter], access.strides[counter], access.dims[counter]
+            inside = min(rest[dim], extent)
+            rest[dim] = ceil(rest[dim] / extent)
+            if stride:
+                product *= inside
+                reach += abs(stride) * (inside - 1)
+        return elements if any(access.symbols) else min(product, reach, elements)
+
+    def candidates(self, accesses: Sequence[LinearAccess | None], machine: Machine) -> tuple[Candidate, ...]:
+        """The Pareto set of par factors, PCUs ascending, cycles descending."""
+        if not self.stage.mode:
+            return (Candidate(0, 1, 0, (1,) * len(self.tile)),)
+        if self.stage.mapping is not None and prod(self.stage.mapping.par) > 1:
+            par = self.stage.mapping.par
+            price = self._price(par, accesses, machine)
+            return (Candidate(prod(par), price.cycles, price.latency, par),)
+        found: dict[tuple[int, ...], Candidate] = {}
+
+        def take(par: tuple[int, ...]) -> Candidate:
+            if par not in found:
+                price = self._price(par, accesses, machine)
+                found[par] = Candidate(prod(par), price.cycles, price.latency, par)
+            return found[par]
+
+        best = take((1,) * len(self.tile))
+        while True:
+            wider = [take(par) for par in self._wider(best.par, 2, 1)]
+            if not wider:
+                break
+            for par in self._wider(best.par, 3, 2):
+                take(par)
+            best = min(wider, key=lambda c: (c.cycles, c.par))
+        return _pareto(found.values())
+
+    def _wider(self, par: tuple[int, ...], up: int, down: int) -> list[tuple[int, ...]]:
+        """`par` with one parallel dimension widened by up / down, as far as the tile goes."""
+        wider: list[tuple[int, ...]] = []
+        for dim, kind in enumerate(self.stage.kinds):
+            limit = self.tile[dim] if kind == "parallel" else (self.stage.split[dim] if self.stage.split else 1)
+            more = min(par[dim] * up // down, limit)
+            if more > par[dim]:
+                wider.append((*par[:dim], more, *par[dim + 1 :]))
+        return wider
+
+    def _price(self, par: tuple[int, ...], accesses: Sequence[LinearAccess | None], machine: Machine) -> Cost:
+        share = tuple(ceil(t / p) for t, p in zip(self.tile, par, strict=True))
+        stage = self.stage
+        ports = [
+            self.footprint(access, operand.elements, share) * operand.element_bytes
+            for access, operand in zip(accesses, stage.operands, strict=True)
+            if access is not None
+        ]
+        outputs = prod(t for t, kind in zip(share, stage.kinds, strict=True) if kind != "reduction")
+        ports += [outputs * result.element_bytes for result in stage.results]
+        return cost(firing_of(stage.mode, share, stage.kinds, stage.body, stage.finish, ports, stage.dtype), machine)
+
+
+def _pareto(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    kept: list[Candidate] = []
+    for candidate in sorted(candidates):
+        if not kept or candidate.cycles < kept[-1].cycles:
+            kept.append(candidate)
+    return tuple(kept)
+
+
+def tile_stage(stage: Stage, variant: int, grain: int = GRAIN) -> Tiling:
+    """The stage's tiling.
+
+    Variant 0 keeps the dimensions in order, reductions innermost: rows flow through the section. Variant 1 puts first the
+    dimensions that the largest operand uses: weights flow, and the other operands are held.
+    """
+    if stage.mapping is not None:
+        return Tiling(stage, stage.mapping.tile, stage.mapping.order)
+    order = _order(stage, variant)
+    tile = [1] * len(stage.extents)
+    left = grain
+    for dim in order:
+        extent = stage.extents[dim]
+        if stage.kinds[dim] == "reduction" or extent <= 1:
+            tile[dim] = extent
+            continue
+        tile[dim] = _tile_of(extent, left)
+        left = max(1, left // ceil(extent / tile[dim]))
+    return Tiling(stage, tuple(tile), order)
+
+
+def _order(stage: Stage, variant: int) -> tuple[int, ...]:
+    rank = {"parallel": 0, "sequential": 0, "reduction": 1}
+    dims = sorted(range(len(stage.extents)), key=lambda d: (rank[stage.kinds[d]], d))
+    if variant and stage.operands:
+        largest = max(stage.operands, key=lambda o: o.elements)
+        used = {d for expr in largest.level.coordinates for d in expr.used_dims()}
+        dims.sort(key=lambda d: (rank[stage.kinds[d]], d not in used, d))
+    return tuple(dims)
+
+
+def _tile_of(extent: int, most: int) -> int:
+    """The tile of a dimension that may be cut into `most` pieces: equal pieces if there are nearly as many."""
+    count = min(extent, most)
+    even = next(n for n in range(count, 0, -1) if extent % n == 0)
+    return extent // even if even * 4 > count else ceil(extent / count)
+
+
+def own_accesses(stage: Stage) -> list[LinearAccess]:
+    """Each operand's access pattern into its own tensor."""
+    return [linearise([operand.level], stage.extents, operand.num_symbols) for operand in stage.operands]
+
+
+def result_access(stage: Stage, result: int) -> LinearAccess:
+    """Where each point of the domain (reductions included, they do not move it) writes a result."""
+    made = stage.results[result]
+    return linearise([Level(made.coordinates, made.shape)], stage.extents, made.num_symbols)
+
+
+def shared_tokens(producer: Sequence[Walk], consumer: Sequence[Walk]) -> tuple[int, int]:
+    """How many equal parts of a tensor can be handed over, and how many consumer loops that takes.
+
+    A loop of larger steps is made of several of a finer one; a coarser consumer waits for whole steps.
+    """
+    tokens, used = 1, 0
+    p, c = list(reversed(producer)), list(reversed(consumer))
+    while p and c:
+        (ps, pn), (cs, cn) = p.pop(), c.pop()
+        if ps * pn != cs * cn:
+            break
+        if ps == cs:
+            tokens *= cn
+            used += 1
+        elif cs % ps == 0:
+            tokens *= cn
+            used += 1
+            p.append(Walk(ps, cs // ps))
+        elif ps % cs == 0:
+            tokens *= pn
+            c.append(Walk(cs, ps // cs))
+        else:
+            break
+    return tokens, used
