@@ -4,6 +4,7 @@ from dataclasses import replace
 from math import ceil
 
 import pytest
+
 from sambaflow import machine as machines
 from sambaflow.backends.rdu.image import (
     PARALLEL,
@@ -11,6 +12,7 @@ from sambaflow.backends.rdu.image import (
     Access,
     Collective,
     Image,
+    Ints,
     Launch,
     Load,
     Pcu,
@@ -24,6 +26,7 @@ from sambaflow.backends.rdu.image import (
     Stream,
     Symbol,
     Target,
+    Unit,
     ints,
     words,
 )
@@ -65,7 +68,7 @@ def linear(tiles: int = 4) -> Section:
         finish=words(), inputs=["bf16", "bf16"], outputs=["bf16"],
     )  # fmt: skip
     row = ROWS // tiles
-    units = [
+    units: list[Unit] = [
         load(0, (ROWS, DEPTH), (row, DEPTH), (DEPTH, 1)),
         load(1, (COLS, DEPTH), (COLS, DEPTH), (DEPTH, 1)),
         buffer(ROWS * DEPTH, row * DEPTH * 2, 2, PmuPort(ints(domain), access(DEPTH, 0, 1))),
@@ -156,8 +159,8 @@ def test_a_repeat_without_prefetch_is_its_launches_in_a_row(orchestration: str) 
 def test_prefetched_weights_arrive_during_the_round_before() -> None:
     rounds = ints([[0, 1, 2]] * 5)
 
-    def seconds(prefetched: object) -> int:
-        repeat = Repeat(5, [Launch(0, rounds, ints([0]))], ints((), (0, 4)), prefetched)  # type: ignore[arg-type]
+    def seconds(prefetched: Ints) -> int:
+        repeat = Repeat(5, [Launch(0, rounds, ints([0]))], ints((), (0, 4)), prefetched)
         return time_graph(image(linear(), [repeat])).picoseconds
 
     ahead, waiting = seconds(ints([[0, 1]])), seconds(ints((), (0, 2)))
@@ -182,7 +185,7 @@ def test_a_repeat_whose_symbols_change_tier_counts_each() -> None:
 def test_a_collective_alone_takes_what_the_formula_says(op: str, topology: str) -> None:
     machine = replace(MACHINE, links=replace(MACHINE.links, topology=topology))
     size = 8 * 4096
-    units = [
+    units: list[Unit] = [
         load(0, (size,), (size,), (1,)),
         Collective(extents=ints([size]), op=op, dim=0, chips=8, wire="f32", bytes=size * 4),
         Store(extents=ints([size]), slot=0, access=access(1), tile=ints([size])),
