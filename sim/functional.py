@@ -37,6 +37,11 @@ class Engine:
         self.programs: dict[int, SectionProgram] = {}
         self.launches = 0
         self.loaded: set[str] = set()
+        unplaced = [symbol.name for symbol in image.symbols if symbol.address < 0 or not symbol.tier]
+        if unplaced:
+            raise PefError(
+                f"symbol '{unplaced[0]}' has no address: memory has not been planned", levers=["rdu-plan-memory"]
+            )
         tiers = sorted({symbol.tier for symbol in image.symbols})
         spans = {tier: self._span(tier) for tier in tiers}
         self._bases = {tier: span[0] for tier, span in spans.items()}

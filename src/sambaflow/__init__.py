@@ -19,7 +19,8 @@ from sambaflow.errors import (
 )
 
 if TYPE_CHECKING:
-    from sambaflow.samba.executable import Executable, compile, load
+    from sambaflow.samba.compiler import compile
+    from sambaflow.samba.executable import Executable, load
 
 __version__ = "0.1.0"
 
@@ -40,13 +41,13 @@ __all__ = [
     "load",
 ]
 
-_ENTRY_POINTS = ("Executable", "compile", "load")
+_ENTRY_POINTS = {"Executable": "executable", "compile": "compiler", "load": "executable"}
 
 
 def __getattr__(name: str) -> Any:
     """The entry points stand on the upper floors: imported on first use, so that tools start fast."""
     if name not in _ENTRY_POINTS:
         raise AttributeError(f"module 'sambaflow' has no attribute {name!r}")
-    from sambaflow.samba import executable
+    import importlib
 
-    return getattr(executable, name)
+    return getattr(importlib.import_module(f"sambaflow.samba.{_ENTRY_POINTS[name]}"), name)

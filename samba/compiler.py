@@ -1,0 +1,144 @@
+"""From a PyTorch model to an Executable.
+
+exe = sambaflow.compile(model, (x,), mode="o3", machine="sn40l", chips=2)
+exe = compile_graphs({"prefill": prefill, "decode": decode})     # several graphs share weights and state by name
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+from xdsl.dialects.builtin import ModuleOp
+
+from sambaflow.backends.rdu.image import Image
+from sambaflow.errors import InputError
+from sambaflow.passes.base import SambaContext
+from sambaflow.passes.pipelines import MODES, run_pipeline
+from sambaflow.samba.executable import Convention, Executable
+
+if TYPE_CHECKING:
+    from sambaflow.frontends.hf import HfGraph
+    from sambaflow.frontends.torch_export import Graph, Imported
+
+Model = nn.Module | ExportedProgram | str | Path
+
+
+def compile(
+    model: Model,
+    args: tuple[Any, ...] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    mode: str = "o3",
+    machine: str = "sn40l",
+    chips: int = 1,
+    tiles: int | None = None,
+    rules: str = "",
+) -> Executable:
+    """Compiles a module (with example inputs), an ExportedProgram or a `.pt2` file for `chips` chips of a machine.
+
+    `mode` is o0, o1 or o3; `machine` a name or the path of a YAML file; `rules` a file of fusion rules. Raises
+    sambaflow.SambaError: unsupported operators are listed all at once, a machine that is too small says by how much.
+    """
+    from sambaflow.frontends.torch_export import import_model
+
+    imported = import_model(model, args, kwargs)
+    return compile_imported(imported, mode=mode, machine=machine, chips=chips, tiles=tiles, rules=rules)
+
+
+def import_graphs(graphs: Mapping[str, HfGraph]) -> Imported:
+    """Several graphs of one transformers model in one module: equal names are one symbol."""
+    from sambaflow.frontends.torch_export import import_model
+
+    imported: Imported | None = None
+    for name, graph in graphs.items():
+        imported = import_model(
+            graph.module,
+            graph.args,
+            graph=name,
+            into=imported,
+            input_names=graph.input_names,
+            state=graph.state,
+            strip="model.",
+        )
+    if imported is None:
+        raise InputError("no graph to compile")
+    return imported
+
+
+def compile_imported(
+    imported: Imported,
+    *,
+    mode: str = "o3",
+    machine: str = "sn40l",
+    chips: int = 1,
+    tiles: int | None = None,
+    rules: str = "",
+    ctx: SambaContext | None = None,
+) -> Executable:
+    """Runs a pipeline on an imported module (in place) and wraps the Image."""
+    image = compile_module(imported.module, mode=mode, machine=machine, chips=chips, tiles=tiles, rules=rules, ctx=ctx)
+    conventions = {name: convention_of(graph) for name, graph in imported.graphs.items()}
+    return Executable(image, imported.weights, conventions)
+
+
+def compile_module(
+    module: ModuleOp,
+    *,
+    mode: str = "o3",
+    machine: str | None = None,
+    chips: int | None = None,
+    tiles: int | None = None,
+    rules: str = "",
+    ctx: SambaContext | None = None,
+) -> Image:
+    """The Image of a samba-level module, which the passes lower in place; None keeps what the module's target says."""
+    from sambaflow.backends.rdu.from_ir import image_of
+
+    if mode not in MODES:
+        raise InputError(f"unknown mode '{mode}'", limit=f"modes: {', '.join(MODES)}")
+    given = {"machine": machine, "chips": chips, "tiles": tiles, "rules": rules or None}
+    options = " ".join(f'{name}="{value}"' for name, value in given.items() if value is not None)
+    context = ctx or SambaContext()
+    with _without_garbage_collection():
+        run_pipeline(module, f"{mode}{{{options}}}" if options else mode, context)
+        return image_of(module)
+
+
+@contextmanager
+def _without_garbage_collection() -> Generator[None]:
+    """IR is one big graph of cycles: collecting while it grows costs a tenth to a quarter of a compile."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def convention_of(graph: Graph) -> Convention:
+    """The calling convention of an imported graph."""
+    from sambaflow.frontends.torch_export import Leaf
+
+    def names(leaves: tuple[Any, ...]) -> tuple[str | None, ...]:
+        return tuple(leaf.name if isinstance(leaf, Leaf) else None for leaf in leaves)
+
+    constants = tuple(None if isinstance(leaf, Leaf) else leaf for leaf in graph.outputs)
+    return Convention(names(graph.inputs), names(graph.outputs), constants, graph.in_spec, graph.out_spec)
+
+
+def backend(graph_module: torch.fx.GraphModule, example_inputs: list[torch.Tensor]) -> Callable[..., Any]:
+    """The backend "samba" of torch.compile: `torch.compile(model, backend="samba")`."""
+    exe = compile(graph_module, tuple(example_inputs))
+
+    def run(*inputs: torch.Tensor) -> Any:
+        return exe(*(value.detach() for value in inputs))
+
+    return run

@@ -1,0 +1,132 @@
+"""The MODEL argument of the tools: what it may be, and how it becomes a module of the samba dialect.
+
+model.mlir                 samba-level IR
+model.pt2                  a saved ExportedProgram
+file.py:function           runs the file; the function returns (module, args) or (module, args, kwargs)
+--hf config.json           a transformers configuration; --phase prefill|decode|forward (several, separated by commas,
+                           become graphs of one PEF that share weights and state), --batch, --length, --prompt
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sambaflow.errors import InputError, Location, SambaError
+
+if TYPE_CHECKING:
+    from sambaflow.frontends.torch_export import Imported
+
+DTYPES = ("float32", "bfloat16")
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """MODEL and the options of `--hf`."""
+    add = parser.add_argument
+    add("model", metavar="MODEL", nargs="?", help="a .mlir or .pt2 file, or file.py:function")
+    add("--hf", metavar="CONFIG", help="a transformers config.json instead of MODEL")
+    add("--phase", default="prefill", help="of --hf: prefill, decode, forward, or several: prefill,decode")
+    add("--batch", type=int, default=1, help="of --hf: sequences (default 1)")
+    add("--length", type=int, default=1024, help="of --hf: positions of the cache (default 1024)")
+    add("--prompt", type=int, help="of --hf: tokens of a prefill (default: --length)")
+    add("--dtype", choices=DTYPES, help="of --hf: instead of the configuration's own")
+
+
+def check_model_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Ends with a usage error unless there is exactly one model."""
+    if (args.model is None) == (args.hf is None):
+        parser.error("give one model: MODEL or --hf CONFIG")
+
+
+def import_from(args: argparse.Namespace) -> Imported:
+    """The module that the arguments name, its weights, and the graphs' calling conventions (none for .mlir)."""
+    if args.hf is not None:
+        return _from_hf(args)
+    path, colon, function = str(args.model).rpartition(":")
+    if colon and path.endswith(".py"):
+        from sambaflow.frontends.torch_export import import_model
+
+        module, inputs, keywords = call_function(path, function)
+        return import_model(module, inputs, keywords)
+    if str(args.model).endswith(".mlir"):
+        return _from_mlir(str(args.model))
+    if str(args.model).endswith(".pt2"):
+        from sambaflow.frontends.torch_export import import_model
+
+        return import_model(args.model)
+    raise InputError(
+        f"'{args.model}' is no model", levers=["a .mlir or .pt2 file", "file.py:function", "--hf config.json"]
+    )
+
+
+def call_function(path: str, name: str) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """Runs `file.py` and calls the function in it: (module, args, kwargs).
+
+    Raises InputError, at the line that raised, when the file cannot be run, the function is not there or raises, or
+    returns something else.
+    """
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    if spec is None or spec.loader is None or not Path(path).is_file():
+        raise InputError("no such file", location=Location(path))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(spec.name, module)
+    try:
+        spec.loader.exec_module(module)
+        function = getattr(module, name, None)
+        if not callable(function):
+            raise InputError(f"{path} has no function '{name}'", location=Location(path))
+        result = function()
+    except SambaError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{path}:{name} raised {type(error).__name__}: {error}", location=_line(error, path)
+        ) from error
+    if not isinstance(result, tuple) or len(result) not in (2, 3) or not isinstance(result[1], tuple):
+        raise InputError(
+            f"{path}:{name} returned {type(result).__name__}, not (module, inputs)",
+            location=Location(path),
+            levers=["return (module, (input, ...)) or (module, (input, ...), {name: input})"],
+        )
+    return result[0], result[1], dict(result[2]) if len(result) == 3 else {}
+
+
+def _line(error: Exception, path: str) -> Location:
+    """The last line of the user's file in the traceback."""
+    if isinstance(error, SyntaxError):
+        return Location(error.filename or path, error.lineno or 0, error.offset or 0)
+    frames = [
+        f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).resolve() == Path(path).resolve()
+    ]
+    return Location(path, frames[-1].lineno or 0) if frames else Location(path)
+
+
+def _from_mlir(path: str) -> Imported:
+    from sambaflow.frontends.torch_export import Imported
+    from sambaflow.passes.base import SambaContext
+    from sambaflow.passes.parsing import decode, parse_module
+    from sambaflow.passes.verification import verify_module
+
+    try:
+        text = decode(Path(path).read_bytes(), path)
+    except OSError as error:
+        raise InputError(error.strerror or str(error), location=Location(path)) from error
+    module = parse_module(text, path, SambaContext())
+    verify_module(module)
+    return Imported(module)
+
+
+def _from_hf(args: argparse.Namespace) -> Imported:
+    import torch
+
+    from sambaflow.frontends import hf
+    from sambaflow.samba.compiler import import_graphs
+
+    dtype = None if args.dtype is None else getattr(torch, args.dtype)
+    model = hf.build_model(hf.load_config(args.hf), dtype)
+    phases = [phase for phase in args.phase.split(",") if phase]
+    return import_graphs({p: hf.graph(model, p, args.batch, args.length, args.prompt) for p in phases})

@@ -1,0 +1,65 @@
+"""samba-compile: a model in, a PEF out.
+
+    samba-compile model.pt2 -o m.pef
+    samba-compile examples/models.py:cnn --mode o1 --chips 2 -o cnn.pef
+    samba-compile --hf config.json --phase prefill,decode --batch 1 --length 1024 -o llama.pef
+
+The weights, when the model has any, are written beside the PEF as safetensors. Exit codes: 0 done; 1 the input is
+refused, a diagnostic on standard error says why; 2 wrong command-line usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from sambaflow.diagnostics import render_error
+from sambaflow.errors import InputError, Location, SambaError
+from sambaflow.passes.pipelines import MODES
+from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="samba-compile", description="Compile a model to a PEF.")
+    add_model_arguments(made)
+    add = made.add_argument
+    add(
+        "--mode",
+        choices=tuple(MODES),
+        default="o3",
+        help="o0: every operator its own section; o1: fusion rules; o3: whole graph",
+    )
+    add("--machine", default="sn40l", help="sn10, sn30, sn40l, or a YAML file")
+    add("--chips", type=int, default=1)
+    add("--tiles", type=int, help="tiles of each chip (default: all)")
+    add("--rules", default="", metavar="FILE", help="fusion rules instead of the default ones")
+    add("-o", dest="output", metavar="FILE", required=True, help="the PEF to write")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command-line entry point; returns the exit code."""
+    command_line = parser()
+    args = command_line.parse_args(arguments)
+    check_model_arguments(command_line, args)
+    try:
+        from sambaflow.samba.compiler import compile_imported
+
+        imported = import_from(args)
+        exe = compile_imported(
+            imported, mode=args.mode, machine=args.machine, chips=args.chips, tiles=args.tiles, rules=args.rules
+        )
+        try:
+            exe.save(args.output)
+        except OSError as error:
+            raise InputError(error.strerror or str(error), location=Location(args.output)) from error
+    except SambaError as error:
+        print(render_error(error), file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

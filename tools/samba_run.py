@@ -1,0 +1,206 @@
+"""samba-run: run a PEF in the simulator, for the numbers, the time, or both.
+
+    samba-run m.pef --inputs in.safetensors --outputs out.safetensors
+    samba-run m.pef --graph decode --inputs in.safetensors --state-in kv.safetensors --state-out kv.safetensors
+    samba-run m.pef --timing --json
+
+Tensors are named as in the model. Weights are read from --weights, else from the safetensors file beside the PEF.
+`seconds` is the device time of one call; host transfers stand beside it. Exit codes: 0 done; 1 the input is refused, a
+diagnostic on standard error says why; 2 wrong command-line usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sambaflow.diagnostics import render_error
+from sambaflow.errors import InputError, Location, PefError, SambaError, WeightError
+from sambaflow.tools.files import write_atomically
+
+if TYPE_CHECKING:
+    import torch
+
+    from sambaflow.backends.rdu.image import Image
+    from sambaflow.machine import Machine
+    from sambaflow.sim.timing.program import ProgramTime
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="samba-run", description="Run a PEF in the simulator.")
+    add = made.add_argument
+    add("pef", metavar="PEF")
+    add("--graph", help="which graph, when the PEF holds several")
+    add(
+        "--inputs",
+        metavar="FILE",
+        help="input tensors (safetensors); without it and --outputs only the time is simulated",
+    )
+    add("--weights", metavar="FILE", help="weights (default: the .safetensors file beside the PEF)")
+    add("--outputs", metavar="FILE", help="write the output tensors")
+    add("--state-in", metavar="FILE", help="read state before the call")
+    add("--state-out", metavar="FILE", help="write state after the call; may be the file of --state-in")
+    add("--tiled", action="store_true", help="walk the tile grids one tile at a time (the same bits, slower)")
+    add("--timing", action="store_true", help="print the time of one call, per section and per memory tier")
+    add("--machine", metavar="FILE", help="other rates for the timing; the structure must be the PEF's")
+    add("--trace", metavar="FILE", help="write a trace of the timing simulation (Perfetto JSON)")
+    add("--report", metavar="FILE", help="write the timing report as JSON")
+    add("--json", action="store_true", help="print one JSON object on standard output instead of text")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command-line entry point; returns the exit code."""
+    args = parser().parse_args(arguments)
+    try:
+        _run(args)
+    except SambaError as error:
+        print(render_error(error), file=sys.stderr)
+        return 1
+    except OSError as error:
+        place = str(error.filename or args.pef)
+        print(render_error(InputError(error.strerror or str(error), location=Location(place))), file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(args: argparse.Namespace) -> None:
+    image = _read_image(args.pef)
+    numbers = any((args.inputs, args.outputs, args.state_in, args.state_out))
+    report: dict[str, Any] = {}
+    files: list[tuple[str, bytes | str]] = []
+    if numbers:
+        report |= _numbers(args, image, files)
+    if args.timing or args.trace or args.report or args.json or not numbers:
+        time = _time(args, image)
+        report = time.to_dict() | report
+        if args.report:
+            files.append((args.report, json.dumps(time.to_dict(), indent=1) + "\n"))
+        if args.trace:
+            from sambaflow.sim.timing.trace import trace_json
+
+            files.append((args.trace, trace_json(image, args.graph, _machine(args))))
+        if not args.json and (args.timing or not numbers):
+            print(_text(time))
+    for path, content in files:
+        write_atomically(path, content)
+    if args.json:
+        print(json.dumps(report))
+
+
+def _read_image(path: str) -> Image:
+    from sambaflow.backends.rdu import decode
+
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise PefError(f"cannot read {path}: {error.strerror or error}", location=Location(path)) from error
+    try:
+        return decode(data)
+    except PefError as error:
+        error.location = error.location or Location(path)
+        raise
+
+
+def _machine(args: argparse.Namespace) -> Machine | None:
+    if args.machine is None:
+        return None
+    from sambaflow import machine
+
+    return machine.load(args.machine)
+
+
+def _time(args: argparse.Namespace, image: Image) -> ProgramTime:
+    from sambaflow.sim.timing.program import time_graph
+
+    return time_graph(image, args.graph, _machine(args))
+
+
+def _numbers(args: argparse.Namespace, image: Image, files: list[tuple[str, bytes | str]]) -> dict[str, Any]:
+    """One call in the functional engine; what is to be written goes to `files`."""
+    from safetensors.torch import save
+
+    from sambaflow.samba.executable import Executable
+
+    exe = Executable(image, _weights(args), tiled=args.tiled)
+    if args.state_in:
+        for name, tensor in _tensors(args.state_in).items():
+            exe.state[name] = tensor
+    outputs = exe.run(args.graph, _tensors(args.inputs) if args.inputs else {})
+    _finite(outputs)
+    if args.outputs:
+        files.append((args.outputs, save({name: value.contiguous() for name, value in outputs.items()})))
+    if args.state_out:
+        files.append((args.state_out, save({name: value.contiguous() for name, value in exe.state.items()})))
+    described = {
+        name: {"shape": list(v.shape), "dtype": str(v.dtype).removeprefix("torch.")} for name, v in outputs.items()
+    }
+    if not args.json:
+        for name, fact in described.items():
+            print(f"{name}: {fact['dtype']}{fact['shape']}")
+    return {"outputs": described}
+
+
+def _finite(outputs: Mapping[str, torch.Tensor]) -> None:
+    """Says on standard error when a result is not a number: an input or the model makes it so."""
+    for name, value in outputs.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            print(f"warning: output '{name}' has values that are not finite", file=sys.stderr)
+
+
+def _weights(args: argparse.Namespace) -> dict[str, torch.Tensor]:
+    beside = Path(args.pef).with_suffix(".safetensors")
+    if args.weights is None and not beside.is_file():
+        return {}
+    return _tensors(args.weights or str(beside))
+
+
+def _tensors(path: str) -> dict[str, torch.Tensor]:
+    from sambaflow.frontends.weights import load_weights
+
+    try:
+        return load_weights(path)
+    except WeightError as error:
+        error.location = error.location or Location(path)
+        raise
+
+
+def _text(time: ProgramTime) -> str:
+    """The report for people."""
+    lines = [
+        f"graph {time.graph} on {time.chips} x {time.machine}",
+        f"  device time      {_seconds(time.seconds)} a call, {time.launches} launches",
+        f"  host transfers   {_seconds(time.host_seconds)} for {time.host_bytes} bytes, beside it",
+    ]
+    for name, tier in time.tiers.items():
+        lines.append(f"  {name:<16} {tier.read} bytes read, {tier.written} written, busy {_seconds(tier.busy / 1e12)}")
+    columns: list[tuple[str, Callable[[Any], str]]] = [
+        ("section", lambda s: s.name),
+        ("launches", lambda s: str(s.launches)),
+        ("time", lambda s: _seconds((s.time + s.launch + s.program_load) / 1e12)),
+        ("PCUs", lambda s: str(s.pcus)),
+        ("PMUs", lambda s: str(s.pmus)),
+        ("AGCUs", lambda s: str(s.agcus)),
+    ]
+    rows = [[title for title, _ in columns]] + [[cell(section) for _, cell in columns] for section in time.sections]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
+    lines += [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _seconds(value: float) -> str:
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if value >= scale:
+            return f"{value / scale:.3f} {unit}"
+    return f"{value / 1e-9:.1f} ns"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
