@@ -15,7 +15,7 @@ from typing import Any
 
 from sambaflow.sim.timing.graph import Graph, Run, Stalls, check, deadlock
 
-COMPILED_FROM = 400_000
+COMPILED_FROM = 60_000
 """Firings from which the compiled loop is worth its start."""
 
 
