@@ -67,6 +67,7 @@ __all__ = [
     "Symbol",
     "Target",
     "Unit",
+    "Window",
     "Words",
     "ints",
     "words",
@@ -90,7 +91,7 @@ class Record:
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and all(
-            _same(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)
+            _same(getattr(self, f.name), getattr(other, f.name)) for f in fields(self) if f.compare
         )
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]
@@ -176,6 +177,20 @@ class Stream(Record):
     depth: int
 
 
+@dataclass(eq=False)
+class Window(Record):
+    """What an output port hands over: a window of shape `tile`, `tokens` times in one execution."""
+
+    dtype: str
+    tile: Ints
+    tokens: int
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of one window."""
+        return int(self.tile.prod()) * DTYPE_BYTES[self.dtype]
+
+
 @dataclass(eq=False, kw_only=True)
 class Unit(Record):
     """A group of equal units. `count` of them (PCUs, PMUs or AGCUs), at `coordinates` [count, 2] (x, y) once placed."""
@@ -186,6 +201,7 @@ class Unit(Record):
     extents: Ints  # [D] the domain
     count: int = 1
     coordinates: Ints = field(default_factory=lambda: ints((), (0, 2)))
+    results: list[Window] = field(default_factory=list[Window])  # per output port, used or not
     name: int = -1
     location: int = -1
 
@@ -331,14 +347,16 @@ class Collective(Unit):
 
 @dataclass(eq=False)
 class Net(Record):
-    """The route of one stream source: a tree of hops over the switch mesh.
+    """The route of what one unit of a group sends out of one port: a tree of hops over the switch mesh.
 
-    `source` is the (unit, output port) that drives it; `hops` [H, 4] are rows (x0, y0, x1, y1), parents first;
-    `flow` is
+    Unit `member` of the group sends to the units of the consuming groups that `dialects.rdu.grid.partners` pairs with
+    it. `source` is the (unit group, output port) that drives it; `hops` [H, 4] are rows (x0, y0, x1, y1), parents
+    first; `flow` is
     the flow id that packets carry, -1 until rdu-finalize; `tracks` [H] is the vector track of each hop.
     """
 
     source: tuple[int, int]
+    member: int
     hops: Ints
     tracks: Ints
     flow: int = -1
@@ -352,8 +370,7 @@ class Section(Record):
     streams: list[Stream]
     nets: list[Net] = field(default_factory=list[Net])
     config_bytes: int = 0
-    checksum: int = 0  # CRC-32 of the configuration words, set by the encoder
-    slot_names: list[int] = field(default_factory=list[int])  # debug
+    checksum: int = field(default=0, compare=False)  # CRC-32 of the configuration words, in a decoded PEF
 
 
 @dataclass(eq=False)

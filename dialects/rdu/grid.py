@@ -40,6 +40,13 @@ class Grid:
         return min(max(place[0], 0), self.cols - 1), place[1]
 
 
+def partners(sources: int, targets: int) -> list[tuple[int, int]]:
+    """Who sends to whom when a group of `sources` units feeds one of `targets`: every unit of both has a partner, work
+    that lies side by side stays side by side (4 to 2: 00 10 21 31, 1 to n is a broadcast)."""
+    most = max(sources, targets)
+    return [(k * sources // most, k * targets // most) for k in range(most)]
+
+
 def grid_of(machine: Machine, budget: Budget) -> Grid:
     """The part of the machine's grid that `budget` covers."""
     return _grid(machine.cols, budget.pcus, budget.pmus, budget.agcus)

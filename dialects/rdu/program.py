@@ -238,9 +238,9 @@ class SectionOp(IRDLOperation):
     rdu.section @linear (%w : tensor<64x64xbf16>, %y : tensor<16x64xbf16>) { units } or, placed and routed,
     rdu.section @linear (...) attributes {config_bytes = 81920 : i64, net_sources = dense<...>, ...} { units }
 
-    A slot is writable if a store writes it. Routes, one per stream source: `net_sources` [N, 2] (unit, output port),
-    `net_hops` [N]: hops of each, `hops` [H, 4] (x0, y0, x1, y1), `tracks` [H]; `flows` [N] are flow ids.
-    Units are numbered in the order in which they stand.
+    A slot is writable if a store writes it. Routes, one per sending unit: `net_sources` [N, 3] (group, output port,
+    unit of the group), `net_hops` [N]: hops of each, `hops` [H, 4] (x0, y0, x1, y1), `tracks` [H]; `flows` [N] are
+    flow ids. Units are numbered in the order in which they stand.
     """
 
     name = "rdu.section"
@@ -274,7 +274,7 @@ class SectionOp(IRDLOperation):
 
     @property
     def nets(self) -> Iterator[tuple[Row, list[Row], Row, int]]:
-        """Source (unit, port), hops, tracks and flow id of every route; nothing before rdu-route."""
+        """Source (group, port, unit), hops, tracks and flow id of every route; nothing before rdu-route."""
         hops, tracks, flows = rows(self.hops), [t for (t,) in rows(self.tracks)], [f for (f,) in rows(self.flows)]
         at = 0
         for i, (source, (size,)) in enumerate(zip(rows(self.net_sources), rows(self.net_hops), strict=True)):
@@ -282,9 +282,9 @@ class SectionOp(IRDLOperation):
             at += size
 
     def set_nets(self, nets: Sequence[tuple[Row, Sequence[Row], Sequence[int]]]) -> None:
-        """Set the routes: source (unit, port), hops, tracks of each net."""
+        """Set the routes: source (group, port, unit), hops, tracks of each net."""
         self.properties |= {
-            "net_sources": table([source for source, _, _ in nets], 2),
+            "net_sources": table([source for source, _, _ in nets], 3),
             "net_hops": table([(len(hops),) for _, hops, _ in nets], 1),
             "hops": table([hop for _, hops, _ in nets for hop in hops], 4),
             "tracks": table([(track,) for _, _, tracks in nets for track in tracks], 1),
@@ -312,9 +312,10 @@ class SectionOp(IRDLOperation):
             raise VerifyException("net_hops counts the hops of every net")
         if self.flows is not None and len(rows(self.flows)) != len(sources):
             raise VerifyException("there is one flow id per net")
-        for unit, port in sources:
-            if unit not in range(len(units)) or port not in range(len(units[unit].results)):
-                raise VerifyException(f"a route begins at output {port} of unit {unit}, which is not there")
+        for group, port, unit in sources:
+            known = group in range(len(units)) and port in range(len(units[group].results))
+            if not known or unit not in range(units[group].units):
+                raise VerifyException(f"a route begins at output {port} of unit {unit} of group {group}, not there")
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")

@@ -1,0 +1,206 @@
+"""Checks of an Image that share nothing with the passes that made it.
+
+`check_references`: every number that points at something points at something (the decoder runs it).
+`check_physical`: units stand where the grid has such units and do not overlap, routes are trees that reach all they
+feed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sambaflow.backends.rdu import image as im
+from sambaflow.backends.rdu.words import Kind, decode_program
+from sambaflow.dialects.rdu.grid import Grid, Place, grid_of, partners
+from sambaflow.errors import PefError, SambaError
+
+
+def check_references(image: im.Image) -> None:
+    """PefError about the first number that points nowhere, and about tile programs that cannot run."""
+    for section in image.sections:
+        for problem in _section_problems(section):
+            raise PefError(f"section '{section.name}': {problem}")
+    for schedule in image.schedules:
+        for problem in _schedule_problems(schedule, image):
+            raise PefError(f"graph '{schedule.graph}': {problem}")
+
+
+def _section_problems(section: im.Section) -> Iterator[str]:
+    units = section.units
+    inputs: dict[tuple[int, int], int] = {}
+    for stream in section.streams:
+        (source, out), (target, port) = stream.source, stream.target
+        if source >= len(units) or out >= len(units[source].results) or target >= len(units) or source >= target:
+            yield f"a stream joins output {out} of unit {source} with unit {target}"
+            return
+        if stream.target in inputs:
+            yield f"input port {port} of unit {target} has two streams"
+        inputs[stream.target] = port
+        window = units[source].results[out]
+        if (window.dtype, window.bytes, window.tokens) != (stream.dtype, stream.tile_bytes, stream.tokens):
+            yield f"a stream from unit {source} is not what the unit makes"
+    counts = [0] * len(units)
+    for unit, _ in inputs:
+        counts[unit] += 1
+    for i, (unit, count) in enumerate(zip(units, counts, strict=True)):
+        if any((i, port) not in inputs for port in range(count)):
+            yield f"unit {i} has a gap in its input ports"
+        for problem in _unit_problems(unit, count, section):
+            yield f"unit {i} ({unit.kind}): {problem}"
+
+
+def _unit_problems(unit: im.Unit, inputs: int, section: im.Section) -> Iterator[str]:
+    rank = len(unit.extents)
+    if (unit.extents < 1).any() or unit.count < 1:
+        yield "its domain or its group is empty"
+    match unit:
+        case im.Load() | im.Store():
+            first = int(isinstance(unit, im.Store))
+            if unit.slot >= len(section.slots):
+                yield f"there is no slot {unit.slot}"
+            if len(unit.tile) != rank or inputs < first + unit.indices:
+                yield "its tile or its index streams do not fit its domain"
+            yield from _access_problems(unit.access, rank, inputs)
+        case im.Pmu():
+            if not 1 <= len(unit.writes) <= inputs or len(unit.reads) != len(unit.results):
+                yield f"{len(unit.writes)} write and {len(unit.reads)} read ports, {inputs} streams in"
+            for port in (*unit.writes, *unit.reads):
+                yield from _access_problems(port.access, len(port.extents), inputs)
+        case im.Pcu():
+            yield from _pcu_problems(unit, inputs)
+        case im.Collective():
+            if inputs != 1 or len(unit.results) != 1 or unit.dim >= rank:
+                yield "a collective has one stream in, one out, and a dimension of its domain"
+        case _:
+            yield "unknown kind"
+
+
+def _access_problems(access: im.Access, rank: int, inputs: int) -> Iterator[str]:
+    bounds, indices = len(access.bounds), len(access.index_ports)
+    fits = (
+        access.strides.shape == (rank,)
+        and access.bounds.shape == (bounds, rank + 2)
+        and access.index_strides.shape == (indices,)
+        and access.bound_index.shape == (bounds, indices)
+    )
+    if not fits:
+        yield f"an access pattern does not fit a domain of rank {rank}"
+    elif indices and not 0 <= access.index_ports.min() <= access.index_ports.max() < inputs:
+        yield "an access pattern names an index port that is not there"
+
+
+def _pcu_problems(unit: im.Pcu, inputs: int) -> Iterator[str]:
+    rank = len(unit.extents)
+    if any(len(row) != rank for row in (unit.tile, unit.par, unit.kinds, unit.split, unit.order)):
+        yield f"its mapping does not fit a domain of rank {rank}"
+        return
+    if sorted(unit.order.tolist()) != list(range(rank)) or not set(unit.kinds.tolist()) <= {0, 1, 2}:
+        yield "its order is no permutation, or a dimension has no kind"
+    if inputs != len(unit.inputs) or len(unit.outputs) != len(unit.results):
+        yield f"{inputs} streams in for {len(unit.inputs)} operands"
+    if unit.predicate.shape != (len(unit.predicate), rank + 1 + inputs):
+        yield "its predicate does not fit its domain and ports"
+    limits = {
+        Kind.INPUT: inputs,
+        Kind.CONSTANT: len(unit.constants),
+        Kind.COUNTER: rank,
+        Kind.ACCUMULATOR: len(unit.accumulators),
+        Kind.OTHER: len(unit.accumulators),
+        Kind.OUTPUT: len(unit.outputs),
+    }
+    for words in (unit.body, unit.combine, unit.finish):
+        try:
+            program = decode_program(words.tolist())
+        except PefError as error:
+            yield error.message
+            return
+        for instruction in program:
+            for operand in (instruction.destination, *instruction.sources):
+                if operand.number >= limits.get(operand.kind, 1 << 9):
+                    yield f"'{instruction}' names {operand}, which is not there"
+
+
+def _schedule_problems(schedule: im.Schedule, image: im.Image) -> Iterator[str]:
+    def known(numbers: im.Ints, limit: int) -> bool:
+        return not numbers.size or 0 <= int(numbers.min()) <= int(numbers.max()) < limit
+
+    symbols = len(image.symbols)
+    if not known(schedule.inputs, symbols) or not known(schedule.outputs, symbols):
+        yield "an input or output is no symbol"
+    if len(schedule.tied) != len(schedule.outputs) or not known(schedule.tied + 1, len(schedule.inputs) + 1):
+        yield "a tied output has no input"
+    for step in schedule.steps:
+        launches = step.launches if isinstance(step, im.Repeat) else [step]
+        for launch in launches:
+            if launch.section >= len(image.sections):
+                yield f"there is no section {launch.section}"
+                return
+            slots = len(image.sections[launch.section].slots)
+            shape = (step.count, slots) if isinstance(step, im.Repeat) else (slots,)
+            if launch.symbols.shape != shape or not known(launch.symbols, symbols):
+                yield f"a launch of section {launch.section} does not bind a symbol to each slot"
+            if not known(launch.chips, image.target.chips):
+                yield f"a launch runs on chips {launch.chips.tolist()}, the target has {image.target.chips}"
+
+
+def check_physical(image: im.Image) -> list[str]:
+    """What is wrong with places and routes, a sentence each; empty if nothing is."""
+    from sambaflow import machine as machines
+
+    try:
+        machine = machines.from_dict(image.machine)
+        grid = grid_of(machine, machine.target(chips=image.target.chips, tiles=image.target.tiles))
+    except SambaError as error:
+        return [error.message]
+    problems: list[str] = []
+    for section in image.sections:
+        places: set[tuple[int, int]] = set()
+        for i, unit in enumerate(section.units):
+            allowed = set(grid.places(unit.resource))
+            for x, y in unit.coordinates.tolist():
+                if (x, y) not in allowed:
+                    problems.append(f"{section.name}: unit {i} stands at ({x}, {y}), where no {unit.resource} is")
+                if (x, y) in places:
+                    problems.append(f"{section.name}: unit {i} stands at ({x}, {y}), which is taken")
+                places.add((x, y))
+        if any(len(unit.coordinates) != unit.count for unit in section.units):
+            problems.append(f"{section.name}: not every unit has a place")
+            continue
+        problems += [f"{section.name}: {p}" for p in _route_problems(section, grid, machine.network.tracks)]
+    return problems
+
+
+def _route_problems(section: im.Section, grid: Grid, tracks: int) -> Iterator[str]:
+    targets: dict[tuple[tuple[int, int], int], list[Place]] = {}
+    for stream in section.streams:
+        source, target = section.units[stream.source[0]], section.units[stream.target[0]]
+        for member, partner in partners(source.count, target.count):
+            place = _place(target, partner)
+            targets.setdefault((stream.source, member), []).append(grid.switch(place))
+    nets = {(net.source, net.member): net for net in section.nets}
+    if len(nets) != len(section.nets):
+        yield "two routes have one source"
+    for key, ends in targets.items():
+        (group, port), member = key
+        who = f"output {port} of unit {member} of group {group}"
+        if key not in nets:
+            yield f"{who} has no route"
+            continue
+        net = nets[key]
+        reached = {grid.switch(_place(section.units[group], member))}
+        for (x0, y0, x1, y1), track in zip(net.hops.tolist(), net.tracks.tolist(), strict=True):
+            if abs(x0 - x1) + abs(y0 - y1) != 1 or not (0 <= x1 < grid.cols and 0 <= y1 < grid.rows):
+                yield f"{who}: a hop goes from ({x0}, {y0}) to ({x1}, {y1})"
+            if (x0, y0) not in reached or (x1, y1) in reached:
+                yield f"{who}: the hop from ({x0}, {y0}) to ({x1}, {y1}) does not grow its tree"
+            if not 0 <= track < tracks:
+                yield f"{who}: track {track} of {tracks} at ({x0}, {y0})"
+            reached.add((x1, y1))
+        for end in ends:
+            if end not in reached:
+                yield f"{who}: the route does not reach {end}"
+
+
+def _place(unit: im.Unit, member: int) -> Place:
+    x, y = unit.coordinates[member].tolist()
+    return x, y
