@@ -258,3 +258,12 @@ class _Linear:
             if c > 0 and divisor % c == 0 and self.extents[i] > divisor // c:
                 raise _Cut(self.dims[i], self.weights[i], divisor // c)
         raise NotRectangular(f"a remainder by {divisor} reaches {low}..{high}")
+
+
+def linear_terms(expr: AffineExpr, num_dims: int, num_symbols: int) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """(constant, factor of each dimension, factor of each symbol) of a linear expression; NotRectangular for another."""
+    try:
+        found = _Linear((1 << 62,) * num_dims, [[1]] * num_dims, num_symbols).sum(expr)
+    except _Cut as cut:
+        raise NotRectangular(f"dimension {cut.dim} is divided") from None
+    return found.constant, found.pieces, found.symbols

@@ -1,0 +1,71 @@
+"""convert-kernel-to-rdu: sections become units joined by streams, functions become schedules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+
+from sambaflow.dialects import kernel, rdu
+from sambaflow.passes.base import SambaPass, functions_of, target_of
+from sambaflow.passes.lowering_schedule import GraphLowering, Symbols
+from sambaflow.passes.lowering_section import LoweredSection, SectionLowering
+from sambaflow.passes.planning_sections import resources_of
+
+
+@dataclass(frozen=True)
+class ConvertKernelToRduPass(SambaPass):
+    """Replaces the module's functions by one `rdu.program`.
+
+        func.func @forward(%x, %w) {                     rdu.program #rdu.target<..> {
+          %0 = kernel.section @s (%a = %x, %b = %w) {      rdu.symbol @x input tensor<16x128xbf16> ...
+            %1 = kernel.load %a                            rdu.section @s (%a, %b, %r) {
+            %2 = kernel.buffer %1 {..}                       %1 = rdu.load %a() {..}
+            %3 = kernel.map ins(%2) ..             ->        %2 = rdu.pmu(%1) {..}
+            %4, %t = kernel.store %3                         %3 = rdu.pcu(%2) {..} body {..}
+            kernel.yield %4 }                                rdu.store %r(%3) {..} }
+          func.return %0 }                                 rdu.schedule @forward inputs [..] outputs [..] { rdu.launch @s [..] } }
+
+    Buffers become PMU groups whose read patterns carry the operand maps and the moves behind them; stages become PCU groups
+    with a tile program; equal sections become one. A layer function that is called N times in a row becomes a repeat with a
+    table of symbols. Needs `kernel-insert-buffers`; places, routes and addresses are left open.
+    """
+
+    name = "convert-kernel-to-rdu"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        resources = resources_of(op)
+        target = target_of(op)
+        functions = {function.sym_name.data: function for function in functions_of(op)}
+        lowered: dict[kernel.SectionOp, LoweredSection] = {}
+        names: dict[kernel.SectionOp, str] = {}
+        distinct: dict[str, rdu.SectionOp] = {}
+        for function in functions.values():
+            for section in function.body.block.ops:
+                if isinstance(section, kernel.SectionOp):
+                    made = SectionLowering(section, resources.machine, resources.budget).lower()
+                    lowered[section] = made
+                    names[section] = distinct.setdefault(_structure(made.op), made.op).sym_name.data
+        symbols = Symbols()
+        chips = range(target.chips.data)
+        schedules = [
+            GraphLowering(function, functions, lowered, names, symbols, chips).lower()
+            for function in functions.values()
+            if function.sym_visibility is None or function.sym_visibility.data == "public"
+        ]
+        program = rdu.ProgramOp(target, [*symbols.ops.values(), *distinct.values(), *schedules])
+        for old in list(op.ops):
+            op.body.block.erase_op(old, safe_erase=False)
+        op.body.block.add_op(program)
+        self.count(ctx, "sections", len(distinct))
+        self.count(ctx, "symbols", len(symbols.ops))
+
+
+def _structure(section: rdu.SectionOp) -> str:
+    """The text of a section without its name: equal for sections that do the same."""
+    name = section.sym_name
+    section.properties["sym_name"] = StringAttr("_")
+    text = str(section)
+    section.properties["sym_name"] = name
+    return text
