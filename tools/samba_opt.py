@@ -71,9 +71,8 @@ class SambaOpt(xDSLOptMain):
             help="o0, o1, o3, or a list of passes: 'o1{chips=8}', 'samba-fuse,kernel-tile'",
         )
         add("--verify-each", action="store_true", help="verify the module after each pass, not only at the end")
-        add(
-            "--remarks", nargs="?", const="-", metavar="FILE", help="print what passes did and refused; to FILE as JSON"
-        )
+        add("--remarks", action="store_true", help="print what passes did and refused, and why, on standard error")
+        add("--remarks-file", metavar="FILE", help="write the remarks to FILE as JSON")
         add("--pass-statistics", action="store_true", help="print the passes' counters on standard error")
         add("--traceback", action="store_true", help="let an internal error end in its Python traceback")
 
@@ -205,12 +204,12 @@ class SambaOpt(xDSLOptMain):
 
     def _report_journal(self) -> None:
         journal = self.ctx.journal
-        if self.args.remarks == "-":
+        if self.args.remarks:
             for remark in journal.remarks:
                 print(remark, file=sys.stderr)
-        elif self.args.remarks:
-            lines = json.dumps([remark.as_json() for remark in journal.remarks], indent=1)
-            write_atomically(self.args.remarks, lines + "\n")
+        if self.args.remarks_file is not None:
+            rows = json.dumps([remark.as_json() for remark in journal.remarks], indent=1)
+            write_atomically(self.args.remarks_file, rows + "\n")
         if self.args.pass_statistics:
             for (pass_name, counter), amount in journal.counters.items():
                 print(f"{pass_name}: {counter} = {amount}", file=sys.stderr)
