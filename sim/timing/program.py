@@ -15,13 +15,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 from sambaflow.backends.rdu.image import Image, Launch, Repeat, Schedule, Section
 from sambaflow.errors import InputError
 from sambaflow.machine import PICOSECONDS, Machine, check_same_structure, from_dict
 from sambaflow.sim.timing import engine
-from sambaflow.sim.timing.graph import Edge, Graph, Node, Stalls
+from sambaflow.sim.timing.graph import Edge, Graph, Node, Run, Stalls
 from sambaflow.sim.timing.section import LINKS, SectionGraph, check_section, section_graph
 
 ARGUMENT_BYTES = 8
@@ -106,12 +106,29 @@ class ProgramTime:
         return {"graph": self.graph, "seconds": self.seconds, "off_chip_bytes": self.off_chip_bytes, **plain}
 
 
+class Span(NamedTuple):
+    """Something that took time in a call, in picoseconds from its start. `track`: "launches", or a section's name."""
+
+    track: str
+    name: str
+    start: int
+    duration: int
+    stalls: Stalls | None = None
+
+
 def time_graph(image: Image, graph: str | None = None, machine: Machine | None = None) -> ProgramTime:
     """The time of one call of `graph` (the only one, if None). `machine`: other rates, the same structure.
 
     Raises InputError for a graph that the image does not have, MachineError for another structure.
     """
     return _Program(image, _schedule(image, graph), _machine(image, machine)).time()
+
+
+def trace_graph(image: Image, graph: str | None = None, machine: Machine | None = None) -> list[Span]:
+    """Where the time of one call went: launches and program loads, and per unit the span from first to last firing."""
+    program = _Program(image, _schedule(image, graph), _machine(image, machine))
+    program.time()
+    return program.spans
 
 
 def check_graph(image: Image, graph: str | None = None, machine: Machine | None = None) -> int:
@@ -172,10 +189,12 @@ class _Program:
         self.machine = machine
         self.budget = machine.target(chips=image.target.chips, tiles=image.target.tiles)
         self.graphs: dict[tuple[int, tuple[str, ...]], SectionGraph] = {}
+        self.runs: dict[_Round, tuple[Graph, list[int], Run]] = {}
         self.uses: dict[int, SectionUse] = {}
         launch = machine.launch
         seconds = launch.hardware if schedule.orchestration == "hardware" else launch.software
         self.launch = ceil(seconds * PICOSECONDS)
+        self.spans: list[Span] = []
         self.result = ProgramTime(schedule.graph, machine.name, image.target.chips)
         self.result.tiers = {name: TierUse() for name in machine.tiers}
 
@@ -275,46 +294,70 @@ class _Program:
 
     def _time_round(self, row: _Round, resident: frozenset[int]) -> None:
         if not self._side_by_side(row.sections):
-            for first, count in ((True, 1), (False, row.count - 1)):
-                for position, number in enumerate(row.sections):
-                    before = resident if first and position == 0 else frozenset((row.sections[position - 1],))
-                    self._time_launches(_Round(1, (number,), (row.tiers[position],)), before, times=count)
+            for number in range(row.count):
+                for position, section in enumerate(row.sections):
+                    before = resident if number + position == 0 else frozenset((row.sections[position - 1],))
+                    self._time_launches(_Round(1, (section,), (row.tiers[position],)), before)
             return
         self._time_launches(row, resident)
 
-    def _time_launches(self, row: _Round, resident: frozenset[int], times: int = 1) -> None:
-        """Time `row` as one program, `times` times over."""
-        if not times:
-            return
+    def _time_launches(self, row: _Round, resident: frozenset[int]) -> None:
+        """Time the rounds of `row` as one program."""
         parts = [self.graph(number, tiers) for number, tiers in zip(row.sections, row.tiers, strict=True)]
         overheads = [self.launch + self._argument_load(self.image.sections[n]) for n in row.sections]
-        graph, offsets = _chained(parts, overheads, row)
-        run = engine.run(graph)
+        if row not in self.runs:
+            graph, offsets = _chained(parts, overheads, row)
+            self.runs[row] = graph, offsets, engine.run(graph)
+        graph, offsets, run = self.runs[row]
         loads = {n: self._program_load(self.image.sections[n]) for n in row.sections if n not in resident}
-        launches = row.count * times
         result = self.result
-        result.picoseconds += times * (run.finish + sum(loads.values()))
-        result.launches += launches * len(parts)
-        result.launch_time += launches * sum(overheads)
-        result.program_load_time += times * sum(loads.values())
+        launched = result.picoseconds + sum(loads.values())
+        self._trace(row, parts, offsets, run, loads)
+        result.picoseconds = launched + run.finish
+        result.launches += row.count * len(parts)
+        result.launch_time += row.count * sum(overheads)
+        result.program_load_time += sum(loads.values())
         for resource, busy in zip(graph.resources, run.occupied, strict=True):
             if resource.name == LINKS:
-                result.link_busy += times * busy
+                result.link_busy += busy
             else:
-                result.tiers[resource.name].busy += times * busy
+                result.tiers[resource.name].busy += busy
         work = [max(1, part.graph.firings) for part in parts]
         active = run.finish - row.count * sum(overheads)
         for part, number, offset, overhead, weight in zip(parts, row.sections, offsets, overheads, work, strict=True):
             use = self._use(number, part)
-            use.launches += launches
-            use.launch += launches * overhead
-            use.program_load += times * loads.pop(number, 0)
-            use.time += times * max(0, active) * weight // sum(work)
-            self._count(use, part, launches)
+            use.launches += row.count
+            use.launch += row.count * overhead
+            use.program_load += loads.pop(number, 0)
+            use.time += max(0, active) * weight // sum(work)
+            self._count(use, part, row.count)
             stalls = run.stalls[offset : offset + len(part.graph.nodes)]
             for label, more in zip(part.graph.labels, stalls, strict=True):
                 old = use.stalls.get(label, Stalls(0, 0, 0, 0, 0))
-                use.stalls[label] = Stalls(*(a + times * b for a, b in zip(old, more, strict=True)))
+                use.stalls[label] = Stalls(*(a + b for a, b in zip(old, more, strict=True)))
+
+    def _trace(
+        self,
+        row: _Round,
+        parts: Sequence[SectionGraph],
+        offsets: Sequence[int],
+        run: Run,
+        loads: dict[int, int],
+    ) -> None:
+        now = self.result.picoseconds
+        for number, duration in loads.items():
+            self.spans.append(Span("launches", f"load {self.image.sections[number].name}", now, duration))
+            now += duration
+        names = [self.image.sections[number].name for number in row.sections]
+        title = " + ".join(names) + (f" x {row.count}" if row.count > 1 else "")
+        self.spans.append(Span("launches", title, now, run.finish))
+        for name, part, offset in zip(names, parts, offsets, strict=True):
+            for number, node in enumerate(part.graph.nodes, offset):
+                end = run.last[number] + max(node.interval, node.latency)
+                label = part.graph.label(number - offset)
+                self.spans.append(
+                    Span(name, label, now + run.first[number], end - run.first[number], run.stalls[number])
+                )
 
     def _use(self, number: int, part: SectionGraph) -> SectionUse:
         if number not in self.uses:

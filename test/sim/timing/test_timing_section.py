@@ -1,5 +1,6 @@
 """Sections of an Image in time: what a hand-written section must take, worked out by hand."""
 
+import json
 from dataclasses import replace
 from math import ceil
 
@@ -35,6 +36,7 @@ from sambaflow.errors import InputError, MachineError
 from sambaflow.machine import collectives
 from sambaflow.sim.timing.program import check_graph, time_graph
 from sambaflow.sim.timing.section import check_section, section_graph
+from sambaflow.sim.timing.trace import trace_json
 
 MACHINE = machines.load("sn40l")
 BUDGET = MACHINE.target()
@@ -225,3 +227,13 @@ def test_another_machine_may_change_rates_only() -> None:
     assert time_graph(made, machine=slower).picoseconds > time_graph(made).picoseconds
     with pytest.raises(MachineError, match=r"pcu\.count"):
         time_graph(made, machine=machines.load("sn30"))
+
+
+def test_a_trace_covers_the_call_and_names_sections_and_units() -> None:
+    rounds = ints([[0, 1, 2]] * 5)
+    made = image(linear(), [Repeat(5, [Launch(0, rounds, ints([0]))], ints((), (0, 4)), ints((), (0, 2)))])
+    events = json.loads(trace_json(made))["traceEvents"]
+    spans = [event for event in events if event["ph"] == "X"]
+    assert max(e["ts"] + e["dur"] for e in spans) == pytest.approx(time_graph(made).seconds * 1e6)
+    names = {e["args"]["name"] for e in events if e["ph"] == "M"}
+    assert {"launches", "linear", "load 0", "store"} <= names
