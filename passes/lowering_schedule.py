@@ -61,8 +61,11 @@ class Symbols:
         shard: tuple[int, int, int] | None = None,
         data: DenseIntOrFPElementsAttr | None = None,
         share: bool = False,
+        graph: str = "",
     ) -> str:
-        """The symbol's name: `name`, or, when that is another tensor, with a number behind it."""
+        """The symbol's name: `name`, or, when that is another tensor, `graph.name`, or with a number behind it."""
+        if graph and (known := self.ops.get(name)) is not None and known.type != type:
+            name = f"{graph}.{name}"
         candidate, number = name, 1
         while (known := self.ops.get(candidate)) is not None:
             if share and known.type == type and known.data == data:
@@ -105,9 +108,7 @@ class GraphLowering:
         outputs = [self._name_result(number, tensor, returned) for number, tensor in enumerate(returned)]
         for tensor, data in self.constants.items():
             self.symbol_of[tensor] = self.symbols.add("constant", "constant", self.types[tensor], data=data, share=True)
-        schedule = rdu.ScheduleOp(
-            self.graph, [self._symbol(t) for t in arguments], outputs, tied, list(self._steps())
-        )
+        schedule = rdu.ScheduleOp(self.graph, [self._symbol(t) for t in arguments], outputs, tied, list(self._steps()))
         schedule.location = self.function.location
         return schedule
 
@@ -162,7 +163,9 @@ class GraphLowering:
         facts = _attributes(self.function.arg_attrs, number)
         role = _string(facts.get("samba.role")) or "input"
         name = _string(facts.get("samba.name")) or f"{self.graph}.{number}"
-        self.symbol_of[tensor] = self.symbols.add(name, role, self.types[tensor], shard=_shard(facts), share=True)
+        self.symbol_of[tensor] = self.symbols.add(
+            name, role, self.types[tensor], shard=_shard(facts), share=True, graph=self.graph
+        )
 
     def _tie(self, number: int, tensor: int, arguments: Sequence[int], returned: list[int]) -> int:
         """The argument that result `number` updates; the result's tensor becomes the argument's memory."""
@@ -194,7 +197,9 @@ class GraphLowering:
         if tensor not in self.symbol_of and tensor not in self.constants:
             facts = _attributes(self.function.res_attrs, number)
             name = _string(facts.get("samba.name")) or f"{self.graph}.out{number}"
-            self.symbol_of[tensor] = self.symbols.add(name, "output", self.types[tensor], shard=_shard(facts), share=True)
+            self.symbol_of[tensor] = self.symbols.add(
+                name, "output", self.types[tensor], shard=_shard(facts), share=True, graph=self.graph
+            )
         return self._symbol(tensor)
 
     def _symbol(self, tensor: int) -> str:
@@ -304,5 +309,3 @@ def _string(attribute: Attribute | None) -> str:
 def _shard(facts: Mapping[str, Attribute]) -> tuple[int, int, int] | None:
     shard = facts.get("samba.shard")
     return shard.values if isinstance(shard, ShardAttr) else None
-
-

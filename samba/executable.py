@@ -115,22 +115,22 @@ class Executable:
         convention (a PEF from a file) the arguments are the tensors of the graph's inputs in order or by name, and the
         result is a tensor, or a tuple of them when the graph has several that are not state.
         """
-        name = self.engine.schedule(graph).graph
-        convention = self.conventions.get(name)
-        tensors = self._bound(name, convention, args, kwargs)
-        inputs, state = self._names(name)
+        schedule = self.engine.schedule(graph)
+        convention = self.conventions.get(schedule.graph)
+        inputs, state = self._names(schedule.graph)
+        tensors = self._bound(schedule.graph, convention, args, kwargs)
         for one in state:
             if one in tensors:
                 self.state[one] = tensors[one]
         missing = [one for one in inputs if one not in tensors]
         if missing:
-            raise InputError(f"graph '{name}' also needs {', '.join(missing)}", demand=", ".join(inputs))
-        results = self.run(name, {one: tensors[one] for one in inputs})
+            raise InputError(f"graph '{schedule.graph}' also needs {', '.join(missing)}", demand=", ".join(inputs))
+        results = self.engine.run(schedule.graph, [tensors[one] for one in inputs])
         if convention is None:
-            values = tuple(results.values())
-            return values[0] if len(values) == 1 else values
+            return results[0] if len(results) == 1 else tuple(results)
+        following = iter(results)
         leaves = [
-            constant if one is None else results[one] if one in results else self.state[one]
+            constant if one is None else self.state[one] if one in state else next(following)
             for one, constant in zip(convention.outputs, convention.constants, strict=True)
         ]
         return pytree.tree_unflatten(leaves, convention.out_spec)
@@ -162,7 +162,7 @@ class Executable:
 
     def save(self, path: str | Path) -> None:
         """Writes the PEF and, beside it with the suffix .safetensors, the weights: whole files or none at all."""
-        from sambaflow.backends.rdu import encode
+        from sambaflow.backends.rdu.encode import encode
         from sambaflow.frontends.weights import save_weights
 
         target = Path(path)
@@ -198,17 +198,16 @@ class Executable:
     def _bound(
         self, graph: str, convention: Convention | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> dict[str, torch.Tensor]:
-        """The tensors of a call by name."""
+        """The tensors of a call by the names that `_names` gives."""
         inputs, state = self._names(graph)
-        names: list[str | None] = list(inputs) if convention is None else list(convention.inputs)
-        if convention is not None and not kwargs and all(isinstance(a, torch.Tensor) for a in args):
-            free = [name for name in names if name not in state]
-            names = free if len(args) == len(free) else names
-        leaves = (
-            pytree.tree_flatten((args, {}))[0] if convention is None else pytree.tree_flatten((args, dict(kwargs)))[0]
-        )
-        if convention is None and kwargs:
-            return self._tensors(dict(zip(inputs, leaves, strict=False)) | dict(kwargs))
+        if convention is None:
+            return self._tensors(dict(zip(inputs, args, strict=False)) | dict(kwargs))
+        following = iter(inputs)  # a graph's inputs stand in the order of its module's arguments
+        names = [one if one is None or one in state else next(following) for one in convention.inputs]
+        leaves = pytree.tree_flatten((args, dict(kwargs)))[0]
+        free = [one for one in names if one not in state]
+        if len(leaves) == len(free) and len(free) < len(names):
+            names = free  # state is left out
         if len(leaves) != len(names):
             raise InputError(
                 f"graph '{graph}' takes {len(names)} arguments, got {len(leaves)}",
@@ -229,13 +228,13 @@ def load(path: str | Path, weights: str | Path | Mapping[str, torch.Tensor] | No
 
     Raises PefError for a file that cannot be trusted, WeightError for weights that do not fit.
     """
-    from sambaflow.backends.rdu import decode
+    from sambaflow.backends.rdu.decode import decode
 
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         raise PefError(f"cannot read {path}: {error.strerror or error}") from error
-    image = decode(data)
+    image = decode(data, str(path))
     if weights is None or isinstance(weights, Mapping):
         return Executable(image, weights)
     from sambaflow.frontends.weights import load_weights

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,8 @@ def _run(args: argparse.Namespace) -> None:
     if numbers:
         report |= _numbers(args, image, files)
     if args.timing or args.trace or args.report or args.json or not numbers:
+        from sambaflow.sim.report import render
+
         time = _time(args, image)
         report = time.to_dict() | report
         if args.report:
@@ -86,7 +88,7 @@ def _run(args: argparse.Namespace) -> None:
 
             files.append((args.trace, trace_json(image, args.graph, _machine(args))))
         if not args.json and (args.timing or not numbers):
-            print(_text(time))
+            print(render(time), end="")
     for path, content in files:
         write_atomically(path, content)
     if args.json:
@@ -94,17 +96,12 @@ def _run(args: argparse.Namespace) -> None:
 
 
 def _read_image(path: str) -> Image:
-    from sambaflow.backends.rdu import decode
+    from sambaflow.backends.rdu.decode import decode
 
     try:
-        data = Path(path).read_bytes()
+        return decode(Path(path).read_bytes(), path)
     except OSError as error:
-        raise PefError(f"cannot read {path}: {error.strerror or error}", location=Location(path)) from error
-    try:
-        return decode(data)
-    except PefError as error:
-        error.location = error.location or Location(path)
-        raise
+        raise PefError(f"cannot read the PEF: {error.strerror or error}", location=Location(path)) from error
 
 
 def _machine(args: argparse.Namespace) -> Machine | None:
@@ -168,38 +165,6 @@ def _tensors(path: str) -> dict[str, torch.Tensor]:
     except WeightError as error:
         error.location = error.location or Location(path)
         raise
-
-
-def _text(time: ProgramTime) -> str:
-    """The report for people."""
-    lines = [
-        f"graph {time.graph} on {time.chips} x {time.machine}",
-        f"  device time      {_seconds(time.seconds)} a call, {time.launches} launches",
-        f"  host transfers   {_seconds(time.host_seconds)} for {time.host_bytes} bytes, beside it",
-    ]
-    for name, tier in time.tiers.items():
-        lines.append(f"  {name:<16} {tier.read} bytes read, {tier.written} written, busy {_seconds(tier.busy / 1e12)}")
-    columns: list[tuple[str, Callable[[Any], str]]] = [
-        ("section", lambda s: s.name),
-        ("launches", lambda s: str(s.launches)),
-        ("time", lambda s: _seconds((s.time + s.launch + s.program_load) / 1e12)),
-        ("PCUs", lambda s: str(s.pcus)),
-        ("PMUs", lambda s: str(s.pmus)),
-        ("AGCUs", lambda s: str(s.agcus)),
-    ]
-    rows = [[title for title, _ in columns]] + [[cell(section) for _, cell in columns] for section in time.sections]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
-    lines += [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
-    return "\n".join(lines)
-
-
-def _seconds(value: float) -> str:
-    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if value >= scale:
-            return f"{value / scale:.3f} {unit}"
-    return f"{value / 1e-9:.1f} ns"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,87 @@
+"""The same input gives the same bytes: from two checkouts, in two processes, under two hash seeds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import sambaflow
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PROGRAM = """
+import sys, torch, sambaflow, transformers
+from sambaflow.samba.executable import Executable
+torch.manual_seed(0)
+class Network(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.ModuleList(torch.nn.Linear(24, 24) for _ in range(3))
+        self.norm = torch.nn.LayerNorm(24)
+    def forward(self, x):
+        for layer in self.layers:
+            x = x + torch.softmax(self.norm(torch.relu(layer(x))), -1)
+        return x
+for mode in ("o1", "o3"):
+    sambaflow.compile(Network().eval(), (torch.zeros(4, 24),), mode=mode, chips=2).save(sys.argv[1] + mode + ".pef")
+"""
+
+
+def test_two_checkouts_and_two_hash_seeds(tmp_path: Path):
+    other = tmp_path / "elsewhere" / "checkout"
+    ignored = shutil.ignore_patterns(".*", "__pycache__", "test", "docs", "*.egg-info", "build", "out")
+    shutil.copytree(ROOT, other, symlinks=True, ignore=ignored)
+    for number, root in enumerate((ROOT, other)):
+        environment = {**os.environ, "PYTHONHASHSEED": str(17 * number + 1), "PYTHONPATH": str(root / "typecheck")}
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
+        command = [sys.executable, "-c", PROGRAM, str(tmp_path / f"{number}-")]
+        subprocess.run(command, check=True, env=environment, cwd=tmp_path)
+    for mode in ("o1", "o3"):
+        assert (tmp_path / f"0-{mode}.pef").read_bytes() == (tmp_path / f"1-{mode}.pef").read_bytes()
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> tuple[Path, torch.Tensor, torch.Tensor]:
+    """A saved model, an input, and what the model makes of it."""
+    torch.manual_seed(0)
+    module, x = torch.nn.Linear(8, 5), torch.randn(3, 8)
+    exe = sambaflow.compile(module, (x,))
+    exe.save(tmp_path / "m.pef")
+    return tmp_path / "m.pef", x, exe(x)
+
+
+def test_a_saved_executable_gives_the_same_result(saved: tuple[Path, torch.Tensor, torch.Tensor]):
+    path, x, y = saved
+    loaded = sambaflow.load(path, weights=path.with_suffix(".safetensors"))
+    assert torch.equal(loaded(x), y)
+    assert loaded.timing().seconds > 0
+
+
+def test_wrong_weights_are_refused(saved: tuple[Path, torch.Tensor, torch.Tensor]):
+    path, x, _ = saved
+    with pytest.raises(sambaflow.WeightError, match=r"missing 2 of the weights.*'weight'"):
+        sambaflow.load(path)(x)
+    with pytest.raises(sambaflow.WeightError, match=r"'weight' is float32\[5, 9\], the PEF has float32\[5, 8\]"):
+        sambaflow.load(path, weights={"weight": torch.zeros(5, 9), "bias": torch.zeros(5)})(x)
+
+
+def test_nothing_is_written_when_saving_fails(saved: tuple[Path, torch.Tensor, torch.Tensor]):
+    path, *_ = saved
+    before = sorted(path.parent.iterdir())
+    exe = sambaflow.load(path, weights=path.with_suffix(".safetensors"))
+    with pytest.raises(OSError):
+        exe.save(path.parent / "missing" / "m.pef")
+    assert sorted(path.parent.iterdir()) == before
+
+
+def test_torch_compile_backend():
+    module = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU()).eval()
+    x = torch.randn(2, 6)
+    with torch.no_grad():
+        assert torch.allclose(torch.compile(module, backend="samba")(x), module(x), atol=1e-6)
