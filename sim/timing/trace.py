@@ -40,9 +40,7 @@ def events(spans: list[Span]) -> list[dict[str, object]]:
             "tid": threads[span.track, _thread(span)],
             "ts": span.start / _MICROSECOND,
             "dur": span.duration / _MICROSECOND,
-            "args": {}
-            if span.stalls is None
-            else {f"{k}_us": v / _MICROSECOND for k, v in span.stalls._asdict().items()},
+            "args": {f"{name}_us": time / _MICROSECOND for name, time in _stalls(span)},
         }
         for span in spans
     ]
