@@ -1,0 +1,120 @@
+"""kernel-size-fifos: make every stage buffer as deep as it must be, and no deeper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, prod
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
+from xdsl.ir import Operation, SSAValue
+
+from sambaflow.dialects import kernel
+from sambaflow.machine import pmus_for
+from sambaflow.passes.base import SambaPass
+from sambaflow.passes.planning_analysis import element_bytes
+from sambaflow.passes.planning_facts import Stage
+from sambaflow.passes.planning_fifos import Channel, Network, size
+from sambaflow.passes.planning_sections import Section, sections_of
+
+
+@dataclass(frozen=True)
+class KernelSizeFifosPass(SambaPass):
+    """Sets the depth of `kernel.buffer`s between stages.
+
+        %b = kernel.buffer %0 {depth = 9 : i64, tokens = 16 : i64, tier = "sram", pmus = 2 : i64} : T
+    ->
+        %b = kernel.buffer %0 {depth = 6 : i64, tokens = 16 : i64, tier = "sram", pmus = 1 : i64} : T
+
+    Least bytes that keep the pipeline at the pace of its slowest stage (a linear program), then room where two ways that
+    meet again would block each other (execution on token counts). Buffers behind loads keep the depth that
+    `kernel-insert-buffers` gave them, because what they hold is what is loaded early. Needs `kernel-insert-buffers`.
+    """
+
+    name = "kernel-size-fifos"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for section in sections_of(op):
+            built = _Built(section)
+            size(built.network)
+            for buffer, channels in built.buffers.items():
+                self._set(ctx, section, buffer, max(channel.depth for channel in channels))
+
+    def _set(self, ctx: Context, section: Section, buffer: kernel.BufferOp, depth: int) -> None:
+        before = buffer.depth.value.data
+        if depth == before:
+            return
+        machine = section.planner.machine
+        window = _window(buffer)
+        ports = max(1, (buffer.pmus.value.data if buffer.pmus is not None else 1))
+        if pmus_for(window, before, machine) >= ports:  # the count came from the bytes, not from the ports
+            ports = 1
+        buffer.properties["depth"] = IntegerAttr(depth, i64)
+        buffer.properties["pmus"] = IntegerAttr(pmus_for(window, depth, machine, ports=ports), i64)
+        self.count(ctx, "deeper" if depth > before else "shallower")
+
+
+class _Built:
+    """The network of a section's text: stages, loads and stores; one channel per buffer and maker."""
+
+    def __init__(self, section: Section) -> None:
+        self.section = section
+        self.network = Network()
+        self.numbers: dict[Operation, int] = {}
+        self.buffers: dict[kernel.BufferOp, list[Channel]] = {}
+        facts = section.analysis
+        self.stages: dict[Operation, Stage] = dict(zip(facts.ops, facts.stages, strict=True))
+        plans = dict(section.planned())
+        for op in section.op.body.block.ops:
+            if isinstance(op, kernel.Stage) and op in plans and not self.stages[op].join:
+                plan = plans[op]
+                self.numbers[op] = self.network.actor(plan.firings, plan.interval, plan.latency)
+                self._connect(op, op.operands)
+            elif isinstance(op, kernel.LoadOp):
+                self.numbers[op] = self.network.actor(self._windows(op.value), 1, 0)
+            elif isinstance(op, kernel.StoreOp):
+                makers = [maker for maker in self._makers(op.value) if maker in self.numbers]
+                firings = max((self.network.actors[self.numbers[maker]].firings for maker in makers), default=1)
+                self.numbers[op] = self.network.actor(firings, 1, 0)
+                self._connect(op, [op.value])
+
+    def _windows(self, value: SSAValue) -> int:
+        """Firings of a load: as many windows as the reader that wants most."""
+        readers = [op for op in self.section.op.body.block.ops if isinstance(op, kernel.BufferOp)]
+        return max((op.tokens.value.data for op in readers if value in self._roots(op.value)), default=1)
+
+    def _connect(self, op: Operation, values: Sequence[SSAValue]) -> None:
+        for value in values:
+            buffer = value.owner if isinstance(value.owner, kernel.BufferOp) else None
+            tokens = buffer.tokens.value.data if buffer is not None else 1
+            for maker in self._makers(value):
+                if maker not in self.numbers:
+                    continue
+                channel = Channel(self.numbers[maker], self.numbers[op], tokens, 1)
+                if buffer is None or isinstance(maker, kernel.LoadOp):
+                    channel.fixed = True
+                    channel.depth = buffer.depth.value.data if buffer is not None else 1
+                if buffer is not None:
+                    channel.window_bytes = _window(buffer)
+                    self.buffers.setdefault(buffer, []).append(channel)
+                self.network.channel(channel)
+
+    def _roots(self, value: SSAValue) -> list[SSAValue]:
+        """The tensors behind buffers, folded moves and joins."""
+        owner = value.owner
+        if isinstance(owner, kernel.BufferOp):
+            return self._roots(owner.value)
+        if isinstance(owner, kernel.MoveOp) and (self.stages[owner].fold or self.stages[owner].join):
+            return [root for operand in owner.operands for root in self._roots(operand)]
+        return [value]
+
+    def _makers(self, value: SSAValue) -> list[Operation]:
+        owners = [root.owner for root in self._roots(value)]
+        return list(dict.fromkeys(owner for owner in owners if isinstance(owner, Operation)))
+
+
+def _window(buffer: kernel.BufferOp) -> int:
+    """Bytes of one window: the tensor behind the buffer, handed over in `tokens` parts."""
+    type = buffer.result.type
+    return max(1, ceil(prod(type.get_shape()) * element_bytes(type.element_type) / buffer.tokens.value.data))  # pyright: ignore[reportAttributeAccessIssue]
