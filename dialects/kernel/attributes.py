@@ -17,6 +17,7 @@ from xdsl.printer import Printer
 
 IteratorKind = Literal["parallel", "reduction", "sequential"]
 ITERATOR_KINDS: tuple[IteratorKind, ...] = ("parallel", "reduction", "sequential")
+_GROUPS: tuple[IteratorKind, ...] = ("parallel", "sequential", "reduction")
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,9 @@ class Domain:
     @staticmethod
     def of(parallel: Sequence[int] = (), reduction: Sequence[int] = (), sequential: Sequence[int] = ()) -> Domain:
         """Parallel dimensions first, then the sequential one, then the reduction dimensions."""
-        kinds: list[IteratorKind] = ["parallel" for _ in parallel]
-        kinds += ["sequential" for _ in sequential]
-        kinds += ["reduction" for _ in reduction]
-        return Domain((*parallel, *sequential, *reduction), tuple(kinds))
+        counts = (len(parallel), len(sequential), len(reduction))
+        kinds = tuple(kind for kind, count in zip(_GROUPS, counts, strict=True) for _ in range(count))
+        return Domain((*parallel, *sequential, *reduction), kinds)
 
     @property
     def rank(self) -> int:
