@@ -40,6 +40,9 @@ from sambaflow.passes.planning_tiling import Candidate, Tiling, Walk, result_acc
 P = ParamSpec("P")
 R = TypeVar("R")
 
+GRAINS = (64, 16, 4)
+"""Most firings of a stage along its parallel dimensions: fine tiles fill a pipeline sooner, coarse ones feed more PCUs."""
+
 CONFIG_BYTES = 1024
 """Configuration of one unit, for the estimate of a program load; the true size is known after rdu-finalize."""
 
@@ -80,10 +83,10 @@ class _Edge:
     depth: int = 1
     read: int = 0
     after: _Node | None = None
-
-    @property
-    def window(self) -> int:
-        return max(1, ceil(self.bytes / self.tokens))
+    window: int = 1
+    """Bytes of one of the `tokens` windows."""
+    room: int = 1
+    """PMUs that its `depth` windows take."""
 
 
 @dataclass(eq=False)
@@ -123,14 +126,18 @@ class Planner:
 
     def plan(self, stages: Sequence[Stage], live_out: Collection[int]) -> SectionPlan:
         """See `sambaflow.passes.planning.plan`."""
+        plans = [self._plan(stages, live_out, grain) for grain in GRAINS]
+        return min(plans, key=lambda plan: (not plan.feasible, plan.picoseconds))
+
+    def _plan(self, stages: Sequence[Stage], live_out: Collection[int], grain: int) -> SectionPlan:
         variants = [0] * len(stages)
-        section = _Section(self, stages, live_out, variants)
-        result = section.solve()
-        while not result.feasible and (heaviest := section.heaviest_held(variants)) is not None:
-            variants[heaviest] = 1
-            section = _Section(self, stages, live_out, variants)
+        while True:
+            section = _Section(self, stages, live_out, variants, grain)
             result = section.solve()
-        return result
+            heaviest = None if result.feasible else section.heaviest_held(variants)
+            if heaviest is None:
+                return result
+            variants[heaviest] = 1
 
     def transfer(self, size: int) -> int:
         """Picoseconds that the tier is busy with `size` bytes."""
@@ -160,7 +167,9 @@ def _memo(function: Callable[P, R]) -> Callable[P, R]:
 class _Section:
     """One planning problem: the nodes and edges of a section, and the choice of a candidate for every node."""
 
-    def __init__(self, planner: Planner, stages: Sequence[Stage], live_out: Collection[int], variants: list[int]) -> None:
+    def __init__(
+        self, planner: Planner, stages: Sequence[Stage], live_out: Collection[int], variants: Sequence[int], grain: int
+    ) -> None:
         self.planner = planner
         self.stages = stages
         self.made = made_by(stages)
@@ -172,9 +181,10 @@ class _Section:
         self.loads: dict[int, int] = {}
         self.stores: dict[int, int] = {}
         self.outputs: list[_Edge] = []
+        self.buffers: list[_Edge] = []
         for index, stage in enumerate(stages):
             if not stage.fold:
-                self._add_node(index, stage, variants[index])
+                self._add_node(index, stage, variants[index], grain)
         for number, value in enumerate(sorted(live_out)):
             self._add_output(number, value)
 
@@ -188,8 +198,8 @@ class _Section:
             value = stage.operands[0].value
         return value, tuple(moves)
 
-    def _add_node(self, index: int, stage: Stage, variant: int) -> None:
-        node = _Node(index, stage, self.planner.tiling(stage, variant))
+    def _add_node(self, index: int, stage: Stage, variant: int, grain: int) -> None:
+        node = _Node(index, stage, self.planner.tiling(stage, variant, grain))
         self.nodes[index] = node
         inputs: list[LinearAccess | None] = []
         for number, operand in enumerate(stage.operands):
@@ -262,8 +272,10 @@ class _Section:
     def solve(self) -> SectionPlan:
         """Choose par factors and depths; infeasible when even the smallest choice does not fit."""
         nodes = list(self.nodes.values())
-        for edge in self._edges():
-            edge.depth = 2 if edge.tokens > 1 else 1
+        self.buffers = self._edges()
+        for edge in (*self.buffers, *self.outputs):
+            edge.window = max(1, -(-edge.bytes // edge.tokens))
+            self._set_depth(edge, 2 if edge.tokens > 1 else 1)
         if not self._choose_by_interval(nodes):
             return self._result(feasible=False)
         best = [node.choice for node in nodes]
@@ -302,17 +314,27 @@ class _Section:
             return False
         return self._pmus() <= budget.pmus
 
+    def _set_depth(self, edge: _Edge, depth: int) -> None:
+        edge.depth = depth
+        edge.room = pmus_for(edge.window, depth, self.planner.machine)
+
     def _pmus(self) -> int:
-        return sum(self._pmus_of(edge) for edge in self._edges())
+        """PMUs of all buffers: enough for their bytes, and enough ports for what a firing reads in its interval."""
+        total = 0
+        port = self.planner.machine.pmu.port_bytes
+        for edge in self.buffers:
+            ports, target = 1, edge.target
+            if target is not None and edge.read > port:
+                ports = -(-edge.read // (port * target.candidates[target.choice].cycles))
+            total += edge.room if edge.room > ports else ports
+        return total
 
     def _pmus_of(self, edge: _Edge) -> int:
-        """PMUs of a buffer: enough for its bytes, and enough ports for what a firing reads in its interval."""
-        machine = self.planner.machine
         ports = 1
         if edge.target is not None:
             cycles = edge.target.candidates[edge.target.choice].cycles
-            ports = ceil(edge.read / (machine.pmu.port_bytes * cycles))
-        return pmus_for(edge.window, edge.depth, machine, ports=max(1, ports))
+            ports = -(-edge.read // (self.planner.machine.pmu.port_bytes * cycles))
+        return max(edge.room, ports)
 
     def _choose_by_interval(self, nodes: Sequence[_Node]) -> bool:
         """The smallest initiation interval of the section that fits, by bisection over all stages' times."""
@@ -354,20 +376,21 @@ class _Section:
 
     def _deepen(self) -> bool:
         """Buffers as deep as their reader is late; then weights as deep as PMUs are left. False: does not fit."""
-        edges = self._edges()
-        for edge in edges:
+        for edge in self.buffers:
             source, target = edge.source, edge.target
             if source is None or target is None or edge.tokens == 1:
                 continue
             pace = max(1, source.tiling.firings * source.interval // edge.tokens)
-            edge.depth = min(edge.tokens, 2 + max(0, target.start - source.start) // pace)
+            self._set_depth(edge, min(edge.tokens, 2 + max(0, target.start - source.start) // pace))
         left = self.planner.resources.budget.pmus - self._pmus()
         if left < 0:
             return False
-        for edge in sorted((e for e in edges if e.source is None and e.tokens > 2), key=lambda e: e.window * e.tokens):
-            edge.depth, shallow, before = edge.tokens, edge.depth, self._pmus_of(edge)
+        weights = [edge for edge in self.buffers if edge.source is None and edge.tokens > 2]
+        for edge in sorted(weights, key=lambda edge: edge.bytes):
+            shallow, before = edge.depth, self._pmus_of(edge)
+            self._set_depth(edge, edge.tokens)
             if (more := self._pmus_of(edge) - before) > left:
-                edge.depth = shallow
+                self._set_depth(edge, shallow)
             else:
                 left -= more
         self._schedule()
@@ -435,7 +458,7 @@ class _Section:
         overhead = ceil(machine.launch.hardware * PICOSECONDS) + machine.picoseconds(load)
         return SectionPlan(
             stages=tuple(self._stage_plan(index) for index in range(len(self.stages))),
-            edges=tuple(self._edge_plan(edge) for edge in self._edges()),
+            edges=tuple(self._edge_plan(edge) for edge in self.buffers),
             transfers=transfers,
             demand=demand,
             picoseconds=0 if short else self._schedule() + overhead,

@@ -20,10 +20,6 @@ from sambaflow.machine import Cost, Machine, cost, firing_of
 from sambaflow.passes.access import Level, LinearAccess, linearise
 from sambaflow.passes.planning_facts import Stage
 
-GRAIN = 64
-"""Most firings of a stage along its parallel dimensions: finer tiles fill a pipeline sooner, and cost a firing each."""
-
-
 class Walk(NamedTuple):
     """One loop of a tile grid through a tensor: elements from one tile to the next, and how many tiles."""
 
@@ -189,8 +185,8 @@ def _pareto(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
     return tuple(kept)
 
 
-def tile_stage(stage: Stage, variant: int, grain: int = GRAIN) -> Tiling:
-    """The stage's tiling.
+def tile_stage(stage: Stage, variant: int, grain: int) -> Tiling:
+    """The stage's tiling, in at most `grain` tiles along its parallel dimensions.
 
     Variant 0 keeps the dimensions in order, reductions innermost: rows flow through the section. Variant 1 puts first the
     dimensions that the largest operand uses: weights flow, and the other operands are held.
