@@ -246,6 +246,13 @@ class _Program:
                     yield launch, tiers
 
     def _tiers(self, symbols: Sequence[int]) -> tuple[str, ...]:
+        for symbol in symbols:
+            if self.image.symbols[symbol].tier not in self.machine.tiers:
+                raise InputError(
+                    f"symbol '{self.image.symbols[symbol].name}' stands in no memory of {self.machine.name}",
+                    demand=self.image.symbols[symbol].tier or "no tier: its memory is not planned",
+                    limit=", ".join(self.machine.tiers),
+                )
         return tuple(self.image.symbols[symbol].tier for symbol in symbols)
 
     # --- sections

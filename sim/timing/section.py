@@ -122,7 +122,9 @@ class _Lowering:
         for stream in section.streams:
             self.out[stream.source[0]].append(stream)
             self.into[stream.target[0]].append(stream)
-        self.hops = {net.source: _longest(net.hops.tolist()) for net in section.nets}
+        self.hops: dict[tuple[int, int], int] = {}
+        for net in section.nets:
+            self.hops[net.source] = max(self.hops.get(net.source, 0), _longest(net.hops.tolist()))
         self.resources = (*(Resource(name, "tier") for name in machine.tiers), Resource(LINKS, "link"))
         self.numbers = {resource.name: number for number, resource in enumerate(self.resources)}
         self.moved = {
