@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from sambaflow.backends.rdu import image as im
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.dtypes import DTYPE_NAMES, DTYPE_NUMBERS
@@ -36,6 +34,8 @@ class Writer:
         self.pending.extend(value & _MASK for value in values)
 
     def put_array(self, array: Any) -> None:
+        import numpy as np
+
         self._flush()
         self.chunks.append(np.ascontiguousarray(array).reshape(-1).astype(np.int64, copy=False).view(np.uint64))
 
@@ -44,11 +44,15 @@ class Writer:
         self.chunks.append(array)
 
     def _flush(self) -> None:
+        import numpy as np
+
         if self.pending:
             self.chunks.append(np.array(self.pending, dtype=np.uint64))
             self.pending = []
 
     def words(self) -> im.Words:
+        import numpy as np
+
         self._flush()
         return np.concatenate(self.chunks) if self.chunks else im.words()
 
@@ -150,6 +154,8 @@ def _array(columns: int | None = None) -> Codec:
         out.put_array(value)
 
     def read(reader: Reader) -> im.Ints:
+        import numpy as np
+
         count = reader.take()
         size = count * (columns or 1)
         if count >= _ARRAY_LIMIT:
@@ -166,6 +172,8 @@ def _write_matrix(out: Writer, value: im.Ints) -> None:
 
 
 def _read_matrix(reader: Reader) -> im.Ints:
+    import numpy as np
+
     count, columns = reader.take(), reader.take()
     if count >= _ARRAY_LIMIT or columns >= _ARRAY_LIMIT:
         raise PefError(f"an array of {count} x {columns} at word {reader.at - 2} is not believable")
@@ -182,6 +190,8 @@ NAME = Codec(lambda out, value: out.put(out.strings(value)), lambda reader: read
 
 
 def _write_bytes(out: Writer, value: bytes) -> None:
+    import numpy as np
+
     out.put(len(value))
     out.put_words(np.frombuffer(value + bytes(-len(value) % 8), dtype="<u8").astype(np.uint64))
 
@@ -206,6 +216,8 @@ PAIR = Codec(_write_pair, lambda reader: (COUNT.read(reader), COUNT.read(reader)
 # takes a word of four.
 def _packed(columns: int) -> Codec:
     def write(out: Writer, value: im.Ints) -> None:
+        import numpy as np
+
         if len(value) and (value.min() < -(1 << 15) or value.max() >= 1 << 15):
             raise PefError("a coordinate does not fit its 16 bits", limit=f"{-(1 << 15)} to {(1 << 15) - 1}")
         out.put(len(value))
@@ -214,6 +226,8 @@ def _packed(columns: int) -> Codec:
         out.put_array((fields << shifts).sum(axis=1, dtype=np.int64) if len(value) else value)
 
     def read(reader: Reader) -> im.Ints:
+        import numpy as np
+
         packed = reader.take_words(reader.take())
         columns_of = [(packed >> np.uint64(16 * i)).astype(np.uint16).view(np.int16) for i in range(columns)]
         return np.stack(columns_of, axis=1).astype(np.int64) if len(packed) else im.ints((), (0, columns))
@@ -387,10 +401,3 @@ SCHEDULE = _record(
     steps=_list(_union("step", {im.Launch: LAUNCH, im.Repeat: REPEAT})),
 )
 SCHEDULES = _list(SCHEDULE)
-
-
-def unit_config_bytes(unit: im.Unit) -> int:
-    """Bytes of configuration that each unit of a group takes: its record in words."""
-    writer = Writer(lambda _: 0)
-    UNIT.write(writer, unit)
-    return 8 * len(writer.words())

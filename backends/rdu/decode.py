@@ -6,8 +6,6 @@ import json
 import zlib
 from typing import Any
 
-import numpy as np
-
 from sambaflow.backends.rdu import codec
 from sambaflow.backends.rdu import image as im
 from sambaflow.backends.rdu.check import check_references
@@ -98,6 +96,8 @@ def _version(header: dict[str, Any]) -> tuple[int, int]:
 
 def named_words(section: ElfSection) -> im.Words:
     """The words of a section. PefError if its size is no multiple of 8."""
+    import numpy as np
+
     if len(section.data) % 8:
         raise PefError(f"section '{section.name}' has {len(section.data)} bytes, which is no whole number of words")
     return np.frombuffer(section.data, dtype="<u8").astype(np.uint64)

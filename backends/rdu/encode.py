@@ -16,8 +16,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 
-import numpy as np
-
 from sambaflow.backends.rdu import codec
 from sambaflow.backends.rdu import image as im
 from sambaflow.backends.rdu.elf import (
@@ -71,7 +69,7 @@ def strip(image: im.Image) -> im.Image:
 
 def checksums(sections: Sequence[ElfSection]) -> bytes:
     """CRC-32 of every section's bytes, a 64-bit word each."""
-    return np.array([zlib.crc32(section.data) for section in sections], dtype="<u8").tobytes()
+    return b"".join(zlib.crc32(section.data).to_bytes(8, "little") for section in sections)
 
 
 def coordinates(section: im.Section) -> list[im.Ints]:

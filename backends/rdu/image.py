@@ -20,15 +20,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from sambaflow.dialects.rdu.dtypes import DTYPE_BYTES
 
-Ints: TypeAlias = npt.NDArray[np.int64]
-Words: TypeAlias = npt.NDArray[np.uint64]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Ints: TypeAlias = "npt.NDArray[np.int64]"
+Words: TypeAlias = "npt.NDArray[np.uint64]"
 
 FORMAT_VERSION = (1, 0)
 """(major, minor): a reader of x.y reads every x.(<= y) file."""
@@ -76,12 +77,16 @@ __all__ = [
 
 def ints(values: Sequence[int] | Sequence[Sequence[int]] | Ints = (), shape: tuple[int, ...] | None = None) -> Ints:
     """`values` as a contiguous int64 array, reshaped to `shape` when given."""
+    import numpy as np
+
     array = np.ascontiguousarray(np.array(values, dtype=np.int64))
     return array if shape is None else array.reshape(shape)
 
 
 def words(values: Sequence[int] | Words = ()) -> Words:
     """`values` as a contiguous uint64 array."""
+    import numpy as np
+
     return np.ascontiguousarray(np.array(values, dtype=np.uint64))
 
 
@@ -98,6 +103,8 @@ class Record:
 
 
 def _same(a: Any, b: Any) -> bool:
+    import numpy as np
+
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.shape == b.shape and bool((a == b).all())
     return bool(a == b)

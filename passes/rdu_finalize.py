@@ -1,0 +1,99 @@
+"""rdu-finalize: flow ids, configuration sizes, programs in canonical form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Region
+
+from sambaflow.diagnostics import error_at
+from sambaflow.dialects import rdu
+from sambaflow.dialects.rdu.configuration import config_bytes
+from sambaflow.dialects.rdu.units import number
+from sambaflow.errors import PassError
+from sambaflow.passes.base import SambaPass
+
+
+@dataclass(frozen=True)
+class RduFinalizePass(SambaPass):
+    """Complete a placed and routed program, so that a PEF can be made from it.
+
+        rdu.section @s (...) attributes {net_sources = .., ...} { ... }
+        // becomes
+        rdu.section @s (...) attributes {net_sources = .., ..., flows = dense<[[0], [1]]> : tensor<2x1xi64>,
+                                         config_bytes = 2048 : i64} { ... }
+
+    A flow id tells the packets of nets apart at every switch where they meet: each net gets the smallest id that no
+    earlier net has at any of its switches. In tile programs constants and counters move in front of the instructions,
+    as they are read back from a PEF; those that nothing reads go.
+
+    Raises PassError for a section that is not placed or not routed.
+    """
+
+    name: ClassVar[str] = "rdu-finalize"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for program in op.ops:
+            if isinstance(program, rdu.ProgramOp):
+                for section in program.sections:
+                    self.finalize(ctx, section)
+
+    def finalize(self, ctx: Context, section: rdu.SectionOp) -> None:
+        units = section.units
+        if any(unit.coordinates is None for unit in units):
+            raise error_at(section, "is not placed", PassError, levers=["run rdu-place first"])
+        if section.net_sources is None:
+            raise error_at(section, "is not routed", PassError, levers=["run rdu-route first"])
+        for unit in units:
+            for region in unit.regions:
+                canonicalize(region)
+        flows = flow_ids([(tuple(units[g].places[m]), hops) for (g, _, m), hops, _, _ in section.nets])
+        section.properties["flows"] = rdu.table([(flow,) for flow in flows], 1)
+        section.properties["config_bytes"] = number(size := config_bytes(section))
+        self.found(ctx, section, "configuration", bytes=size, flows=1 + max(flows, default=-1))
+
+
+def canonicalize(region: Region) -> None:
+    """Constants first, then counters, then instructions; without sources that nothing reads."""
+    block = region.block
+    ops = list(block.ops)
+    sources = [op for op in ops if isinstance(op, rdu.ConstantOp | rdu.CounterOp)]
+    for op in sources:
+        if op.result.first_use is None:
+            op.detach()
+            op.erase()
+    kept = [op for op in sources if op.parent is not None]
+    ordered = [op for op in kept if isinstance(op, rdu.ConstantOp)]
+    counters: dict[int, rdu.CounterOp] = {}
+    for op in sorted((op for op in kept if isinstance(op, rdu.CounterOp)), key=lambda op: op.dim.value.data):
+        same = counters.setdefault(op.dim.value.data, op)
+        if same is not op:
+            op.result.replace_all_uses_with(same.result)
+            op.detach()
+            op.erase()
+    ordered = [*ordered, *counters.values()]
+    for op in ordered:
+        op.detach()
+    first = block.first_op
+    if ordered and first is not None:
+        block.insert_ops_before(ordered, first)
+
+
+def flow_ids(nets: Sequence[tuple[rdu.Row, Sequence[rdu.Row]]]) -> list[int]:
+    """The flow id of each net, given its source's place and its hops."""
+    taken: dict[rdu.Row, int] = {}  # place -> bit set of ids
+    flows: list[int] = []
+    for start, hops in nets:
+        switches = [hops[0][:2], *(hop[2:] for hop in hops)] if hops else [start]
+        union = 0
+        for switch in switches:
+            union |= taken.get(switch, 0)
+        flow = (~union & (union + 1)).bit_length() - 1
+        for switch in switches:
+            taken[switch] = taken.get(switch, 0) | 1 << flow
+        flows.append(flow)
+    return flows

@@ -1,0 +1,68 @@
+"""rdu-schedule: who sequences the launches, and that their order is sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+
+from sambaflow.diagnostics import error_at
+from sambaflow.dialects import rdu
+from sambaflow.dialects.rdu.lifetimes import launches_of, slot_uses
+from sambaflow.dialects.rdu.program import ORCHESTRATIONS
+from sambaflow.errors import InputError, PassError
+from sambaflow.passes.base import SambaPass
+
+
+@dataclass(frozen=True)
+class RduSchedulePass(SambaPass):
+    """Choose hardware or software orchestration for every graph, and check the order of its launches.
+
+        rdu.schedule @forward inputs [@x] outputs [@y] tied [-1] { ... }
+        // becomes
+        rdu.schedule @forward inputs [@x] outputs [@y] tied [-1] attributes {orchestration = "hardware"} { ... }
+
+    The machine says what a launch costs when the AGCUs sequence it from a static schedule (hardware) and when the host
+    does (software); the cheaper one is taken, hardware when they are equal. Launches stay in the order in which they
+    stand; a launch that reads a temporary or an output before any launch wrote it is an error.
+    """
+
+    name: ClassVar[str] = "rdu-schedule"
+
+    orchestration: str | None = None
+    """"hardware" or "software"; what the machine does faster if not given."""
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if self.orchestration not in (None, *ORCHESTRATIONS):
+            raise InputError(f"orchestration is one of {', '.join(ORCHESTRATIONS)}, not {self.orchestration}")
+        for program in op.ops:
+            if isinstance(program, rdu.ProgramOp):
+                launch = rdu.machine_of(program).launch
+                cheaper = "hardware" if launch.hardware <= launch.software else "software"
+                for schedule in program.schedules:
+                    _check_order(program, schedule)
+                    schedule.properties["orchestration"] = StringAttr(self.orchestration or cheaper)
+                    self._report(ctx, schedule)
+
+    def _report(self, ctx: Context, schedule: rdu.ScheduleOp) -> None:
+        launches = sum(rounds for _, rounds in schedule.launches)
+        repeats = sum(isinstance(step, rdu.RepeatOp) for step in schedule.steps)
+        self.found(ctx, schedule, "launches of a call", launches=launches, repeats=repeats)
+
+
+def _check_order(program: rdu.ProgramOp, schedule: rdu.ScheduleOp) -> None:
+    roles = {symbol.sym_name.data: symbol.role.data for symbol in program.symbols}
+    uses = {section.sym_name.data: slot_uses(section) for section in program.sections}
+    written = set(schedule.input_names)
+    for launch, bound in launches_of(schedule):
+        slots = list(zip(bound, uses[launch.section_name], strict=True))
+        # A section may read what it writes itself (a cache, in one launch): its own tokens order the two.
+        written.update(name for name, use in slots if use.writes)
+        for name, use in slots:
+            if use.reads and roles[name] in ("temp", "output") and name not in written:
+                raise error_at(launch, f"reads @{name} before any launch writes it", PassError)
+    for name in schedule.output_names:
+        if roles[name] in ("temp", "output") and name not in written:
+            raise error_at(schedule, f"returns @{name}, which no launch writes", PassError)
