@@ -116,6 +116,8 @@ def tensor_of(attribute: Attribute) -> Tensor:
     match attribute:
         case FloatAttr() | IntegerAttr():
             return torch.tensor(attribute.value.data, dtype=torch_dtype(attribute.type))
+        case kernel.FillAttr():
+            return tensor_of(attribute.value).expand(attribute.type.get_shape())
         case DenseIntOrFPElementsAttr():
             values = torch.tensor(list(cast(Any, attribute).get_values()), dtype=torch_dtype(attribute.type))
             shape = attribute.type.get_shape()

@@ -9,6 +9,7 @@ from xdsl.ir import Dialect
 from sambaflow.dialects.kernel.attributes import (
     Domain,
     DomainAttr,
+    FillAttr,
     IteratorKind,
     Mapping,
     MappingAttr,
@@ -58,6 +59,7 @@ __all__ = [
     "Domain",
     "DomainAttr",
     "Enclosure",
+    "FillAttr",
     "GatherOp",
     "GroupOp",
     "IndexOp",
@@ -106,5 +108,5 @@ Kernel = Dialect(
         InsertSortedOp,
         RandomBitsOp,
     ],
-    [DomainAttr, MappingAttr, TokenType],
+    [DomainAttr, MappingAttr, FillAttr, TokenType],
 )

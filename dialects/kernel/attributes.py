@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, TensorType
 from xdsl.ir import Data, ParametrizedAttribute, TypeAttribute
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
@@ -125,6 +126,17 @@ class MappingAttr(Data[Mapping]):
         """Print `<tile = [..], par = [..], order = [..], hold = [..]>`."""
         fields = ((name, list(getattr(self.data, name))) for name in ("tile", "par", "order", "hold"))
         printer.print_string(f"<{', '.join(f'{name} = {values}' for name, values in fields)}>")
+
+
+@irdl_attr_definition
+class FillAttr(ParametrizedAttribute):
+    """`#kernel.fill<0xff800000 : f32, tensor<8xf32>>`: a block filled with one number, the initial value of an
+        accumulator."""
+
+    name = "kernel.fill"
+
+    value: FloatAttr | IntegerAttr
+    type: TensorType
 
 
 @irdl_attr_definition

@@ -23,7 +23,6 @@ from xdsl.dialects.builtin import (
     AnyFloat,
     ArrayAttr,
     DenseArrayBase,
-    DenseIntOrFPElementsAttr,
     FloatAttr,
     IntegerAttr,
     IntegerType,
@@ -48,7 +47,7 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import Pure
 
-from sambaflow.dialects.kernel.attributes import Domain, DomainAttr, IteratorKind, Mapping, MappingAttr
+from sambaflow.dialects.kernel.attributes import Domain, DomainAttr, FillAttr, IteratorKind, Mapping, MappingAttr
 from sambaflow.dialects.kernel.body import BodyFunction, build_region
 from sambaflow.dialects.kernel.body_ops import YieldOp
 
@@ -131,8 +130,7 @@ def dense(values: Sequence[int]) -> DenseArrayBase[IntegerType]:
 def constant(value: float, type: Attribute) -> Attribute:
     """A scalar constant, or one that fills a tensor type: for `inits` and `pads`."""
     if isinstance(type, TensorType):
-        value_of = cast(Any, constant(value, type.element_type)).value.data
-        return DenseIntOrFPElementsAttr.from_list(cast(Any, type), [value_of])
+        return FillAttr(constant(value, type.element_type), type)
     if isinstance(type, AnyFloat):
         return FloatAttr(float(value), cast(Any, type))
     return IntegerAttr(int(value), cast(IntegerType, type))
@@ -141,7 +139,7 @@ def constant(value: float, type: Attribute) -> Attribute:
 def constant_type(attribute: Attribute) -> Attribute:
     """The type of a constant of `inits` or `pads`."""
     match attribute:
-        case FloatAttr() | IntegerAttr() | DenseIntOrFPElementsAttr():
+        case FloatAttr() | IntegerAttr() | FillAttr():
             return attribute.type
         case _:
             return attribute

@@ -12,7 +12,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.dialects.kernel.affine import full_ranges, interval, linear, used_dims, used_symbols
 from sambaflow.dialects.kernel.analysis import BLOCK, implied_combine, multiply_accumulate
-from sambaflow.dialects.kernel.attributes import Mapping
+from sambaflow.dialects.kernel.attributes import FillAttr, Mapping
 from sambaflow.dialects.kernel.body_ops import IndexOp, YieldOp, is_scalar
 from sambaflow.dialects.kernel.ops import COLLECTIVES, CONFLICTS, CollectiveOp, ContractOp, MoveOp, ScatterOp
 from sambaflow.dialects.kernel.stage import Stage, block_shape, constant_type, element_type
@@ -168,7 +168,9 @@ def _verify_regions(stage: Stage) -> None:
         _fail(f"{stage.name} has no accumulators, but inits are given")
     for i, init in enumerate(stage.init_constants):
         if constant_type(init) is init:
-            _fail(f"init {i} is not a constant of a float, an integer or a tensor type")
+            _fail(f"init {i} is neither a number nor a #kernel.fill")
+        if isinstance(init, FillAttr) and init.type.element_type != constant_type(init.value):
+            _fail(f"init {i} fills {init.type} with a {constant_type(init.value)}")
     if stage.RULES.accumulators and not stage.init_constants:
         _fail("needs inits for its accumulators")
     if not stage.RULES.body:

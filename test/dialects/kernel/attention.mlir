@@ -16,7 +16,7 @@ func.func @attention(%q: tensor<2x20x16xf32>, %k: tensor<2x20x16xf32>, %v: tenso
           affine_map<(h, i, j) -> (h, i * 8, 0)>]
     pads [0.0 : f32, 0.0 : f32, 0.0 : f32]
     predicate affine_set<(h, i, j) : (i - j >= 0)>
-    inits [dense<0xFF800000> : tensor<8xf32>, dense<0.0> : tensor<8xf32>, dense<0.0> : tensor<8x16xf32>]
+    inits [#kernel.fill<0xFF800000 : f32, tensor<8xf32>>, #kernel.fill<0.0 : f32, tensor<8xf32>>, #kernel.fill<0.0 : f32, tensor<8x16xf32>>]
     mapping #kernel.mapping<tile = [1, 2, 1], par = [1, 1, 1], order = [0, 1, 2], hold = [2, 3, 3]>
     body {
     ^bb0(%qb: tensor<8x16xf32>, %kb: tensor<8x16xf32>, %vb: tensor<8x16xf32>, %m: tensor<8xf32>, %l: tensor<8xf32>, %o: tensor<8x16xf32>):

@@ -34,11 +34,11 @@ func.func @layer_norm(%x: tensor<3x512xbf16>, %w: tensor<512xbf16>, %b: tensor<5
     ^bb0(%mean0: f32, %a0: f32, %n0: f32, %mean1: f32, %a1: f32, %n1: f32):
       %n = arith.addf %n0, %n1 : f32
       %d = arith.subf %mean1, %mean0 : f32
-      %w = arith.divf %n1, %n : f32
-      %step = arith.mulf %d, %w : f32
+      %part = arith.divf %n1, %n : f32
+      %step = arith.mulf %d, %part : f32
       %mean = arith.addf %mean0, %step : f32
       %dd = arith.mulf %d, %d : f32
-      %nw = arith.mulf %n0, %w : f32
+      %nw = arith.mulf %n0, %part : f32
       %extra = arith.mulf %dd, %nw : f32
       %a = arith.addf %a0, %a1 : f32
       %m2 = arith.addf %a, %extra : f32

@@ -3,7 +3,7 @@
 // One LSTM step: two contracts (the second adds the first and the biases in `finish`), then a map with two results that reads the
 // four gates from one tensor by four maps of it.
 // CHECK-COUNT-2: kernel.contract
-// CHECK: kernel.map
+// CHECK: kernel.map ins(%g, %g
 // CHECK-SAME: affine_map<(d0, d1) -> (d0, (d1 + 10))>
 func.func @lstm_step(%x: tensor<3x6xf32>, %h: tensor<3x10xf32>, %c: tensor<3x10xf32>, %wi: tensor<40x6xf32>,
     %wh: tensor<40x10xf32>, %bi: tensor<40xf32>, %bh: tensor<40xf32>) -> (tensor<3x10xf32>, tensor<3x10xf32>) {

@@ -3,8 +3,8 @@
 // Max pooling is a reduce with two accumulators, the greatest value and where it was; its map overlaps and pads with -inf.
 // The order of the fold is part of the IR: the first of equal values wins, as in PyTorch.
 // CHECK: kernel.reduce
-// CHECK-SAME: pads [0xFF800000 : f32]
-// CHECK-SAME: inits [0xFF800000 : f32, 0 : i64]
+// CHECK-SAME: pads [0xff800000 : f32]
+// CHECK-SAME: inits [0xff800000 : f32, 0 : i64]
 func.func @max_pool(%x: tensor<2x2x7x6xf32>) -> (tensor<2x2x4x3xf32>, tensor<2x2x4x3xi64>) {
   %y, %where = kernel.reduce ins(%x : tensor<2x2x7x6xf32>)
     domain #kernel.domain<2 parallel, 2 parallel, 4 parallel, 3 parallel, 3 reduction, 3 reduction>
