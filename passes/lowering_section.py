@@ -260,7 +260,7 @@ class SectionLowering:
         if slot is None:
             slot = self._slot_of(op)
         source = self._delivered(op, op.value)
-        access = source.access(_tensor(op.value).get_shape() or (1,))
+        access = source.access(_tensor(op.value).get_shape())
         token = bool(op.token.uses)
         made = rdu.StoreOp.create_store(
             slot,
@@ -320,7 +320,7 @@ class SectionLowering:
         extra: list[SSAValue] = []
         for source in tensor.sources:
             first = len(tensor.sources) + len(extra)
-            written = source.access(tensor.shape or (1,))
+            written = source.access(tensor.shape)
             ports.append(rdu.PortAttr(rdu.PortData(written.extents, _data(written, first))))
             extra.extend(source.indices)
         first = len(tensor.sources) + len(extra)
