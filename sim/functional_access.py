@@ -78,7 +78,8 @@ def write(
 ) -> None:
     """Writes `values` (shape `extents`) into the flat `storage`; what is out of range or masked out is dropped.
 
-    Two points of one address: the later in row-major order wins, or with conflict "add" both add, in that order.
+    Two points of one address: the later in row-major order wins, or with conflict "add" both add, in that order, in
+    f32 rounded once (integers in their type).
     """
     shape = tuple(int(e) for e in extents)
     if 0 in shape:
@@ -103,7 +104,8 @@ def write(
         return
     _check_range(address, storage)
     if conflict == "add":
-        storage.index_add_(0, address, flat)
+        total = storage.float() if storage.dtype.is_floating_point else storage.clone()
+        storage.copy_(total.index_add_(0, address, flat.to(total.dtype)))
         return
     order = torch.arange(address.numel())
     last_writer = torch.zeros(storage.numel(), dtype=torch.int64).scatter_reduce_(0, address, order, "amax")
