@@ -31,6 +31,7 @@ from sambaflow.errors import SambaError
 from sambaflow.machine import (
     PICOSECONDS,
     Budget,
+    Firing,
     Machine,
     agcu_bandwidth,
     collectives,
@@ -108,6 +109,32 @@ def check_section(
     return expected
 
 
+def pcu_firings(section: Section) -> dict[int, Firing]:
+    """What one PCU of every PCU group does in a firing, by unit number, as the configuration says."""
+    reads: dict[int, list[Reads | None]] = {}
+    for number, unit in enumerate(section.units):
+        if isinstance(unit, Pcu):
+            reads[number] = [None] * len(unit.inputs)
+    for stream in section.streams:
+        number, port = stream.target
+        if number in reads and port < len(reads[number]):
+            reads[number][port] = _reads(section, stream)
+    return {
+        number: pcu_firing(unit, reads[number]) for number, unit in enumerate(section.units) if isinstance(unit, Pcu)
+    }
+
+
+def _reads(section: Section, stream: Stream) -> Reads | None:
+    """How the consumer of a stream reads what it stands for; None: as it comes."""
+    unit = section.units[stream.source[0]]
+    if isinstance(unit, Pmu):
+        port: PmuPort = unit.reads[stream.source[1]]
+        return Reads.of(port.extents, port.access, unit.elements)
+    if isinstance(unit, Load) and not len(unit.access.index_strides):
+        return Reads.of(unit.extents, unit.access, int(section.slots[unit.slot].shape.prod()))
+    return None
+
+
 class _Lowering:
     def __init__(
         self, section: Section, tiers: tuple[str, ...], machine: Machine, budget: Budget, labels: Sequence[str]
@@ -132,6 +159,7 @@ class _Lowering:
             for number, unit in enumerate(section.units)
             if isinstance(unit, Load | Store)
         }
+        self.firings = pcu_firings(section)
         self.traffic = self._traffic()
         self.nodes: list[Node] = []
         self.units: list[int] = []
@@ -191,38 +219,19 @@ class _Lowering:
         return index
 
     def _pcu(self, number: int, unit: Pcu) -> Node:
-        operands: list[Reads | None] = [None] * len(unit.inputs)
         group = tuple(int(t) for t in unit.tile)
         domain = tuple(int(e) for e in unit.extents)
-        cycles = 0
-        for stream in self.into[number]:
-            port = stream.target[1]
-            if port >= len(operands):
-                continue
-            reads = operands[port] = self._reads(stream)
-            wanted = footprint(domain, group, reads) * DTYPE_BYTES[stream.dtype]
-            cycles = max(cycles, self._pmu_cycles(stream.source[0], wanted))
         count = firings(unit)
+        price = cost(self.firings[number], self.machine)
+        cycles = price.cycles
+        for stream in self.into[number]:
+            wanted = footprint(domain, group, _reads(self.section, stream)) * DTYPE_BYTES[stream.dtype]
+            cycles = max(cycles, self._pmu_cycles(stream.source[0], wanted))
         for stream in self.out[number]:
-            made = stream.tile_bytes * stream.tokens
-            cycles = max(cycles, self._pmu_cycles(stream.target[0], ceil(made / count)))
-        price = cost(pcu_firing(unit, operands), self.machine)
-        cycles = max(cycles, price.cycles)
-        after = self._after(number)
-        return Node(count, self.machine.picoseconds(cycles), self.machine.picoseconds(cycles + price.latency + after))
-
-    def _reads(self, stream: Stream) -> Reads | None:
-        """How the consumer of a stream reads what it stands for; None: as it comes."""
-        unit = self.section.units[stream.source[0]]
-        if isinstance(unit, Pmu):
-            port: PmuPort = unit.reads[stream.source[1]]
-            return Reads.of(port.extents, port.access, unit.elements)
-        if isinstance(unit, Load) and not len(unit.access.index_strides):
-            elements = 1
-            for extent in self.section.slots[unit.slot].shape:
-                elements *= int(extent)
-            return Reads.of(unit.extents, unit.access, elements)
-        return None
+            made = ceil(stream.tile_bytes * stream.tokens / count)
+            cycles = max(cycles, self._pmu_cycles(stream.target[0], made))
+        picoseconds = self.machine.picoseconds
+        return Node(count, picoseconds(cycles), picoseconds(cycles + price.latency + self._after(number)))
 
     def _pmu_cycles(self, unit: int, bytes: int) -> int:
         """Cycles in which the PMUs of a buffer read or write that many bytes; 0 for another kind of unit."""
