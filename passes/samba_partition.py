@@ -226,9 +226,9 @@ class _Partitioner:
         if local.shard == wanted:
             return local.value
         if wanted is not None:
-            have = "whole" if local.shard is None else f"split as {local.shard}"
+            have = "whole" if local.shard is None else f"split {local.shard}"
             raise error_at(
-                user, f"needs an operand split as {wanted}, which is {have}", InputError,
+                user, f"needs an operand split {wanted}, which is {have}", InputError,
                 levers=["remove samba.shard from the argument, or run samba-shard"],
             )  # fmt: skip
         if local.value not in self.gathered:

@@ -79,7 +79,9 @@ class _Plan:
 
     arguments: dict[str, list[Shard | None]] = field(default_factory=dict[str, list[Shard | None]])
     results: dict[str, list[Shard | None]] = field(default_factory=dict[str, list[Shard | None]])
-    remarks: list[tuple[Operation, str, dict[str, int]]] = field(default_factory=list[tuple[Operation, str, dict[str, int]]])
+    remarks: list[tuple[Operation, str, dict[str, int]]] = field(
+        default_factory=list[tuple[Operation, str, dict[str, int]]]
+    )
 
 
 def _settle(module: ModuleOp, chips: int) -> _Plan:
@@ -189,15 +191,14 @@ class _Analysis:
 
     def _operator(self, op: samba.SambaOp, known: Sequence[Known]) -> Sequence[Known]:
         states = [_state(one) for one in known]
-        outer = 1
-        column = column_of(op) if FREE in states and not any(isinstance(s, Shard) for s in states) else None
-        if column is not None and states[column[0]] == FREE:
-            outer = self._parts(op, column[1])
-        decision = decide(op, states, self.chips, outer)
+        column = None if any(isinstance(state, Shard) for state in states) else column_of(op)
+        start = column is not None and states[column[0]] == FREE
+        decision = decide(op, states, self.chips, self._parts(op, column[1]) if start and column else 1)
         for one, wanted in zip(known, decision.operands, strict=True):
             if isinstance(one, Argument) and one.state == FREE:
                 one.state = wanted
-        self._remark(op, states, decision, column)
+        weight = column is not None and isinstance(known[column[0]], Argument)
+        self._remark(op, states, decision, column if weight else None)
         return decision.results
 
     def _call(self, op: CallOp, known: Sequence[Known]) -> list[Shard | None]:
@@ -207,9 +208,7 @@ class _Analysis:
             raise error_at(op, f"calls @{name}, which has no body here", InputError)
         function = self.functions[name]
         if name not in self.plan.arguments:
-            inner = [
-                Argument(None if (name, str(i)) in self.whole else _state(one)) for i, one in enumerate(known)
-            ]
+            inner = [Argument(None if (name, str(i)) in self.whole else _state(one)) for i, one in enumerate(known)]
             returned = self._function(function, list(inner))
             self._keep(function, inner, [_whole_if_free(one) for one in returned])
         for i, (one, wanted) in enumerate(zip(known, self.plan.arguments[name], strict=True)):
@@ -250,14 +249,18 @@ class _Analysis:
         self, op: samba.SambaOp, states: Sequence[State], decision: Decision, column: tuple[int, int] | None
     ) -> None:
         if decision.partial:
-            self.plan.remarks.append((op, "row-parallel: partial sums are added by an all-reduce", {"chips": self.chips}))
+            self.plan.remarks.append(
+                (op, "row-parallel: partial sums are added by an all-reduce", {"chips": self.chips})
+            )
         elif column is not None and decision.is_split:
             facts = {"chips": self.chips, "parts": decision.results[0].outer if decision.results[0] else 1}
             self.plan.remarks.append((op, "column-parallel: split by output features", facts))
         elif column is not None:
             size = shape_of(op.results[0])[column[1]]
-            message = f"stays whole on every chip: {size} output features do not divide over {self.chips} chips"
-            self.plan.remarks.append((op, message, {}))
+            why = f"{size} output features do not divide over {self.chips} chips"
+            if states[column[0]] != FREE:
+                why = "another use of its weight needs it whole"
+            self.plan.remarks.append((op, f"stays whole on every chip: {why}", {}))
         elif any(isinstance(s, Shard) and s != w for s, w in zip(states, decision.operands, strict=True)):
             self.plan.remarks.append((op, "runs whole on every chip: its operands are gathered first", {}))
 

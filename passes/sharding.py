@@ -30,6 +30,9 @@ class Shard(NamedTuple):
     dim: int
     outer: int
 
+    def __str__(self) -> str:
+        return f"along dimension {self.dim}" + (f" in each of {self.outer} parts" if self.outer > 1 else "")
+
 
 FREE: Final = "free"
 """An argument of the graph that nobody has placed yet: it can be split in any way, because it is loaded so."""
@@ -138,7 +141,9 @@ def _split(
     operands: list[Shard | None] = []
     for value, dims, state in zip(op.operands, factors.operands, states, strict=True):
         wanted = Shard(dims.index(factor), outer) if factor in dims else None
-        if wanted is not None and (state not in (wanted, FREE) or not divides(shape_of(value)[wanted.dim], wanted, chips)):
+        if wanted is not None and (
+            state not in (wanted, FREE) or not divides(shape_of(value)[wanted.dim], wanted, chips)
+        ):
             return None
         operands.append(wanted)
     results: list[Shard | None] = []
@@ -302,7 +307,10 @@ _RULES: Mapping[str, Callable[[SambaOp], Factors | None]] = {
     **_rules("matmul mm bmm addmm baddbmm", _product),
     "scaled_dot_product_attention": _attention,
     **_rules("transpose permute t", _permuted),
-    **_rules("softmax log_softmax cumsum topk sort index_copy slice_scatter gather scatter slice split chunk cat", _along("dim")),
+    **_rules(
+        "softmax log_softmax cumsum topk sort index_copy slice_scatter gather scatter slice split chunk cat",
+        _along("dim"),
+    ),
     **_rules("sum mean var amax amin any all max min select unbind", _dropping),
     **_rules("layer_norm rms_norm", _normalized),
     **_rules("flip", _along("dims")),
@@ -336,8 +344,8 @@ def reshaped(source: Shape, target: Shape, shard: Shard, chips: int) -> Shard | 
 def _reshape(op: SambaOp, states: Sequence[State], chips: int) -> Decision | None:
     shard = states[0]
     assert isinstance(shard, Shard)
-    target = shape_of(op.results[0])
-    moved = reshaped(shape_of(op.operands[0]), target, shard, chips)
+    source, target = shape_of(op.operands[0]), shape_of(op.results[0])
+    moved = reshaped(source, target, shard, chips)
     if moved is None:
         return None
     local = local_shape(target, moved, chips)
@@ -345,8 +353,11 @@ def _reshape(op: SambaOp, states: Sequence[State], chips: int) -> Decision | Non
     if op.row.name in ("view", "reshape"):
         attributes["size"] = local
     elif op.row.name == "unflatten":
-        dim = dim_index(op.attr("dim"), len(shape_of(op.operands[0])))
+        dim = dim_index(op.attr("dim"), len(source))
         attributes["sizes"] = local[dim : dim + len(op.attr("sizes"))]
+    elif op.row.name == "squeeze":  # a dimension whose part on a chip has size 1 stays
+        named = dim_indices(op.attr("dim"), len(source)) if source else []
+        attributes["dim"] = tuple(dim for dim in named if source[dim] == 1)
     return Decision((shard,), (moved,), attributes=attributes)
 
 

@@ -1,0 +1,27 @@
+// RUN: samba-opt --pass-pipeline=samba-partition --verify-diagnostics --split-input-file %s
+
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 2>} {
+  // expected-error@+1 {{argument 0: #samba.shard<1, 1, 2> does not fit tensor<3x7xf32> on 2 chips}}
+  func.func @odd(%x: tensor<3x7xf32> {samba.name = "x", samba.shard = #samba.shard<1, 1, 2>}) -> tensor<3x7xf32> {
+    func.return %x : tensor<3x7xf32>
+  }
+}
+
+// -----
+
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 2>} {
+  // expected-error@+1 {{does not fit tensor<3x8xf32> on 2 chips}}
+  func.func @chips(%x: tensor<3x8xf32> {samba.name = "x", samba.shard = #samba.shard<1, 1, 4>}) -> tensor<3x8xf32> {
+    func.return %x : tensor<3x8xf32>
+  }
+}
+
+// -----
+
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 2>} {
+  func.func @state(%c: tensor<2x8xf32> {samba.role = "state", samba.name = "c", samba.shard = #samba.shard<1, 1, 2>},
+                   %x: tensor<2x8xf32> {samba.name = "x"}) -> (tensor<2x8xf32> {samba.tied = 0 : i64}) {
+    // expected-error@+1 {{needs an operand split along dimension 1, which is whole}}
+    func.return %x : tensor<2x8xf32>
+  }
+}
