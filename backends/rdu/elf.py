@@ -2,7 +2,7 @@
 
 Layout: file header, section contents (each aligned to 8 bytes, gaps zero), section header table at the very end. Little
 endian. `e_type` is ET_EXEC; `e_machine` is 0x5244 ("RD"), a number that the ELF registry gives to nobody: no vendor's
-machine is claimed. `e_ident[EI_OSABI]` is 255 (standalone).
+machine is claimed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STT_OBJECT, STT_FUNC = 1, 2
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
-_IDENT = b"\x7fELF" + bytes([2, 1, 1, 255]) + bytes(8)
+_IDENT = b"\x7fELF" + bytes([2, 1, 1, 0]) + bytes(8)
 _SECTION_LIMIT = 0xFF00
 
 

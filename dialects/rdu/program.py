@@ -330,7 +330,7 @@ class SectionOp(IRDLOperation):
     @classmethod
     def parse(cls, parser: Parser) -> SectionOp:
         name = parser.parse_symbol_name()
-        arguments = parser.parse_comma_separated_list(Parser.Delimiter.PAREN, parser.parse_argument)
+        arguments = parser.parse_comma_separated_list(Parser.Delimiter.PAREN, lambda: _argument(parser))
         known: dict[str, Attribute] = {"sym_name": name}
         attributes = _attributes(parser)
         region = parser.parse_region(arguments)
@@ -629,6 +629,12 @@ def _region(parser: Parser) -> Region:
     if not region.blocks:
         region.add_block(Block())
     return region
+
+
+def _argument(parser: Parser) -> Parser.Argument:
+    argument = parser.parse_argument()
+    argument.location = parser.parse_optional_location()
+    return argument
 
 
 def _attributes(parser: Parser) -> dict[str, Attribute]:

@@ -1,0 +1,168 @@
+"""samba-translate: between the forms of a program.
+
+    samba-translate --from-torch examples/models.py:mlp -o mlp.mlir     a PyTorch model -> samba IR
+    samba-translate --to-pef mlp.rdu.mlir -o mlp.pef                    rdu IR -> PEF
+    samba-translate --from-pef mlp.pef                                  PEF -> rdu IR, with names and locations
+    samba-translate --to-dot mlp.rdu.mlir -o mlp.dot                    IR or PEF -> Graphviz
+    samba-translate --inspect mlp.pef                                   PEF -> a summary
+    samba-translate --strip mlp.pef -o small.pef                        a PEF without names and locations
+
+Exit codes: 0 done; 1 the input is refused, a diagnostic on standard error says why; 2 wrong command-line usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sambaflow.diagnostics import render_error
+from sambaflow.errors import InputError, Location, SambaError
+from sambaflow.tools.files import write_atomically
+from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from
+
+if TYPE_CHECKING:
+    from xdsl.dialects.builtin import ModuleOp
+
+Translation = Callable[[argparse.Namespace], str | bytes]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(prog="samba-translate", description="Translate between the forms of a program.")
+    which = made.add_mutually_exclusive_group(required=True)
+    for option, (_, text) in TRANSLATIONS.items():
+        which.add_argument(f"--{option}", dest="translation", action="store_const", const=option, help=text)
+    add_model_arguments(made)
+    made.add_argument(
+        "-o", dest="output", metavar="FILE", default="-", help="the file to write (default: standard output)"
+    )
+    made.add_argument("--weights", metavar="FILE", help="of --from-torch: write the weights, as safetensors")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command-line entry point; returns the exit code."""
+    command_line = parser()
+    args = command_line.parse_args(arguments)
+    if args.translation == "from-torch":
+        check_model_arguments(command_line, args)
+    elif args.model is None or args.hf is not None or args.weights is not None:
+        command_line.error("give one input file")
+    try:
+        _write(args.output, TRANSLATIONS[args.translation][0](args))
+    except SambaError as error:
+        print(render_error(error), file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        place = str(error.filename or args.output)
+        print(render_error(InputError(error.strerror or str(error), location=Location(place))), file=sys.stderr)
+        return 1
+    return 0
+
+
+def _from_torch(args: argparse.Namespace) -> str:
+    imported = import_from(args)
+    if args.weights is not None:
+        from sambaflow.frontends.weights import save_weights
+
+        save_weights(args.weights, imported.weights)
+    return _print(imported.module)
+
+
+def _to_pef(args: argparse.Namespace) -> bytes:
+    from sambaflow.backends.rdu.encode import encode
+    from sambaflow.backends.rdu.from_ir import image_of
+
+    return encode(image_of(_read_module(args.model), text_file=args.model))
+
+
+def _from_pef(args: argparse.Namespace) -> str:
+    from sambaflow.backends.rdu.decode import decode
+    from sambaflow.backends.rdu.to_ir import module_of
+    from sambaflow.passes.verification import verify_module
+
+    module = module_of(decode(_read(args.model), args.model))
+    verify_module(module)
+    return _print(module)
+
+
+def _to_dot(args: argparse.Namespace) -> str:
+    from sambaflow.backends.rdu.dot import dot_of
+
+    data = _read(args.model)
+    if data.startswith(b"\x7fELF"):
+        from sambaflow.backends.rdu.decode import decode
+        from sambaflow.backends.rdu.to_ir import module_of
+
+        return dot_of(module_of(decode(data, args.model)))
+    return dot_of(_read_module(args.model))
+
+
+def _inspect(args: argparse.Namespace) -> str:
+    from sambaflow.backends.rdu.decode import decode
+    from sambaflow.backends.rdu.inspect import summary
+
+    return summary(decode(_read(args.model), args.model))
+
+
+def _strip(args: argparse.Namespace) -> bytes:
+    from sambaflow.backends.rdu.decode import decode
+    from sambaflow.backends.rdu.encode import encode, strip
+
+    return encode(strip(decode(_read(args.model), args.model)))
+
+
+TRANSLATIONS: dict[str, tuple[Translation, str]] = {
+    "from-torch": (_from_torch, "a model to samba IR"),
+    "to-pef": (_to_pef, "rdu IR to a PEF"),
+    "from-pef": (_from_pef, "a PEF to rdu IR"),
+    "to-dot": (_to_dot, "IR or a PEF to Graphviz"),
+    "inspect": (_inspect, "a PEF to a summary"),
+    "strip": (_strip, "a PEF to one without names and locations"),
+}
+
+
+def _read(path: str) -> bytes:
+    return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+
+
+def _read_module(path: str) -> ModuleOp:
+    from sambaflow.passes.base import SambaContext
+    from sambaflow.passes.parsing import decode, parse_module
+    from sambaflow.passes.verification import verify_module
+
+    module = parse_module(decode(_read(path), path), path, SambaContext())
+    verify_module(module)
+    return module
+
+
+def _print(module: ModuleOp) -> str:
+    from io import StringIO
+
+    from xdsl.printer import Printer
+
+    text = StringIO()
+    Printer(stream=text, print_debuginfo=True).print_op(module)
+    return text.getvalue() + "\n"
+
+
+def _write(path: str, content: str | bytes) -> None:
+    if path != "-":
+        write_atomically(path, content)
+    elif isinstance(content, str):
+        sys.stdout.write(content)
+        sys.stdout.flush()
+    else:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
