@@ -1,0 +1,120 @@
+"""convert-samba-to-kernel: every operator becomes the stages that the kernel library gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import Float64Type, ModuleOp, TensorType
+from xdsl.ir import Operation, Region, SSAValue
+
+from sambaflow.diagnostics import error_at
+from sambaflow.dialects import kernel, samba
+from sambaflow.errors import InputError
+from sambaflow.passes.base import SambaPass
+from sambaflow.passes.conversion import LocatedBuilder, Rule, convert
+from sambaflow.passes.kernel_library import CONVERSIONS, Conversion, StageBuilder
+
+
+@dataclass(frozen=True)
+class ConvertSambaToKernelPass(SambaPass):
+    """Converts samba operators to kernel stages, by the kernel library.
+
+    Fused modules become groups, other operators stages in the function; calls and private functions stay. Each stage
+    has the location of the operator that it came from. Constants that fill a tensor become numbers in the bodies that
+    read them, other constants `arith.constant`. Operators without a conversion are all named in one error.
+
+    Before:
+
+        %y = samba.module "gemm"(%a = %x : tensor<2x4xf32>, %b = %w : tensor<3x4xf32>) -> (tensor<2x3xf32>) {
+          %0 = samba.linear %a, %b : (tensor<2x4xf32>, tensor<3x4xf32>) -> tensor<2x3xf32>
+          samba.yield %0 : tensor<2x3xf32>
+        }
+
+    After:
+
+        %y = kernel.group "gemm" (%a = %x : tensor<2x4xf32>, %b = %w : tensor<3x4xf32>) -> (tensor<2x3xf32>) {
+          %0 = kernel.contract ins(%a, %b : ...) domain #kernel.domain<2 parallel, 3 parallel, 4 reduction> ...
+          kernel.yield %0 : tensor<2x3xf32>
+        }
+
+    Needs samba ops on static shapes, without f64; leaves no samba op.
+    """
+
+    name = "convert-samba-to-kernel"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        converted = convert(op, _rules(), illegal=("samba",))
+        self.count(ctx, "converted operators", converted)
+        _erase_unused_constants(op)
+
+
+def _rules() -> dict[type[Operation], Rule]:
+    rules: dict[type[Operation], Rule] = {
+        samba.OPERATIONS[name]: _operator_rule(conversion) for name, conversion in CONVERSIONS.items()
+    }
+    rules[samba.ConstantOp] = _constant
+    rules[samba.ModuleOp] = _group
+    rules[samba.YieldOp] = _yield
+    return rules
+
+
+def _operator_rule(conversion: Conversion) -> Rule:
+    def rule(op: samba.SambaOp, builder: LocatedBuilder) -> Sequence[SSAValue]:
+        _check_types(op)
+        return conversion(op, StageBuilder(builder))
+
+    return rule
+
+
+def _check_types(op: samba.SambaOp) -> None:
+    for value in (*op.operands, *op.results):
+        shape, dtype = samba.shaped_of(value)
+        if isinstance(dtype, Float64Type):
+            raise error_at(op, f"works on {value.type}; no unit computes in f64", InputError, levers=["use f32"])
+        if 0 in shape:
+            raise error_at(op, f"works on {value.type}, which has no elements", InputError)
+
+
+def _constant(op: samba.ConstantOp, builder: LocatedBuilder) -> Sequence[SSAValue]:
+    elements = op.elements()
+    if len(elements) == 1 or op.value.is_splat():
+        return [StageBuilder(builder).fill(elements[0], samba.shaped_of(op.result))]
+    return builder.insert(arith.ConstantOp(op.value)).results
+
+
+def _group(op: samba.ModuleOp, builder: LocatedBuilder) -> Sequence[SSAValue]:
+    """The region moves as it is; its ops are converted in their turn."""
+    body: Region = op.body
+    op.detach_region(body)
+    attributes = dict(op.attributes)
+    if op.heuristic is not None:
+        attributes["heuristic"] = op.heuristic
+    group = kernel.GroupOp.create(
+        operands=op.operands,
+        result_types=[result.type for result in op.results],
+        properties={"rule": op.rule},
+        attributes=attributes,
+        regions=[body],
+    )
+    return builder.insert(group).results
+
+
+def _yield(op: samba.YieldOp, builder: LocatedBuilder) -> Sequence[SSAValue]:
+    builder.insert(kernel.YieldOp(*op.operands))
+    return []
+
+
+def _is_tensor(op: Operation) -> bool:
+    return isinstance(op, arith.ConstantOp) and isinstance(op.result.type, TensorType)
+
+
+def _erase_unused_constants(module: ModuleOp) -> None:
+    """Stages without inputs whose number went into the bodies of all readers, and constants that nobody reads."""
+    constants = [op for op in module.walk() if (isinstance(op, kernel.MapOp) and not op.operands) or _is_tensor(op)]
+    for op in reversed(constants):
+        if not any(result.uses for result in op.results):
+            op.detach()
+            op.erase()

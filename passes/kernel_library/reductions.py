@@ -1,0 +1,352 @@
+"""Reductions, scans, sorts and pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, cast
+
+from xdsl.dialects.builtin import UnitAttr, f32, i1, i64
+from xdsl.ir import Attribute, SSAValue
+from xdsl.ir.affine import AffineExpr
+
+from sambaflow.dialects import kernel
+from sambaflow.dialects.kernel import Body, Domain
+from sambaflow.dialects.samba import SambaOp, shaped_of, tensor_type
+from sambaflow.dialects.samba.inference import Shape, Shaped, dim_index, dim_indices, is_float, pair
+from sambaflow.passes.kernel_library.movement import permuted
+from sambaflow.passes.kernel_library.norms import mean_of, squares_of
+from sambaflow.passes.kernel_library.registry import converts
+from sambaflow.passes.kernel_library.stages import (
+    Coordinates,
+    Read,
+    StageBuilder,
+    dtype_of,
+    flattened,
+    folding,
+    identity,
+    maximum_of,
+    minimum_of,
+    scalar,
+    shape_of,
+    wide,
+    without,
+)
+
+
+def _dims(op: SambaOp) -> list[int]:
+    return dim_indices(op.attr("dim"), len(shape_of(op.operands[0])))
+
+
+Merge: TypeAlias = Callable[[Body, SSAValue, SSAValue], SSAValue]
+"""The accumulator with one more element."""
+
+
+def _simple(
+    op: SambaOp,
+    k: StageBuilder,
+    accumulator: Attribute,
+    init: float,
+    merge: Merge,
+) -> SSAValue:
+    """One accumulator of a type of its own, merged with every element, rounded once."""
+    out, keepdim = shaped_of(op.results[0]), op.attr("keepdim")
+
+    def body(b: Body, x: SSAValue, acc: SSAValue) -> SSAValue:
+        return merge(b, acc, b.cast(x, accumulator))
+
+    def finish(b: Body, x: SSAValue, acc: SSAValue) -> SSAValue:
+        return b.cast(acc, out.dtype)
+
+    ending = None if out.dtype == accumulator or is_float(out.dtype) else finish
+    read, shape = k.broadcast(op.operands[0]), shape_of(op.operands[0])
+    return k.fold(
+        [read], shape, _dims(op), out.dtype, init, body, finish=ending, keepdim=keepdim, accumulator=accumulator
+    )
+
+
+@converts("sum")
+def sum_(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
+    accumulator = wide(shaped_of(op.results[0]).dtype)
+    return [_simple(op, k, accumulator, 0, lambda b, acc, x: b.add(acc, x))]
+
+
+@converts("mean")
+def mean(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
+    out, shape, dims = shaped_of(op.results[0]), shape_of(op.operands[0]), _dims(op)
+    count = float(_product(shape[dim] for dim in dims))
+
+    def finish(b: Body, x: SSAValue, acc: SSAValue) -> SSAValue:
+        return b.trunc(b.div(acc, b.const(count)), out.dtype)
+
+    def body(b: Body, x: SSAValue, acc: SSAValue) -> SSAValue:
+        return b.add(acc, b.cast(x, f32))
+
+    read = k.broadcast(op.operands[0])
+    return [k.fold([read], shape, dims, out.dtype, 0, body, finish=finish, keepdim=op.attr("keepdim"))]
+
+
+def _product(sizes: object) -> int:
+    total = 1
+    for size in cast(Sequence[int], sizes):
+        total *= size
+    return total
+
+
+@converts("var")
+def var(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
+    """The mean, then the squares about it divided by n - correction."""
+    out, shape, dims = shaped_of(op.results[0]), shape_of(op.operands[0]), _dims(op)
+    count = float(max(0, _product(shape[dim] for dim in dims) - op.attr("correction")))
+    read = k.broadcast(op.operands[0])
+    centre = Read(mean_of(k, read, shape, dims), without(dims) if shape else scalar)
+    flat = squares_of(k, [read, centre], shape, dims, lambda b, total: b.div(total, b.const(count)))
+    at = flattened_again(dims, len(shape)) if op.attr("keepdim") else identity
+    return [k.map([Read(flat, at if shape_of(flat) else scalar)], out, lambda b, x: b.trunc(x, out.dtype))]
+
+
+def flattened_again(dims: Sequence[int], rank: int) -> Coordinates:
+    """Coordinates of a reduced tensor in one that kept the dimensions as 1."""
+    return lambda *d: [d[i] for i in range(rank) if i not in dims]
+
+
+@converts("amax amin")
+def extremum(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
+    dtype = dtype_of(op.operands[0])
+    largest = op.row.name == "amax"
+    init = minimum_of(wide(dtype)) if largest else maximum_of(wide(dtype))
+    return [_simple(op, k, wide(dtype), init, lambda b, acc, x: b.max(acc, x) if largest else b.min(acc, x))]
+
+
+@converts("any all")
+def quantifier(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
+    exists = op.row.name == "any"
+    return [_simple(op, k, i1, 0 if exists else 1, lambda b, acc, x: b.or_(acc, x) if exists else b.and_(acc, x))]
+
+
+# Extrema with their index
+
+
+def _with_index(
+    k: StageBuilder, x: SSAValue, dims: Sequence[int], largest: bool, results: Sequence[tuple[Shaped, Coordinates]],
+    values: bool,
+) -> Sequence[SSAValue]:  # fmt: skip
+    """The first extremum and its index, flattened over `dims`; `values`: the extremum is a result too."""
+    shape, dtype = shape_of(x), dtype_of(x)
+    compute = wide(dtype)
+
+    def better(b: Body, x: SSAValue, best: SSAValue) -> SSAValue:
+        beats = b.cmp("gt" if largest else "lt", x, best)
+        if not is_float(compute):
+            return beats
+        fresh = b.and_(b.cmp("ne", x, x), b.cmp("eq", best, best))  # NaN beats every number
+        return b.or_(beats, fresh)
+
+    def position(b: Body) -> SSAValue:
+        place = b.const(0, i64)
+        for dim in dims if shape else ():
+            place = b.add(b.mul(place, b.const(shape[dim], i64)), b.index(dim))
+        return place
+
+    def body(b: Body, x: SSAValue, best: SSAValue, at: SSAValue) -> Sequence[SSAValue]:
+        x = b.cast(x, compute)
+        wins = better(b, x, best)
+        return [b.select(wins, x, best), b.select(wins, position(b), at)]
+
+    def combine(b: Body, best: SSAValue, at: SSAValue, x: SSAValue, place: SSAValue) -> Sequence[SSAValue]:
+        wins = better(b, x, best)
+        return [b.select(wins, x, best), b.select(wins, place, at)]
+
+    def finish(b: Body, x: SSAValue, best: SSAValue, at: SSAValue) -> Sequence[SSAValue]:
+        return [b.cast(best, dtype), at] if values else [at]
+
+    start = minimum_of(compute) if largest else maximum_of(compute)
+    inits = [kernel.constant(start, compute), kernel.constant(0, i64)]
+    return k.stage(
+        kernel.ReduceOp, [k.broadcast(x)], folding(shape, dims), results, body, finish=finish, combine=combine,
+        inits=inits, fold=False,
+    )  # fmt: skip
+
+
+def _placed(shape: Shape, dims: Sequence[int], keepdim: bool) -> Coordinates:
+    return scalar if not shape else flattened(dims) if keepdim else without(dims)
+
+
+@converts("max min")
+def extremum_with_index(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
+    x = op.operands[0]
+    dims = [dim_index(op.attr("dim"), len(shape_of(x)))]
+    at = _placed(shape_of(x), dims, op.attr("keepdim"))
+    results = [(shaped_of(result), at) for result in op.results]
+    return _with_index(k, x, dims, op.row.name == "max", results, values=True)
+
+
+@converts("argmax argmin")
+def arg_extremum(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
+    x, dim = op.operands[0], op.attr("dim")
+    rank = len(shape_of(x))
+    dims = list(range(rank)) if dim is None else [dim_index(dim, rank)]
+    result = (shaped_of(op.results[0]), _placed(shape_of(x), dims, op.attr("keepdim")))
+    return _with_index(k, x, dims, op.row.name == "argmax", [result], values=False)
+
+
+# Scans, top k, sorting
+
+
+@converts("cumsum")
+def cumsum(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
+    """A scan along the dimension whose step result is the running sum."""
+    x, out = op.operands[0], shaped_of(op.results[0])
+    shape = out.shape or (1,)
+    dim = dim_index(op.attr("dim"), len(out.shape))
+    accumulator = wide(out.dtype)
+    domain = Domain(shape, tuple("sequential" if i == dim else "parallel" for i in range(len(shape))))
+
+    def body(b: Body, x: SSAValue, acc: SSAValue) -> Sequence[SSAValue]:
+        total = b.add(acc, b.cast(x, accumulator))
+        return [total, b.cast(total, out.dtype)]
+
+    at = identity if out.shape else scalar
+    inits = [kernel.constant(0, accumulator)]
+    return k.stage(kernel.ScanOp, [Read(x, at)], domain, [(out, at)], body, inits=inits, fold=False)
+
+
+@converts("topk")
+def topk(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
+    """A reduction whose accumulators are the k best pairs; they are made last and moved to their dimension."""
+    x, count = op.operands[0], op.attr("k")
+    shape, dtype = shape_of(x), dtype_of(x)
+    dim, compute, smallest = dim_index(op.attr("dim"), len(shape)), wide(dtype), not op.attr("largest")
+    kept = (*shape[:dim], *shape[dim + 1 :])
+
+    def body(b: Body, x: SSAValue, values: SSAValue, indices: SSAValue) -> Sequence[SSAValue]:
+        value = b.cast(x, compute)
+        return b.insert_sorted(values, indices, b.neg(value) if smallest else value, b.index(dim))
+
+    def block(*d: AffineExpr) -> Sequence[AffineExpr | int]:
+        return [*without([dim])(*d), 0]
+
+    pairs = [Shaped((count,), compute), Shaped((count,), i64)]
+    inits = [kernel.constant(number, tensor_type(p)) for number, p in zip((minimum_of(compute), 0), pairs, strict=True)]
+    results = [(Shaped((*kept, count), p.dtype), block) for p in pairs]
+    domain = folding(shape, [dim])
+    values, indices = k.stage(kernel.ReduceOp, [Read(x, identity)], domain, results, body, inits=inits, fold=False)
+    signed = Shaped(shape_of(values), dtype)
+    values = k.map([Read(values, identity)], signed, lambda b, v: b.cast(b.neg(v) if smallest else v, dtype)) \
+        if smallest or dtype != compute else values  # fmt: skip
+    order = [*range(dim), len(shape) - 1, *range(dim, len(shape) - 1)]
+    return [permuted(k, value, order) for value in (values, indices)]
+
+
+@converts("sort")
+def sort(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
+    """A stable sort of the values with their positions."""
+    x, out = op.operands[0], shaped_of(op.results[0])
+    shape = out.shape or (1,)
+    dim = dim_index(op.attr("dim"), len(out.shape))
+    at = identity if out.shape else scalar
+    positions = Shaped(out.shape, i64)
+    places = k.map([], positions, lambda b: b.index(dim))
+    domain = Domain(shape, tuple("sequential" if i == dim else "parallel" for i in range(len(shape))))
+    flags: dict[str, Any] = {"descending": UnitAttr()} if op.attr("descending") else {}
+    reads = [Read(x, at), Read(places, at)]
+    return k.stage(kernel.SortOp, reads, domain, [(out, at), (positions, at)], None, **flags)
+
+
+# Pooling
+
+
+def _windows(
+    op: SambaOp, stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int], pad: Attribute
+) -> Read:
+    """The input at output * stride + tap * dilation - padding; the domain ends with (oh, ow, kh, kw)."""
+
+    def at(*d: AffineExpr) -> Sequence[AffineExpr]:
+        places = [d[-4 + i] * stride[i] + d[-2 + i] * dilation[i] - padding[i] for i in range(2)]
+        return [*d[:-4], *places]
+
+    return Read(op.operands[0], at, pad)
+
+
+def _pooling_settings(op: SambaOp) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
+    kernel_size = pair(op.attr("kernel_size"))
+    return kernel_size, pair(op.attr("stride") or kernel_size), pair(op.attr("padding"))
+
+
+@converts("max_pool2d")
+def max_pool2d(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
+    out, compute = shaped_of(op.results[0]), wide(dtype_of(op.operands[0]))
+    window, stride, padding = _pooling_settings(op)
+    pad = kernel.constant(minimum_of(out.dtype), out.dtype)
+    read = _windows(op, stride, padding, pair(op.attr("dilation")), pad)
+    rank = len(out.shape)
+    return [
+        k.fold(
+            [read], (*out.shape, *window), [rank, rank + 1], out.dtype, minimum_of(compute),
+            lambda b, x, acc: b.max(acc, b.cast(x, compute)), accumulator=compute,
+        )
+    ]  # fmt: skip
+
+
+@converts("avg_pool2d")
+def avg_pool2d(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
+    """The sum over the window divided by its size, of which positions outside count only with count_include_pad."""
+    out, (window, stride, padding) = shaped_of(op.results[0]), _pooling_settings(op)
+    image, rank = shape_of(op.operands[0])[-2:], len(out.shape)
+    counts_pad = op.attr("count_include_pad")
+
+    def span(b: Body, i: int) -> SSAValue:
+        """The window's extent along one dimension, cut at the padded image, then (if asked) at the image."""
+        first = b.sub(b.mul(b.index(rank - 2 + i), b.const(stride[i], i64)), b.const(padding[i], i64))
+        end = b.min(b.add(first, b.const(window[i], i64)), b.const(image[i] + padding[i], i64))
+        if not counts_pad:
+            first, end = b.max(first, b.const(0, i64)), b.min(end, b.const(image[i], i64))
+        return b.sub(end, first)
+
+    def finish(b: Body, x: SSAValue, acc: SSAValue) -> SSAValue:
+        plain = (counts_pad or not any(padding)) and not op.attr("ceil_mode")
+        size = b.const(float(window[0] * window[1])) if plain else b.cast(b.mul(span(b, 0), span(b, 1)), f32)
+        return b.trunc(b.div(acc, size), out.dtype)
+
+    read = _windows(op, stride, padding, (1, 1), kernel.constant(0, out.dtype))
+    shape, dims = (*out.shape, *window), [rank, rank + 1]
+    return [k.fold([read], shape, dims, out.dtype, 0, lambda b, x, acc: b.add(acc, b.ext(x)), finish=finish)]
+
+
+@converts("adaptive_avg_pool2d")
+def adaptive_avg_pool2d(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
+    """Window i of a dimension runs from floor(i * size / parts) to ceil((i + 1) * size / parts)."""
+    x, out = op.operands[0], shaped_of(op.results[0])
+    rank, image, parts = len(out.shape), shape_of(x)[-2:], out.shape[-2:]
+    edges = [[(i * s // p, -(-(i + 1) * s // p)) for i in range(p)] for s, p in zip(image, parts, strict=True)]
+    window = tuple(max(end - first for first, end in e) for e in edges)
+    even = all(s % p == 0 for s, p in zip(image, parts, strict=True))
+
+    def at(*d: AffineExpr) -> Sequence[AffineExpr]:
+        return [*d[:-4], *(_first(d[-4 + i], i) + d[-2 + i] for i in range(2))]
+
+    def _first(d: AffineExpr, i: int) -> AffineExpr:
+        size, count = image[i], parts[i]
+        return d * (size // count) if size % count == 0 else (d * size) // count
+
+    def bounds(b: Body, i: int) -> tuple[SSAValue, SSAValue]:
+        size, count, place = b.const(image[i], i64), b.const(parts[i], i64), b.index(rank - 2 + i)
+        first = b.div(b.mul(place, size), count)
+        following = b.mul(b.add(place, b.const(1, i64)), size)
+        return first, b.div(b.add(following, b.const(parts[i] - 1, i64)), count)
+
+    def body(b: Body, x: SSAValue, acc: SSAValue) -> SSAValue:
+        value = b.ext(x)
+        for i in range(0 if even else 2):
+            first, end = bounds(b, i)
+            inside = b.cmp("lt", b.add(first, b.index(rank + i)), end)
+            value = b.select(inside, value, b.const(0.0))
+        return b.add(acc, value)
+
+    def finish(b: Body, x: SSAValue, acc: SSAValue) -> SSAValue:
+        if even:
+            return b.trunc(b.div(acc, b.const(float(window[0] * window[1]))), out.dtype)
+        spans = [b.sub(end, first) for first, end in (bounds(b, 0), bounds(b, 1))]
+        return b.trunc(b.div(acc, b.cast(b.mul(*spans), f32)), out.dtype)
+
+    read = Read(x, at, None if even else kernel.constant(0, out.dtype))
+    return [k.fold([read], (*out.shape, *window), [rank, rank + 1], out.dtype, 0, body, finish=finish)]

@@ -1,0 +1,17 @@
+// RUN: samba-opt --pass-pipeline=convert-samba-to-kernel --verify-diagnostics --split-input-file %s
+
+// No unit of the machine computes in f64.
+func.func @wide(%x: tensor<2xf64>) -> tensor<2xf64> {
+  // expected-error@+1 {{works on tensor<2xf64>; no unit computes in f64}}
+  %0 = samba.exp %x : tensor<2xf64>
+  func.return %0 : tensor<2xf64>
+}
+
+// -----
+
+// Integer powers are products; others need a float.
+func.func @power(%x: tensor<2xi64>) -> tensor<2xi64> {
+  // expected-error@+1 {{takes exponents 0 to 4 on integers}}
+  %0 = samba.pow %x {exponent = 9} : tensor<2xi64>
+  func.return %0 : tensor<2xi64>
+}
