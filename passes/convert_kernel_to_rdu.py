@@ -58,6 +58,8 @@ class ConvertKernelToRduPass(SambaPass):
         for old in list(op.ops):
             op.body.block.erase_op(old, safe_erase=False)
         op.body.block.add_op(program)
+        for note in [name for name in op.attributes if name.startswith(("samba.", "kernel."))]:
+            del op.attributes[note]  # notes of the levels above: they have no place in a PEF
         self.count(ctx, "sections", len(distinct))
         self.count(ctx, "symbols", len(symbols.ops))
 
