@@ -29,6 +29,9 @@ from sambaflow.passes.matcher import Graph
 HINTS = "samba.hints"
 """Discardable attribute: a dictionary of wishes for the kernel planner, on a samba.module or an op in one."""
 
+HEURISTIC_PARAMETERS = "samba.heuristic_parameters"
+"""Discardable attribute of a samba.module: what its rule sets beside the heuristic's name."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -236,12 +239,12 @@ def hints_attr(hints: Mapping[str, int | float | bool | str]) -> DictionaryAttr:
     return DictionaryAttr({name: _value_attr(value) for name, value in sorted(hints.items())})
 
 
-def hints_of(op: Operation) -> dict[str, int | float | bool | str]:
-    """The hints that `op` carries; none if it carries none."""
-    attribute = op.attributes.get(HINTS)
+def dictionary_of(op: Operation, name: str) -> dict[str, int | float | bool | str]:
+    """The values of a dictionary of hints or parameters that `op` carries; none if it carries none."""
+    attribute = op.attributes.get(name)
     if not isinstance(attribute, DictionaryAttr):
         return {}
-    return {name: _attr_value(value) for name, value in attribute.data.items()}
+    return {key: _attr_value(value) for key, value in attribute.data.items()}
 
 
 def _value_attr(value: int | float | bool | str) -> Attribute:

@@ -62,14 +62,15 @@ PIPELINE_SOURCE = "<pass-pipeline>"
 """The file name of locations inside the text of a pipeline."""
 
 _CLEAN = _steps("set-target", "samba-canonicalize", "samba-cse", "samba-outline-layers")
+_GROUP = _steps("samba-fuse", "samba-heuristics")
 
 MODES: Mapping[str, tuple[Step, ...]] = {
     # every operator its own section
     "o0": (*_CLEAN, *(step for step in _kernel_to_rdu("o0") if step.name != "kernel-fuse-stages")),
     # modules from fusion rules, each compiled once and reused
-    "o1": (*_CLEAN, *_steps("samba-fuse", "samba-heuristics"), *_kernel_to_rdu("o1")),
-    # the whole graph, cut by optimisation
-    "o3": (*_CLEAN, *_kernel_to_rdu("o3")),
+    "o1": (*_CLEAN, *_GROUP, *_kernel_to_rdu("o1")),
+    # the whole graph: the cut starts from the modules and joins them where that is faster
+    "o3": (*_CLEAN, *_GROUP, *_kernel_to_rdu("o3")),
 }
 
 

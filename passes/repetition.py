@@ -20,15 +20,16 @@ class Run:
 
     @property
     def saved(self) -> int:
-        """Elements that are there again: all full periods but one."""
-        return (self.length // self.period - 1) * self.period
+        """Elements that are there again."""
+        return self.length - self.period
 
 
 def find_runs(sequence: Sequence[int], least_period: int) -> list[Run]:
-    """Maximal runs of at least two periods, the one that saves most first.
+    """Maximal runs, at least half a period of which repeats, the one that repeats most first.
 
-    A period is tried when it is among the most frequent distances between an element and its next equal: in a stack of
-    layers every element but those that repeat inside a layer lies one period from its next. Linear in the sequence.
+    Half: what stands in one layer only, because the others share it, breaks a run into two. A period is tried when it
+    is among the most frequent distances between an element and its next equal: in a stack of layers every element but
+    those that repeat inside a layer lies one period from its next. Linear in the sequence.
     """
     runs = [run for period in _likely_periods(sequence, least_period) for run in _runs_of(sequence, period)]
     return sorted(runs, key=lambda run: (-run.saved, run.period, run.start))
@@ -51,7 +52,7 @@ def _runs_of(sequence: Sequence[int], period: int) -> list[Run]:
     for position in range(len(sequence) - period + 1):
         if position < len(sequence) - period and sequence[position] == sequence[position + period]:
             continue
-        if position - start >= period:
+        if 2 * (position - start) >= period:
             runs.append(Run(period, start, position - start + period))
         start = position + 1
     return runs

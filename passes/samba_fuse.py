@@ -13,7 +13,7 @@ from xdsl.ir import Operation
 from sambaflow.dialects import samba
 from sambaflow.passes.base import FunctionPass
 from sambaflow.passes.fusion_rules import DEFAULT_RULES, Rule, load_rules
-from sambaflow.passes.grouping import HINTS, Group, Groups, hints_attr, make_region
+from sambaflow.passes.grouping import HEURISTIC_PARAMETERS, HINTS, Group, Groups, hints_attr, make_region
 from sambaflow.passes.matcher import Graph, Refusal, Search
 
 
@@ -106,7 +106,7 @@ def make_module(group: Group, rule: Rule) -> samba.ModuleOp:
     module = samba.ModuleOp(rule.name, outlined.inputs, types, outlined.region, rule.heuristic)
     module.location = place
     if rule.parameters:
-        module.attributes["samba.heuristic_parameters"] = hints_attr(rule.parameters)
+        module.attributes[HEURISTIC_PARAMETERS] = hints_attr(rule.parameters)
     if block is not None and behind is not None:
         block.insert_op_before(module, behind)
     outlined.replace_outputs(module.results)

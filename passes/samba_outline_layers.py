@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import ClassVar
 
 from xdsl.context import Context
@@ -137,12 +138,14 @@ class _View:
 
     def cuts(self, run: Run) -> list[list[Instance]]:
         """The ways to cut a run into layers where the fewest bytes cross; those at module borders first."""
-        widths = self._widths(run)
-        offsets = range(min(run.period, run.length - 2 * run.period + 1))
-        thinnest = min(widths[offset] for offset in offsets)
-        starts = [run.start + offset for offset in offsets if widths[offset] == thinnest]
-        starts.sort(key=lambda start: not self._is_module_border(start))
-        return [self._instances(run, start) for start in starts]
+        end = run.start + run.length
+        starts = range(run.start, min(run.start + run.period, end - run.period + 1))
+        widths = self._widths(run.period)
+        in_the_middle = {start: start + run.period * ((end - start) // run.period // 2) for start in starts}
+        thinnest = min(widths[at] for at in in_the_middle.values())
+        best = [start for start, at in in_the_middle.items() if widths[at] == thinnest]
+        best.sort(key=lambda start: not self._is_module_border(in_the_middle[start]))
+        return [self._instances(run, start) for start in best]
 
     def _instances(self, run: Run, start: int) -> list[Instance]:
         """Layers from `start` to the end of the run, and before it as far as they go."""
@@ -172,28 +175,19 @@ class _View:
             return None
         return Instance(ops[::-1], moved[::-1])
 
-    def _widths(self, run: Run) -> list[int]:
-        """Bytes that cross a cut before each position of the run's second period, for each offset in a period.
+    def _widths(self, period: int) -> list[int]:
+        """For each position, the bytes made in the period before it and used in the one behind it.
 
-        Only uses inside the run count: what the function returns crosses every cut after it.
+        Values that wait longer cross every cut, wherever it is, and do not count: results, shared tables.
         """
-        change = [0] * (2 * run.period + 1)
-        first = run.start
-        for i, op in enumerate(self.ops[first : first + 2 * run.period]):
+        change = [0] * (len(self.ops) + 2)
+        for at, op in enumerate(self.ops):
             for result in op.results:
-                last = max((self._use_in(run, use.operation) for use in result.uses), default=-1)
-                if last > i:
-                    change[min(i + 1, 2 * run.period)] += tensor_bytes(result.type)
-                    change[min(last + 1, 2 * run.period)] -= tensor_bytes(result.type)
-        live, widths = 0, list[int]()
-        for delta in change:
-            live += delta
-            widths.append(live)
-        return widths[run.period : 2 * run.period]
-
-    def _use_in(self, run: Run, user: Operation) -> int:
-        at = self.position.get(user, -1) - run.start
-        return at if at < run.length else -1
+                uses = (self.position.get(use.operation, 0) for use in result.uses)
+                last = max((use for use in uses if use - at <= period), default=at)
+                change[at + 1] += tensor_bytes(result.type)
+                change[last + 1] -= tensor_bytes(result.type)
+        return list(accumulate(change))
 
     def _is_module_border(self, at: int) -> bool:
         return at == 0 or _layer_path(self.ops[at - 1]) != _layer_path(self.ops[at])

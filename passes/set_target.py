@@ -8,7 +8,6 @@ from typing import ClassVar
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
-from sambaflow.errors import InputError
 from sambaflow.passes.base import DEFAULT_MACHINE, SambaPass
 
 
@@ -17,6 +16,7 @@ class SetTargetPass(SambaPass):
     """Put `rdu.target` on the module; every later pass reads the machine, tiles and chips from there and nowhere else.
 
     An option that is not given keeps what the module says; a module without target starts from one whole sn40l chip.
+    Raises MachineError for a machine that is unknown, and for more tiles than it has.
 
         set-target{machine=sn30 chips=2}
 
@@ -43,8 +43,7 @@ class SetTargetPass(SambaPass):
         name = self.machine or (known.machine.data if known else DEFAULT_MACHINE)
         same_machine = known is not None and known.machine.data == name
         machine = machines.load(name)
-        tiles = self.tiles or (known.tiles.data if known and same_machine else machine.tiles)
-        chips = self.chips or (known.chips.data if known else 1)
-        if not 1 <= tiles <= machine.tiles:
-            raise InputError("more tiles than the chip has", demand=f"{tiles} tiles", limit=f"{machine.tiles} tiles")
-        op.attributes["rdu.target"] = TargetAttr(name, tiles, chips)
+        tiles = self.tiles if self.tiles is not None else known.tiles.data if known and same_machine else None
+        chips = self.chips if self.chips is not None else known.chips.data if known else 1
+        budget = machine.target(chips=chips, tiles=tiles)
+        op.attributes["rdu.target"] = TargetAttr(name, budget.tiles, budget.chips)

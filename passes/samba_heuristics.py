@@ -1,0 +1,59 @@
+"""samba-heuristics: give every module the hints of its heuristic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+
+from sambaflow.diagnostics import error_at
+from sambaflow.dialects import samba
+from sambaflow.errors import InputError
+from sambaflow.passes.base import SambaPass
+from sambaflow.passes.grouping import HEURISTIC_PARAMETERS, HINTS, dictionary_of, hints_attr
+from sambaflow.passes.heuristics import Heuristic, heuristic_for
+from sambaflow.passes.heuristics.base import Hints, operators
+from sambaflow.passes.registry import did_you_mean
+
+
+@dataclass(frozen=True)
+class SambaHeuristicsPass(SambaPass):
+    """Name a heuristic on every `samba.module` and leave its hints there and on the ops inside.
+
+    The rule's choice stands; a module without one gets MHA when it holds attention, SAFE_GEMM when it holds a matrix
+    product, else DEFAULT. Settings that a rule wrote on an op win over the heuristic's.
+
+        samba.module "ffn"(...) heuristic = "SAFE_GEMM" -> (...) { %0 = samba.linear ... }
+        // becomes
+        samba.module "ffn"(...) heuristic = "SAFE_GEMM" attributes {samba.hints = {one_section = true}} -> (...) {
+          %0 = samba.linear ... {samba.hints = {k_shard_degree = 1 : i64, shard_first = "n", stationary = "input"}}
+        }
+    """
+
+    name: ClassVar[str] = "samba-heuristics"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for module in op.walk():
+            if isinstance(module, samba.ModuleOp):
+                heuristic = heuristic_for(module)
+                _apply(heuristic, module)
+                name = module.heuristic = StringAttr(module.heuristic.data if module.heuristic else heuristic.names[0])
+                self.count(ctx, name.data)
+                self.found(ctx, module, f"module '{module.rule.data}' has the heuristic {name.data}")
+
+
+def _apply(heuristic: Heuristic, module: samba.ModuleOp) -> None:
+    parameters = dictionary_of(module, HEURISTIC_PARAMETERS)
+    for name in parameters:
+        if name not in heuristic.parameters:
+            near = did_you_mean(name, heuristic.parameters)
+            raise error_at(module, f"heuristic {heuristic.names[0]} has no parameter '{name}'{near}", InputError)
+    hints = {**heuristic.mapping(module), **heuristic.multi_socket_distribution(module, parameters)}
+    if hints:
+        module.attributes[HINTS] = hints_attr(hints)
+    for op in operators(module):
+        own: Hints = {**heuristic.distribution(op), **heuristic.tiling(op), **dictionary_of(op, HINTS)}
+        if own:
+            op.attributes[HINTS] = hints_attr(own)
