@@ -1,49 +1,57 @@
 """The fast engine: a work-list of nodes, with time stamps that travel with the tokens, and no event queue.
 
-A node fires as often as the tokens and the room it knows of allow, whatever the time of its neighbours is: firing
-times do not depend on the order of evaluation. Only requests to a shared resource wait until nothing else can fire;
-then the one with the earliest (grant time, ready time, node number) is granted: every request still to come is ready
-no earlier.
+A node fires as often as the tokens and the room it knows of allow, whatever the time of its neighbours is: firing times
+do not depend on the order of evaluation. Only requests to a shared resource wait until nothing else can fire; then the
+one with the earliest (grant time, ready time, node number) is granted: every request still to come is ready no earlier.
 
-The loop is written once for both paths: on lists in plain Python for small graphs, compiled by numba for large ones
-(cached on disk; compiling takes seconds the first time).
+A graph of many equal rounds becomes periodic: as soon as the state, taken relative to the round and to the time, is one
+that was there before, the rounds between are all alike, and the engine moves its state over as many as it can. That is
+exact: the loop is a function of the relative state, and times are integers.
 """
 
-from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
-from typing import Any
+from __future__ import annotations
+
+from functools import lru_cache
 
 from sambaflow.sim.timing.graph import Graph, Run, Stalls, check, deadlock
+from sambaflow.sim.timing.worklist import State
 
 COMPILED_FROM = 60_000
 """Firings from which the compiled loop is worth its start."""
 
+ROUNDS_TRIED = 16
+"""Rounds in which most pipelines have become periodic: what is compiled or not is decided for that many."""
 
-def run(graph: Graph, *, compiled: bool | None = None) -> Run:
+_MASK = (1 << 63) - 1
+_NO_REQUEST = -(1 << 62)
+
+
+def run(graph: Graph, *, rounds: int = 1, compiled: bool | None = None) -> Run:
     """Runs the graph; equal graphs are run once. Raises DeadlockError when it cannot end.
 
-    compiled: which path to take; None: by size.
+    rounds: all firings and tokens are that many times those of one round. compiled: which path; None: by size.
     """
-    return _run(graph, graph.firings >= COMPILED_FROM if compiled is None else compiled)
+    if compiled is None:
+        compiled = graph.firings // rounds * min(rounds, ROUNDS_TRIED) >= COMPILED_FROM
+    return _run(graph, rounds, compiled)
 
 
 @lru_cache(maxsize=1024)
-def _run(graph: Graph, compiled: bool) -> Run:
+def _run(graph: Graph, rounds: int, compiled: bool) -> Run:
     check(graph)
-    columns = _columns(graph)
-    nodes = len(graph.nodes)
-    state = [[0] * nodes for _ in range(7)]  # fired, first, last, sums, data, space, waited
+    state = State(graph)
     if compiled:
-        import numpy as np
+        state.compile()
+    if rounds > 2 and _divides(graph, rounds):
+        _skip(state, rounds)
+    state.run()
+    if not state.finished:
+        raise deadlock(graph, [int(count) for count in state.fired])
+    return _result(state)
 
-        arrays = [np.array(column, dtype=np.int64) for column in (*columns, *state)]
-        _compiled()(*arrays)
-        state = [array.tolist() for array in arrays[len(columns) :]]
-    else:
-        _loop(*columns, *state)
-    fired, first, last, sums, data, space, waited = state
-    if any(count < node.firings for count, node in zip(fired, graph.nodes, strict=True)):
-        raise deadlock(graph, fired)
+
+def _result(state: State) -> Run:
+    graph = state.graph
     occupied = [0] * len(graph.resources)
     stalls: list[Stalls] = []
     for number, node in enumerate(graph.nodes):
@@ -51,188 +59,110 @@ def _run(graph: Graph, compiled: bool) -> Run:
         if node.resource >= 0:
             kind = graph.resources[node.resource].kind
             occupied[node.resource] += node.firings * node.service
-        at_tier, at_link = (waited[number] if kind == name else 0 for name in ("tier", "link"))
-        stalls.append(Stalls(node.firings * node.interval, data[number], space[number], at_tier, at_link))
+        data, space, waited = (int(column[number]) for column in (state.data_stall, state.space_stall, state.waited))
+        at_tier, at_link = (waited if kind == name else 0 for name in ("tier", "link"))
+        stalls.append(Stalls(node.firings * node.interval, data, space, at_tier, at_link))
+    first, last, sums = (tuple(int(x) for x in column) for column in (state.first, state.last, state.sums))
     ends = (x + max(node.interval, node.latency) for x, node in zip(last, graph.nodes, strict=True))
-    return Run(max(ends, default=0), tuple(first), tuple(last), tuple(sums), tuple(stalls), tuple(occupied))
+    return Run(max(ends, default=0), first, last, sums, tuple(stalls), tuple(occupied))
 
 
-@cache
-def _compiled() -> Callable[..., None]:
-    import numba
-
-    return numba.njit(cache=True)(_loop)
+# --- rounds that are alike
 
 
-def _columns(graph: Graph) -> list[list[int]]:
-    """The graph as the flat columns that `_loop` takes."""
-    nodes, edges = graph.nodes, graph.edges
-    inputs: list[list[int]] = [[] for _ in nodes]
-    outputs: list[list[int]] = [[] for _ in nodes]
-    for number, edge in enumerate(edges):
-        inputs[edge.target].append(number)
-        outputs[edge.source].append(number)
-    shared = [number for number, node in enumerate(nodes) if node.resource >= 0]
-    stamps = [edge.depth + max(1, edge.initial) + 1 for edge in edges]
-    return [
-        *_transposed(nodes, 5),
-        *_transposed(edges, 5),
-        *_rows(inputs),
-        *_rows(outputs),
-        shared,
-        [0] * len(graph.resources),
-        *_rows([[0] * size for size in stamps]),
-        [0] * sum(stamps),
-        [edge.initial for edge in edges],
-        [0] * len(edges),
-    ]
+def _divides(graph: Graph, rounds: int) -> bool:
+    counts = [node.firings for node in graph.nodes] + [edge.tokens for edge in graph.edges]
+    return all(count % rounds == 0 for count in counts)
 
 
-def _transposed(rows: Sequence[tuple[int, ...]], width: int) -> list[list[int]]:
-    return [[row[column] for row in rows] for column in range(width)]
+def _skip(state: State, rounds: int) -> None:
+    """Run round by round until the state comes again, then move on (Brent: compared with that of a power of two)."""
+    nodes = state.graph.nodes
+    watch = min(range(len(nodes)), key=lambda number: nodes[number].firings)
+    per_round = nodes[watch].firings // rounds
+    kept: tuple[int, ...] = ()
+    before: _Totals | None = None
+    for number in range(1, rounds - 1):
+        pause = int(state.fired[watch]) + per_round
+        state.run(watch, pause)
+        if state.fired[watch] < pause:
+            return  # all is done, or it deadlocks
+        totals = _Totals(state, watch, rounds)
+        relative = _relative(state, totals, rounds)
+        if before is not None and relative == kept:
+            _move(state, before, totals, rounds)
+            return
+        if number & (number - 1) == 0:
+            kept, before = relative, totals
 
 
-def _rows(rows: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
-    """Ragged rows as offsets and one flat list."""
-    offsets = [0]
-    for row in rows:
-        offsets.append(offsets[-1] + len(row))
-    return offsets, [value for row in rows for value in row]
+class _Totals:
+    """What grows from round to round."""
+
+    def __init__(self, state: State, watch: int, rounds: int) -> None:
+        nodes = state.graph.nodes
+        self.round = int(state.fired[watch]) * rounds // nodes[watch].firings
+        self.time = int(state.last[watch])
+        self.fired = [int(x) for x in state.fired]
+        self.sums = [int(x) for x in state.sums]
+        self.stalls = [[int(x) for x in column] for column in (state.data_stall, state.space_stall, state.waited)]
 
 
-def _loop(
-    firings: Any,
-    interval: Any,
-    latency: Any,
-    resource: Any,
-    service: Any,
-    source: Any,
-    target: Any,
-    tokens: Any,
-    depth: Any,
-    initial: Any,
-    in_from: Any,
-    in_edge: Any,
-    out_from: Any,
-    out_edge: Any,
-    shared: Any,
-    free_at: Any,
-    stamp_from: Any,
-    written_at: Any,
-    freed_at: Any,
-    written: Any,
-    freed: Any,
-    fired: Any,
-    first: Any,
-    last: Any,
-    sums: Any,
-    data_stall: Any,
-    space_stall: Any,
-    waited: Any,
-) -> None:
-    """Fires everything. Stamps of edge e live in rings of `stamp_from[e + 1] - stamp_from[e]` places, token j in
-    place j modulo the ring: no more than that many tokens can be of interest at a time."""
-    nodes = len(firings)
-    work = [0] * nodes  # a circular work-list; a node is in it at most once
-    listed = [True] * nodes
-    for node in range(nodes):
-        work[node] = node
-    head, waiting = 0, nodes
-    ready = [-1] * nodes  # of the pending request of a node that shares a resource
-    while True:
-        if waiting > 0:
-            node = work[head]
-            head = (head + 1) % nodes
-            waiting -= 1
-            listed[node] = False
-            granted = False
-            start = 0
-        else:
-            # Nothing fires without a grant: give the earliest one.
-            node, start, best = -1, 0, 0
-            for candidate in shared:
-                at = ready[candidate]
-                if at >= 0:
-                    grant = max(at, free_at[resource[candidate]])
-                    if node < 0 or grant < start or (grant == start and at < best):
-                        node, start, best = candidate, grant, at
-            if node < 0:
-                return
-            granted = True
-            waited[node] += start - best
-            ready[node] = -1
-            free_at[resource[node]] = start + service[node]
-        moved = False
-        while True:
-            if granted:
-                granted = False
-                now = start
-            else:
-                count = fired[node]
-                if count == firings[node] or ready[node] >= 0:
-                    break
-                rate = last[node] + interval[node] if count > 0 else 0
-                data, space, known = 0, 0, True
-                for at in range(in_from[node], in_from[node + 1]):
-                    edge = in_edge[at]
-                    needed = -(-(count + 1) * tokens[edge] // firings[node])
-                    if needed > written[edge]:
-                        known = False
-                        break
-                    base = stamp_from[edge]
-                    data = max(data, written_at[base + (needed - 1) % (stamp_from[edge + 1] - base)])
-                if not known:
-                    break
-                for at in range(out_from[node], out_from[node + 1]):
-                    edge = out_edge[at]
-                    gone = initial[edge] - (-(count + 1) * tokens[edge] // firings[node]) - depth[edge]
-                    if gone > freed[edge]:
-                        known = False
-                        break
-                    if gone > 0:
-                        base = stamp_from[edge]
-                        space = max(space, freed_at[base + (gone - 1) % (stamp_from[edge + 1] - base)])
-                if not known:
-                    break
-                data_stall[node] += max(0, data - rate)
-                space_stall[node] += max(0, space - max(rate, data))
-                now = max(rate, data, space)
-                if resource[node] >= 0:
-                    ready[node] = now
-                    break
-            moved = True
-            count = fired[node] + 1
-            fired[node] = count
-            if count == 1:
-                first[node] = now
-            last[node] = now
-            sums[node] = (sums[node] + now) & 0x7FFFFFFFFFFFFFFF
-            for at in range(out_from[node], out_from[node + 1]):
-                edge = out_edge[at]
-                base = stamp_from[edge]
-                ring = stamp_from[edge + 1] - base
-                done = initial[edge] + count * tokens[edge] // firings[node]
-                for token in range(written[edge], done):
-                    written_at[base + token % ring] = now + latency[node]
-                written[edge] = done
-            for at in range(in_from[node], in_from[node + 1]):
-                edge = in_edge[at]
-                base = stamp_from[edge]
-                ring = stamp_from[edge + 1] - base
-                done = count * tokens[edge] // firings[node]
-                for token in range(freed[edge], done):
-                    freed_at[base + token % ring] = now + interval[node]
-                freed[edge] = done
-        if moved:
-            for at in range(out_from[node], out_from[node + 1]):
-                other = target[out_edge[at]]
-                if not listed[other]:
-                    listed[other] = True
-                    work[(head + waiting) % nodes] = other
-                    waiting += 1
-            for at in range(in_from[node], in_from[node + 1]):
-                other = source[in_edge[at]]
-                if not listed[other]:
-                    listed[other] = True
-                    work[(head + waiting) % nodes] = other
-                    waiting += 1
+def _relative(state: State, totals: _Totals, rounds: int) -> tuple[int, ...]:
+    """What the loop goes on from: counts relative to the round, times relative to the watched node's last firing."""
+    graph, now, done = state.graph, totals.time, totals.round
+    row: list[int] = []
+    for number, node in enumerate(graph.nodes):
+        row.append(totals.fired[number] - done * (node.firings // rounds))
+        row.append(int(state.last[number]) - now if totals.fired[number] else 1)
+        row.append(int(state.ready[number]) - now if state.ready[number] >= 0 else _NO_REQUEST)
+    used = {node.resource for node in graph.nodes}
+    row.extend(int(free) - now for number, free in enumerate(state.free_at) if number in used)
+    for number, edge in enumerate(graph.edges):
+        written, freed = int(state.written[number]), int(state.freed[number])
+        source = graph.nodes[edge.source]
+        gone = edge.initial + -(-(totals.fired[edge.source] + 1) * edge.tokens // source.firings) - edge.depth
+        base, ring = state.ring(number)
+        row += [written - done * (edge.tokens // rounds), freed - done * (edge.tokens // rounds)]
+        row.extend(int(state.written_at[base + token % ring]) - now for token in range(freed, written))
+        row.extend(int(state.freed_at[base + token % ring]) - now for token in range(max(0, gone - 1), freed))
+    head, waiting = (int(x) for x in state.cursor)
+    row.extend(int(state.work[(head + place) % len(graph.nodes)]) for place in range(waiting))
+    return tuple(row)
+
+
+def _move(state: State, before: _Totals, now: _Totals, rounds: int) -> None:
+    """Move the state over whole periods, so far that every node still has firings to do."""
+    graph = state.graph
+    period, time = now.round - before.round, now.time - before.time
+    left = min(
+        (node.firings - 1 - count) // (node.firings // rounds * period)
+        for node, count in zip(graph.nodes, now.fired, strict=True)
+    )
+    if left <= 0:
+        return
+    shift = left * time
+    for number, node in enumerate(graph.nodes):
+        more = node.firings // rounds * period
+        state.fired[number] += left * more
+        state.last[number] += shift
+        grown = now.sums[number] - before.sums[number]
+        total = now.sums[number] + left * grown + more * time * (left * (left + 1) // 2)
+        state.sums[number] = total & _MASK
+        for column, old, new in zip(
+            (state.data_stall, state.space_stall, state.waited), before.stalls, now.stalls, strict=True
+        ):
+            column[number] += left * (new[number] - old[number])
+        if state.ready[number] >= 0:
+            state.ready[number] += shift
+    for number in range(len(graph.resources)):
+        state.free_at[number] += shift
+    for number, edge in enumerate(graph.edges):
+        more = left * (edge.tokens // rounds) * period
+        state.written[number] += more
+        state.freed[number] += more
+        base, ring = state.ring(number)
+        for stamps in (state.written_at, state.freed_at):
+            old = [int(stamps[base + place]) for place in range(ring)]
+            for place in range(ring):
+                stamps[base + (place + more) % ring] = old[place] + shift

@@ -314,7 +314,7 @@ class _Program:
         overheads = [self.launch + self._argument_load(self.image.sections[n]) for n in row.sections]
         if row not in self.runs:
             graph, offsets = _chained(parts, overheads, row)
-            self.runs[row] = graph, offsets, engine.run(graph)
+            self.runs[row] = graph, offsets, engine.run(graph, rounds=row.count)
         graph, offsets, run = self.runs[row]
         loads = {n: self._program_load(self.image.sections[n]) for n in row.sections if n not in resident}
         result = self.result
