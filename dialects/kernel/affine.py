@@ -97,7 +97,8 @@ def _added(left: Sequence[tuple[K, int]], right: Sequence[tuple[K, int]]) -> dic
 
 
 def linear(expr: AffineExpr, ranges: Sequence[Interval] = ()) -> Linear:
-    """The linear form of `expr`. `ranges` of the dimensions, when given, simplify floordiv and mod: with d1 in [0, 8)
+    """The linear form of `expr`. `ranges` of the dimensions, when given, simplify floordiv and mod, and make a
+    dimension of one index a constant: with d1 in [0, 8)
 
     (8 * d0 + d1) floordiv 8  is  d0,        (8 * d0 + d1) mod 16  is  8 * (d0 mod 2) + d1
     """
@@ -105,7 +106,8 @@ def linear(expr: AffineExpr, ranges: Sequence[Interval] = ()) -> Linear:
         case AffineConstantExpr():
             return Linear(expr.value)
         case AffineDimExpr():
-            return Linear(dims=((expr.position, 1),))
+            bounds = ranges[expr.position] if expr.position < len(ranges) else (0, 1)
+            return Linear(bounds[0]) if bounds[0] == bounds[1] else Linear(dims=((expr.position, 1),))
         case AffineSymExpr():
             return Linear(symbols=((expr.position, 1),))
         case AffineBinaryOpExpr():

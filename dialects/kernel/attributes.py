@@ -131,7 +131,7 @@ class MappingAttr(Data[Mapping]):
 @irdl_attr_definition
 class FillAttr(ParametrizedAttribute):
     """`#kernel.fill<0xff800000 : f32, tensor<8xf32>>`: a block filled with one number, the initial value of an
-        accumulator."""
+    accumulator."""
 
     name = "kernel.fill"
 
