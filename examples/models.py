@@ -121,8 +121,7 @@ def llama(batch: int = 1, length: int = 16, dtype: torch.dtype = torch.float32) 
     from transformers import LlamaConfig, LlamaForCausalLM
 
     _seeded()
-    module = LlamaForCausalLM(LlamaConfig(**LLAMA_TINY)).to(dtype).eval()
-    return Logits(module), (_tokens(128, batch, length),)
+    return Logits(LlamaForCausalLM(LlamaConfig(**LLAMA_TINY))).to(dtype).eval(), (_tokens(128, batch, length),)
 
 
 def gpt2(batch: int = 1, length: int = 16, dtype: torch.dtype = torch.float32) -> Model:
@@ -130,8 +129,7 @@ def gpt2(batch: int = 1, length: int = 16, dtype: torch.dtype = torch.float32) -
     from transformers import GPT2Config, GPT2LMHeadModel
 
     _seeded()
-    module = GPT2LMHeadModel(GPT2Config(**GPT2_TINY)).to(dtype).eval()
-    return Logits(module), (_tokens(128, batch, length),)
+    return Logits(GPT2LMHeadModel(GPT2Config(**GPT2_TINY))).to(dtype).eval(), (_tokens(128, batch, length),)
 
 
 def bert(batch: int = 2, length: int = 16, dtype: torch.dtype = torch.float32) -> Model:
@@ -139,8 +137,7 @@ def bert(batch: int = 2, length: int = 16, dtype: torch.dtype = torch.float32) -
     from transformers import BertConfig, BertForMaskedLM
 
     _seeded()
-    module = BertForMaskedLM(BertConfig(**BERT_TINY)).to(dtype).eval()
-    return Logits(module), (_tokens(128, batch, length),)
+    return Logits(BertForMaskedLM(BertConfig(**BERT_TINY))).to(dtype).eval(), (_tokens(128, batch, length),)
 
 
 class Logits(nn.Module):

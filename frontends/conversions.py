@@ -1,9 +1,9 @@
 """Which samba operator an ATen overload becomes, with which operands and attributes.
 
-Names agree by design (a row of `dialects/samba/table.py` is called and takes what ATen's operator is called and takes), so
-`bind` is one rule: arguments of the schema go to the operands and attributes of the same name. Overloads whose
-arguments differ in form stand in `_ADAPTERS`, overloads whose name alone differs in `_ALIASES`. An argument that the row does
-not have must be at its default or in `_WITHOUT_EFFECT`, else the operator is not bound.
+Names agree by design (a row of `dialects/samba/table.py` is called and takes what ATen's operator is called and
+takes), so `bind` is one rule: arguments of the schema go to the operands and attributes of the same name. Overloads
+whose arguments differ in form stand in `_ADAPTERS`, overloads whose name alone differs in `_ALIASES`. An argument
+that the row does not have must be at its default or in `_WITHOUT_EFFECT`, else the operator is not bound.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from xdsl.dialects.builtin import bf16, f16, f32, f64, i1, i8, i32, i64
 from xdsl.ir import Attribute
 
 from sambaflow.dialects.samba.table import OPERATORS, REQUIRED, Row
-from sambaflow.frontends.fx_graph import Call, Value
+from sambaflow.frontends.fx_graph import Call, Value, signature
 
 DTYPES: Mapping[torch.dtype, Attribute] = {
     torch.float64: f64, torch.float32: f32, torch.float16: f16, torch.bfloat16: bf16,
@@ -44,7 +44,7 @@ Adapter: TypeAlias = Callable[[Arguments], "tuple[str, Arguments] | None"]
 def bind(call: Call) -> Bound | None:
     """The samba operator for `call`, or None when there is no direct conversion."""
     arguments = call.arguments()
-    name = call.target._schema.name.split("::")[1]
+    name = signature(call.target).base
     if not call.name.startswith("aten."):
         return None
     adapter = _ADAPTERS.get(call.name) or _ADAPTERS.get(f"aten.{name}")
@@ -57,7 +57,7 @@ def bind(call: Call) -> Bound | None:
     if row is None:
         return None
     taken = {attribute.name for attribute in row.attributes} | {operand.rstrip("?*") for operand in row.operands}
-    defaults = {a.name: a.default_value for a in call.target._schema.arguments if a.has_default_value()}
+    defaults = signature(call.target).defaults
     for argument, value in arguments.items():
         if (
             argument not in taken
@@ -77,7 +77,7 @@ def _operands(row: Row, arguments: Arguments) -> tuple[Value, ...] | None:
     ended = False
     for operand in row.operands:
         name = operand.rstrip("?*")
-        value = arguments.get(name)
+        value: Any = arguments.get(name)
         if operand.endswith("*"):
             found += value
         elif value is None or (name in attributes and not isinstance(value, Value)):
@@ -95,7 +95,7 @@ def _attributes(row: Row, arguments: Arguments) -> dict[str, Any] | None:
     """Attributes that differ from the row's defaults, by name."""
     found: dict[str, Any] = {}
     for attribute in row.attributes:
-        value = arguments.get(attribute.name, attribute.default)
+        value: Any = arguments.get(attribute.name, attribute.default)
         if isinstance(value, Value):  # given as an operand
             continue
         if value is REQUIRED:
@@ -103,7 +103,8 @@ def _attributes(row: Row, arguments: Arguments) -> dict[str, Any] | None:
         if isinstance(value, torch.dtype):
             if value not in DTYPES:
                 return None
-            value = DTYPES[value]
+            found[attribute.name] = DTYPES[value]
+            continue
         if attribute.kind.name == "ints" and value is not None:
             value = (value,) if isinstance(value, int) else tuple(value)
         if attribute.kind.name == "float" and value is not None:

@@ -1,4 +1,4 @@
-"""Builds one `func.func` of samba ops from bound operators; attributes, types and locations are made once and reused."""
+"""Builds one `func.func` of samba ops from bound operators; attributes, types and locations are made once."""
 
 from __future__ import annotations
 

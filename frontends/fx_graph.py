@@ -18,11 +18,13 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeAlias
 
 import torch
 from torch import fx
 from torch._ops import HigherOrderOperator, OpOverload
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 from xdsl.ir import SSAValue
 
@@ -31,9 +33,39 @@ from sambaflow.errors import InputError, Location
 aten: Any = torch.ops.aten
 
 
+@dataclass(frozen=True)
+class Signature:
+    """What the schema of an ATen overload says: argument names, defaults, and what it does to its operands.
+
+    `gives_one`: one tensor, neither a tuple nor a list. `gives_view`: a result may share memory with the first operand.
+    """
+
+    base: str
+    names: tuple[str, ...]
+    defaults: Mapping[str, Any]
+    is_mutable: bool
+    gives_one: bool
+    gives_view: bool
+
+
+@cache
+def signature(target: OpOverload[..., Any]) -> Signature:
+    """The signature of an overload; reading a schema takes 20 us."""
+    schema: Any = getattr(target, "_schema")  # noqa: B009, PyTorch has no public name for it
+    arguments, returns = schema.arguments, schema.returns
+    return Signature(
+        base=schema.name.split("::")[1],
+        names=tuple(argument.name for argument in arguments),
+        defaults={argument.name: argument.default_value for argument in arguments if argument.has_default_value()},
+        is_mutable=schema.is_mutable,
+        gives_one=len(returns) == 1 and not isinstance(returns[0].type, torch.ListType),
+        gives_view=any(result.alias_info is not None for result in returns),
+    )
+
+
 @dataclass(eq=False)
 class Value:
-    """A functional tensor: a value of the IR, a constant that no operation stands for yet, or unknown (after an error)."""
+    """A functional tensor: a value of the IR, a constant that no op stands for yet, or unknown (after an error)."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
@@ -49,7 +81,7 @@ class Value:
 class Call:
     """One operator on values: `arguments` by the names of its ATen schema, defaults filled in."""
 
-    target: OpOverload
+    target: OpOverload[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     location: Location | None
@@ -60,9 +92,8 @@ class Call:
         return str(self.target).removesuffix(".default")
 
     def arguments(self) -> dict[str, Any]:
-        bound = {a.name: a.default_value for a in self.target._schema.arguments if a.has_default_value()}
-        bound |= zip((a.name for a in self.target._schema.arguments), self.args, strict=False)
-        return {**bound, **self.kwargs}
+        schema = signature(self.target)
+        return {**schema.defaults, **dict(zip(schema.names, self.args, strict=False)), **self.kwargs}
 
     def values(self) -> list[Value]:
         return [leaf for leaf in pytree.tree_leaves((self.args, self.kwargs)) if isinstance(leaf, Value)]
@@ -94,8 +125,8 @@ _SAME_VALUE = frozenset(
     f"aten.{name}"
     for name in (
         "alias", "detach", "detach_", "contiguous", "clone", "lift_fresh_copy", "lift_fresh", "lift", "positive",
-        "_to_copy", "to.dtype", "to.device", "to.dtype_layout", "to.other", "to.prim_Device", "type_as", "dropout", "alpha_dropout",
-        "feature_dropout", "dropout_", "requires_grad_", "resolve_conj", "resolve_neg",
+        "_to_copy", "to.dtype", "to.device", "to.dtype_layout", "to.other", "to.prim_Device", "type_as", "dropout",
+        "alpha_dropout", "feature_dropout", "dropout_", "requires_grad_", "resolve_conj", "resolve_neg",
     )
 )  # fmt: skip
 """Operators that pass their first operand on when dtype and shape stay (and, for dropout, outside training)."""
@@ -127,13 +158,13 @@ _DROPPED = frozenset(
 )
 
 
-def _undo(target: OpOverload, args: tuple[Any, ...]) -> tuple[OpOverload, tuple[Any, ...]]:
+def _undo(target: OpOverload[..., Any], args: tuple[Any, ...]) -> tuple[OpOverload[..., Any], tuple[Any, ...]]:
     """The same permutation backwards."""
     order = [dim % len(args[0]) for dim in args[0]]
     return target, ([order.index(i) for i in range(len(order))],)
 
 
-_WRITE_BACK: Mapping[str, Callable[[Call, Value], tuple[OpOverload, tuple[Any, ...]]]] = {
+_WRITE_BACK: Mapping[str, Callable[[Call, Value], tuple[OpOverload[..., Any], tuple[Any, ...]]]] = {
     "aten.transpose.int": lambda view, parent: (view.target, view.args[1:]),
     "aten.t": lambda view, parent: (view.target, ()),
     "aten.permute": lambda view, parent: _undo(view.target, view.args[1:]),
@@ -155,7 +186,7 @@ class GraphReader:
         self.convert, self.emit, self.locate = convert, emit, locate
         self.unsupported: list[tuple[str, Location | None]] = []
         self.mutates = False
-        self._decompositions: dict[OpOverload, Callable[..., Any]] | None = None
+        self._decompositions: Mapping[Any, Callable[..., Any]] = {}
 
     def read(self, graph_module: fx.GraphModule, inputs: Sequence[Any]) -> Any:
         """The results of the graph on `inputs` (Tensors and plain Python values), in the structure it returns."""
@@ -190,7 +221,8 @@ class GraphReader:
 
     def _call(self, node: fx.Node, env: dict[fx.Node, Any]) -> Any:
         target: Any = node.target
-        args, kwargs = fx.map_arg((node.args, node.kwargs), env.__getitem__)
+        mapped: Any = fx.map_arg((node.args, node.kwargs), env.__getitem__)
+        args, kwargs = mapped
         if target is operator.getitem:
             return args[0][args[1]]
         location = self.locate(node)
@@ -203,7 +235,7 @@ class GraphReader:
             return None
         if name in ("aten.item", "aten._local_scalar_dense"):
             return self._item(args[0], location)
-        if target._schema.is_mutable and name != "aten.detach_":
+        if signature(target).is_mutable and name != "aten.detach_":
             return self._in_place(Call(target, args, kwargs, location, node))
         return self._functional(Call(target, args, kwargs, location, node))
 
@@ -221,7 +253,7 @@ class GraphReader:
             ]
         else:
             made = [Tensor(value) for value in results]
-        return made[0] if _gives_one(call.target) else made
+        return made[0] if signature(call.target).gives_one else made
 
     def _pure(self, call: Call) -> list[Value]:
         """The results of an operator on values: passed on, computed here, emitted, or decomposed, in this order."""
@@ -239,10 +271,9 @@ class GraphReader:
 
     def _decompose(self, call: Call) -> list[Value]:
         """The call in terms of the operators of its decomposition, or recorded as unsupported if it has none."""
-        if self._decompositions is None:
-            self._decompositions = dict(torch.export.default_decompositions().items())  # pyright: ignore
+        self._decompositions = self._decompositions or dict(torch.export.default_decompositions().items())
         rule = self._decompositions.get(call.target)
-        if rule is None and call.target._can_decompose():
+        if rule is None and _can_decompose(call.target):
             rule = call.target.decompose
         leaves, spec = pytree.tree_flatten((call.args, call.kwargs))
         positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Value)]
@@ -257,7 +288,7 @@ class GraphReader:
 
         if rule is not None:
             shells = [_shell(leaves[i]) for i in positions]
-            graph_module = fx.experimental.proxy_tensor.make_fx(function)(*shells)
+            graph_module = make_fx(function)(*shells)
             if all(node.target is not call.target for node in graph_module.graph.nodes):
                 return self._inline(graph_module, [leaves[i] for i in positions], call.location)
         self.unsupported.append((call.name, call.location))
@@ -277,20 +308,21 @@ class GraphReader:
 
     def _in_place(self, call: Call) -> Any:
         """`add_(x, y)`: the functional operator, then its result written back to x."""
-        written, values = call.args[0], pytree.tree_map_only(Tensor, self.value, (call.args, call.kwargs))
+        written = call.args[0]
+        args, kwargs = pytree.tree_map_only(Tensor, self.value, (call.args, call.kwargs))
         functional = _functional_form(call.target)
         if not isinstance(written, Tensor) or functional is None:
             self.unsupported.append((call.name, call.location))
             return written
         old = self.value(written)
         if functional is aten.copy.default:
-            new = self._copied(values[0][1], old, call)
+            new = self._copied(args[1], old, call)
         elif functional is aten.zero.default:
             new = _constant(torch.zeros(old.shape, dtype=old.dtype))
-        elif functional in (aten.fill.Scalar,):
-            new = _constant(torch.full(old.shape, values[0][1], dtype=old.dtype))
+        elif functional is aten.fill.Scalar:
+            new = _constant(torch.full(old.shape, args[1], dtype=old.dtype))
         else:
-            new = self._pure(Call(functional, *values, call.location))[0]
+            new = self._pure(Call(functional, args, kwargs, call.location))[0]
         if new.dtype != old.dtype:
             new = self._pure(Call(aten.to.dtype, (new, old.dtype), {}, call.location))[0]
         self._write(written, new, call.location)
@@ -349,6 +381,10 @@ class GraphReader:
         raise InputError(f"the region operator {name} is not supported", op=name, location=location)
 
 
+def _can_decompose(target: Any) -> bool:
+    return getattr(target, "_can_decompose")()  # noqa: B009, PyTorch has no public name for it
+
+
 def _data_dependent(what: str, location: Location | None) -> InputError:
     lever = "compute both sides and select with torch.where, or keep the choice outside the model"
     return InputError(f"data-dependent control flow: {what}", location=location, levers=[lever])
@@ -356,7 +392,7 @@ def _data_dependent(what: str, location: Location | None) -> InputError:
 
 def _mutates(graph_module: fx.GraphModule) -> bool:
     targets = (node.target for node in graph_module.graph.nodes if node.op == "call_function")
-    return any(isinstance(t, OpOverload) and t._schema.is_mutable and t is not aten.detach_.default for t in targets)
+    return any(isinstance(t, OpOverload) and signature(t).is_mutable and t is not aten.detach_.default for t in targets)
 
 
 def _attribute(graph_module: fx.GraphModule, node: fx.Node) -> Any:
@@ -375,7 +411,7 @@ def _shell(value: Value) -> torch.Tensor:
 
 
 def result_shells(call: Call) -> list[torch.Tensor]:
-    """The results of a call as tensors without data: what export noted at the node, else computed on the meta device."""
+    """The results of a call as tensors without data: as export noted at the node, else computed on the meta device."""
     noted = call.node.meta.get("val") if call.node is not None else None
     if noted is None:
         args, kwargs = pytree.tree_map_only(Value, _shell, (call.args, dict(call.kwargs)))
@@ -402,18 +438,12 @@ def _is_view(call: Call) -> bool:
     name = call.name
     if name in _ALIASES:
         return _passes_on(call)
-    return name in _RESHAPES or any(r.alias_info is not None for r in call.target._schema.returns)
-
-
-def _gives_one(target: OpOverload) -> bool:
-    """Whether the operator gives a tensor, and neither a tuple nor a list."""
-    returns = target._schema.returns
-    return len(returns) == 1 and not isinstance(returns[0].type, torch.ListType)
+    return name in _RESHAPES or signature(call.target).gives_view
 
 
 def _parts(view: Call, results: list[Value]) -> list[Call]:
     """The calls that make each result by itself: the pieces of a split are slices, those of unbind selections."""
-    if _gives_one(view.target):
+    if signature(view.target).gives_one:
         return [view]
     dim = view.arguments()["dim"]
     if view.name.startswith("aten.unbind"):
@@ -427,7 +457,7 @@ def _parts(view: Call, results: list[Value]) -> list[Call]:
     return parts
 
 
-def _is_deterministic(target: OpOverload) -> bool:
+def _is_deterministic(target: OpOverload[..., Any]) -> bool:
     return torch.Tag.nondeterministic_seeded not in target.tags
 
 
@@ -446,8 +476,8 @@ def _host_tensor(value: Value) -> torch.Tensor:
     return torch.empty((), dtype=value.dtype).expand(value.shape) if value.constant is None else value.constant
 
 
-def _functional_form(target: OpOverload) -> OpOverload | None:
+def _functional_form(target: OpOverload[..., Any]) -> OpOverload[..., Any] | None:
     """`aten.add_.Tensor` -> `aten.add.Tensor`."""
-    name = target._schema.name.split("::")[1]
+    name = signature(target).base
     packet = getattr(aten, name.removesuffix("_"), None) if name.endswith("_") else None
-    return getattr(packet, target._overloadname, None) if packet is not None else None
+    return getattr(packet, str(target).split(".")[-1], None) if packet is not None else None

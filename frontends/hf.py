@@ -64,7 +64,9 @@ class _CacheLayer(CacheLayerMixin):
 
     def __init__(self, keys: torch.Tensor, values: torch.Tensor, position: torch.Tensor | None) -> None:
         super().__init__()
-        self.keys, self.values, self.position = keys, values, position
+        self.keys: torch.Tensor = keys  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.values: torch.Tensor = values  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.position = position
         self.is_initialized = True
 
     def update(

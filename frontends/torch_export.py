@@ -4,11 +4,11 @@
     imported.module     # builtin.module with one func.func per graph
     imported.weights    # name -> tensor: parameters, buffers and large constants, which the IR names only
 
-Operators stay as exported (`linear`, `scaled_dot_product_attention`); one without a samba operator is decomposed, alone.
-What an operator becomes is in `conversions`, how aliases and in-place operators are resolved in `fx_graph`.
+Operators stay as exported (`linear`, `scaled_dot_product_attention`); one without a samba operator is decomposed,
+alone. What an operator becomes is in `conversions`, how aliases and in-place operators are resolved in `fx_graph`.
 
-    func.func @forward(%w: tensor<3x4xf32> {samba.role = "param", samba.name = "weight"}, %x: tensor<2x4xf32> {samba.name = "x"})
-        -> (tensor<2x3xf32> {samba.name = "output"}) {
+    func.func @forward(%w: tensor<3x4xf32> {samba.role = "param", samba.name = "weight"},
+                       %x: tensor<2x4xf32> {samba.name = "x"}) -> (tensor<2x3xf32> {samba.name = "output"}) {
       %0 = samba.linear %x, %w : (tensor<2x4xf32>, tensor<3x4xf32>) -> tensor<2x3xf32>
       func.return %0 : tensor<2x3xf32>
     }
@@ -19,7 +19,7 @@ from __future__ import annotations
 import logging
 import re
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -83,9 +83,9 @@ def import_model(
 ) -> Imported:
     """Export `model` if need be and add it to a module as the function `graph`.
 
-    `args` and `kwargs` are example inputs of an nn.Module. `input_names` renames the flattened inputs; those that are in
-    `state` have the role state, and results of the same name are tied to them. `strip` is a prefix that parameter names and
-    module paths lose. Raises InputError (a model that cannot be read or exported) and UnsupportedOperators.
+    `args` and `kwargs` are example inputs of an nn.Module. `input_names` renames the flattened inputs; those that are
+    in `state` have the role state, and results of the same name are tied to them. `strip` is a prefix that parameter
+    names and module paths lose. Raises InputError (a model that cannot be read or exported) and UnsupportedOperators.
     """
     program = export(model, args, kwargs)
     imported = into or Imported(ModuleOp([]))
@@ -128,17 +128,16 @@ def export(model: Model, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] |
 
 def _export_error(error: Exception, model: nn.Module) -> InputError:
     """What the model's own code raised, at its own line; guards on tensor values in words a user can act on."""
-    location = next(
-        (_location_of_frame(f.filename, f.lineno or 0) for f in reversed(traceback.extract_tb(error.__traceback__)) if _is_users(f.filename)),
-        None,
-    )  # fmt: skip
-    name = type(model).__name__
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
+    location = _location_of_frame(frames[-1].filename, frames[-1].lineno or 0) if frames else None
+    name, reason = type(model).__name__, _first_line(error)
     if "DataDependent" in type(error).__name__ or "data-dependent" in str(error):
         return InputError(
-            f"data-dependent control flow: {name} branches or sizes a tensor by a tensor's value ({_first_line(error)})",
-            location=location, levers=["compute both sides and select with torch.where", "move the branch out of the model"],
-        )  # fmt: skip
-    return InputError(f"{name} raised {type(error).__name__}: {_first_line(error)}", location=location)
+            f"data-dependent control flow: {name} branches or sizes a tensor by a tensor's value ({reason})",
+            location=location,
+            levers=["compute both sides and select with torch.where", "move the branch out of the model"],
+        )
+    return InputError(f"{name} raised {type(error).__name__}: {reason}", location=location)
 
 
 def _first_line(error: BaseException) -> str:
@@ -147,7 +146,7 @@ def _first_line(error: BaseException) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """torch logs half a page for each guard it then raises."""
     loggers = [logging.getLogger(f"torch.{name}") for name in ("fx.experimental.symbolic_shapes", "export", "_export")]
     levels = [logger.level for logger in loggers]
@@ -301,8 +300,9 @@ def _canonical_names(named: Mapping[str, torch.Tensor]) -> dict[str, str]:
     first: dict[Any, str] = {}
     canonical: dict[str, str] = {}
     for name, tensor in named.items():
-        storage = tensor.untyped_storage()
-        key = (storage._cdata, tensor.storage_offset(), tuple(tensor.shape), tuple(tensor.stride()), tensor.dtype)
+        storage: Any = tensor.untyped_storage()
+        handle = getattr(storage, "_cdata")  # noqa: B009, meta tensors all have the address 0
+        key = (handle, tensor.storage_offset(), tuple(tensor.shape), tuple(tensor.stride()), tensor.dtype)
         canonical[name] = first.setdefault(key, name)
     return canonical
 

@@ -28,10 +28,10 @@ DONE = "samba.partitioned"
 class SambaPartitionPass(SambaPass):
     """Make every type local to a chip and insert the collectives that the shardings ask for (SPMD: all chips run this).
 
-    Follows `samba.shard` of the arguments through the rules of `passes/sharding.py`. A product split by its contracted
-    dimension gives partial sums in f32; an all-reduce with f32 on the wire adds them, then the bias is added and the sum rounded
-    once to the model's dtype. A value that an operator needs whole is gathered, once in its block. Results of a graph are
-    whole, except state, which lies as its argument does.
+    Follows `samba.shard` of the arguments through the rules of `passes/sharding.py`. A product split by its
+    contracted dimension gives partial sums in f32; an all-reduce with f32 on the wire adds them, then the bias is
+    added and the sum rounded once to the model's dtype. A value that an operator needs whole is gathered, once in its
+    block. Results of a graph are whole, except state, which lies as its argument does.
 
         %1 = samba.linear %0, %down : (tensor<1x8xbf16>, tensor<4x8xbf16>) -> tensor<1x4xbf16>
         // with %0 and %down split by features over 2 chips becomes
@@ -101,7 +101,7 @@ class _Partitioner:
         old.erase(safe_erase=False)
 
     def _result_shards(self, function: FuncOp) -> list[Shard | None] | None:
-        """How results must lie: as their tied argument, else whole; None for a callee, whose results lie as they come."""
+        """How results must lie: as their tied argument, else whole; None for a callee, whose results may lie anyhow."""
         if function.sym_visibility is not None and function.sym_visibility.data == "private":
             return None
         arguments = self.arguments[function.sym_name.data]

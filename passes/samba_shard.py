@@ -23,12 +23,13 @@ from sambaflow.passes.sharding import FREE, Decision, Shard, State, column_of, d
 class SambaShardPass(SambaPass):
     """Give arguments `samba.shard`: linears split by output features, those fed by split values by input features.
 
-    Shardings spread from what is fixed (inputs whole on every chip, arguments on which the user wrote `samba.shard`) forward
-    through the rules of `passes/sharding.py`; a parameter or state that is reached first by a split value is split to
-    match, and a weight of a linear with a whole input starts a split. A transformer block comes out with column-parallel
-    projections, attention and KV cache by head, and row-parallel output projections, so with one all-reduce for attention and
-    one for the MLP. A fused projection is split in each of its parts (`outer`). What does not divide stays whole on every
-    chip, with a remark. Calls of one function agree: an argument that cannot lie alike at all calls is whole.
+    Shardings spread from what is fixed (inputs whole on every chip, arguments on which the user wrote `samba.shard`)
+    forward through the rules of `passes/sharding.py`; a parameter or state that is reached first by a split value is
+    split to match, and a weight of a linear with a whole input starts a split. A transformer block comes out with
+    column-parallel projections, attention and KV cache by head, and row-parallel output projections, so with one
+    all-reduce for attention and one for the MLP. A fused projection is split in each of its parts (`outer`). What
+    does not divide stays whole on every chip, with a remark. Calls of one function agree: an argument that cannot lie
+    alike at all calls is whole.
 
     Needs `rdu.target`; changes only argument attributes (types stay those of the whole model until samba-partition).
 
@@ -151,7 +152,7 @@ class _Analysis:
             if not isinstance(tied, IntegerAttr):
                 continue
             argument = arguments[tied.value.data]
-            if argument.state == FREE:
+            if argument.state is FREE:
                 argument.state = _state(known)
             elif argument.state is not None and _state(known) != argument.state:
                 self._force("", names[tied.value.data], function)
@@ -192,10 +193,10 @@ class _Analysis:
     def _operator(self, op: samba.SambaOp, known: Sequence[Known]) -> Sequence[Known]:
         states = [_state(one) for one in known]
         column = None if any(isinstance(state, Shard) for state in states) else column_of(op)
-        start = column is not None and states[column[0]] == FREE
+        start = column is not None and states[column[0]] is FREE
         decision = decide(op, states, self.chips, self._parts(op, column[1]) if start and column else 1)
         for one, wanted in zip(known, decision.operands, strict=True):
-            if isinstance(one, Argument) and one.state == FREE:
+            if isinstance(one, Argument) and one.state is FREE:
                 one.state = wanted
         weight = column is not None and isinstance(known[column[0]], Argument)
         self._remark(op, states, decision, column if weight else None)
@@ -212,7 +213,7 @@ class _Analysis:
             returned = self._function(function, list(inner))
             self._keep(function, inner, [_whole_if_free(one) for one in returned])
         for i, (one, wanted) in enumerate(zip(known, self.plan.arguments[name], strict=True)):
-            if isinstance(one, Argument) and one.state == FREE:
+            if isinstance(one, Argument) and one.state is FREE:
                 one.state = wanted
             elif wanted is not None and _state(one) != wanted:
                 self._force(name, str(i), op)
@@ -258,7 +259,7 @@ class _Analysis:
         elif column is not None:
             size = shape_of(op.results[0])[column[1]]
             why = f"{size} output features do not divide over {self.chips} chips"
-            if states[column[0]] != FREE:
+            if states[column[0]] is not FREE:
                 why = "another use of its weight needs it whole"
             self.plan.remarks.append((op, f"stays whole on every chip: {why}", {}))
         elif any(isinstance(s, Shard) and s != w for s, w in zip(states, decision.operands, strict=True)):

@@ -1,11 +1,11 @@
 """How each samba operator runs on several chips: which dimensions may be split together, and what that costs.
 
-An operator's dimensions are named by factors, as in Shardy: operand and result dimensions of one factor are the same loop.
-`linear` has x[b, k], w[n, k] -> y[b, n]; splitting n leaves a piece of y on each chip, splitting k (which y does not have)
-leaves partial sums that an all-reduce adds. A factor that a rule does not name cannot be split.
+An operator's dimensions are named by factors, as in Shardy: operand and result dimensions of one factor are the same
+loop. `linear` has x[b, k], w[n, k] -> y[b, n]; splitting n leaves a piece of y on each chip, splitting k (which y
+does not have) leaves partial sums that an all-reduce adds. A factor that a rule does not name cannot be split.
 
-`decide` takes how the operands lie and says how the operator runs: `samba-shard` calls it to choose, `samba-partition` to
-rewrite, so both follow one set of rules.
+`decide` takes how the operands lie and says how the operator runs: `samba-shard` calls it to choose,
+`samba-partition` to rewrite, so both follow one set of rules.
 
     Shard(dim, outer): dimension `dim`, viewed as [outer, chips, inner], holds [:, c, :] on chip c; None: on every chip
 """
@@ -15,7 +15,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from enum import Enum
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from sambaflow.dialects.samba import SambaOp, Trait, shaped_of
 from sambaflow.dialects.samba.inference import dim_index, dim_indices
@@ -34,10 +35,16 @@ class Shard(NamedTuple):
         return f"along dimension {self.dim}" + (f" in each of {self.outer} parts" if self.outer > 1 else "")
 
 
-FREE: Final = "free"
+class Free(Enum):
+    """The type of FREE."""
+
+    FREE = "free"
+
+
+FREE: Final = Free.FREE
 """An argument of the graph that nobody has placed yet: it can be split in any way, because it is loaded so."""
 
-State: TypeAlias = Shard | None | Literal["free"]
+State: TypeAlias = Shard | Free | None
 
 
 @dataclass(frozen=True)
@@ -77,8 +84,8 @@ class Factors:
 def decide(op: SambaOp, states: Sequence[State], chips: int, outer: int = 1) -> Decision:
     """How `op` runs when its operands lie as `states` say.
 
-    A free operand takes what suits the others. With nothing split yet, a free weight of a linear is split by output features
-    in `outer` parts. Operands whose split does not fit are asked for whole.
+    A free operand takes what suits the others. With nothing split yet, a free weight of a linear is split by output
+    features in `outer` parts. Operands whose split does not fit are asked for whole.
     """
     structural = _STRUCTURAL.get(op.row.name)
     if structural is not None and any(isinstance(state, Shard) for state in states):
@@ -129,7 +136,7 @@ def _candidates(factors: Factors, states: Sequence[State], outer: int) -> list[t
     for dims, state in zip(factors.operands, states, strict=True):
         if isinstance(state, Shard) and (factor := dims[state.dim]) is not None:
             found[factor, state.outer] = None
-    if not found and factors.column is not None and states[factors.column[0]] == FREE:
+    if not found and factors.column is not None and states[factors.column[0]] is FREE:
         found[factors.column[1], outer] = None
     return list(found)
 
@@ -240,11 +247,17 @@ def _along(*names: str) -> Callable[[SambaOp], Factors]:
         shape = shape_of(op.operands[0])
         fixed = {dim for name in names for dim in _listed(op.attr(name), len(shape))}
         dims = tuple(None if i in fixed else i for i in range(len(shape)))
-        others = [tuple(d if d is not None and shape_of(v)[i] == shape[i] else None for i, d in enumerate(dims))
-                  if len(shape_of(v)) == len(shape) else (None,) * len(shape_of(v)) for v in op.operands[1:]]  # fmt: skip
+        others = [_where_equal(shape_of(value), shape, dims) for value in op.operands[1:]]
         return Factors((dims, *others), (dims,) * len(op.results))
 
     return rule
+
+
+def _where_equal(shape: Shape, first: Shape, dims: Dims) -> Dims:
+    """The factors of an operand beside the first: the same where the sizes are, if the ranks are."""
+    if len(shape) != len(first):
+        return (None,) * len(shape)
+    return tuple(factor if size == other else None for size, other, factor in zip(shape, first, dims, strict=True))
 
 
 def _listed(value: Any, rank: int) -> list[int]:
@@ -287,7 +300,7 @@ def _select_scatter(op: SambaOp) -> Factors:
 
 
 def _image(op: SambaOp) -> Factors:
-    """Convolutions: by image, and by output channel when there are no groups; pooling and batch norm: image and channel."""
+    """Convolutions: by image, and by output channel without groups; pooling and batch norm: by image and channel."""
     rank = len(shape_of(op.operands[0]))
     spatial = (None,) * (rank - 2)
     if op.row.name.startswith("conv"):
@@ -329,8 +342,8 @@ _RULES: Mapping[str, Callable[[SambaOp], Factors | None]] = {
 def reshaped(source: Shape, target: Shape, shard: Shard, chips: int) -> Shard | None:
     """The split of the same elements under another shape, or None when no dimension of `target` holds it.
 
-    In row-major order the chip is a digit with place value inner * (elements after the dimension); it must fall inside one
-    dimension of the target.
+    In row-major order the chip is a digit with place value inner * (elements after the dimension); it must fall
+    inside one dimension of the target.
     """
     place = source[shard.dim] // (shard.outer * chips) * math.prod(source[shard.dim + 1 :])
     after = math.prod(target)

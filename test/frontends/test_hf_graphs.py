@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
 from sambaflow.errors import InputError
 from sambaflow.frontends import hf
-from sambaflow.frontends.torch_export import Imported, import_model
+from sambaflow.frontends.torch_export import Imported
 from sambaflow.sim.samba_reference import run
-from transformers import AutoModelForCausalLM, PreTrainedModel
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LENGTH, PROMPT, NEW = 16, 5, 6

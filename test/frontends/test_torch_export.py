@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
+
 from sambaflow.diagnostics import location_of
 from sambaflow.dialects.samba import verify_conventions
 from sambaflow.errors import InputError, UnsupportedOperators, WeightError
 from sambaflow.frontends.torch_export import Imported, Leaf, import_exported, import_model, weights
 from sambaflow.frontends.weights import load_weights, save_weights
 from sambaflow.sim.samba_reference import run
-from torch import nn
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -89,7 +90,10 @@ def test_an_operator_without_conversion_is_decomposed_alone() -> None:
 
 
 class Writes(nn.Module):
-    """In-place operators on views of a buffer, of an input and of a fresh tensor."""
+    """In-place operators on views of buffers and of a fresh tensor."""
+
+    table: torch.Tensor
+    steps: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -191,7 +195,7 @@ def test_altered_weights_are_refused(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(bytes(data))
-    with pytest.raises(WeightError, match="'w' .* altered"):
+    with pytest.raises(WeightError, match=r"'w' .* altered"):
         load_weights(path)
     path.write_bytes(data[:10])
     with pytest.raises(WeightError, match="cannot read"):

@@ -5,14 +5,19 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import torch
-from hypothesis import given, settings
 from hypothesis import strategies as st
-from sambaflow.dialects.samba import OPERATORS, Row, ShardAttr, Shaped, Trait, build, tensor_type
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import Attribute, Block, Region
+
+from sambaflow.dialects.samba import OPERATORS, Row, Shaped, ShardAttr, Trait, build, tensor_type
 from sambaflow.dialects.samba.conventions import argument_attributes, verify_conventions
 from sambaflow.dialects.samba.inference import is_float
 from sambaflow.dialects.samba.table import shaped
@@ -23,9 +28,6 @@ from sambaflow.passes.base import SambaContext
 from sambaflow.passes.pipelines import run_pipeline
 from sambaflow.passes.sharding import Shard, local_shape, reshaped
 from sambaflow.sim.samba_reference import run, shard
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
-from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Attribute, Block, Region
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -60,7 +62,7 @@ def reshapes(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...], Shard, 
 
     def shape() -> tuple[int, ...]:
         ends = [0, *draw(cuts), len(primes)]
-        return tuple(math.prod(primes[a:b]) for a, b in zip(ends, ends[1:], strict=False))
+        return tuple(math.prod(primes[a:b]) for a, b in pairwise(ends))
 
     source, target, chips = shape(), shape(), draw(st.sampled_from([2, 3, 4]))
     dim = draw(st.integers(0, len(source) - 1))
@@ -68,8 +70,8 @@ def reshapes(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...], Shard, 
     return source, target, Shard(dim, outer), chips
 
 
-@given(reshapes())
-@settings(max_examples=300, deadline=None)
+@hypothesis.given(reshapes())
+@hypothesis.settings(max_examples=300, deadline=None)
 def test_reshape_on_each_chip_is_the_split_of_the_reshape(
     case: tuple[tuple[int, ...], tuple[int, ...], Shard, int],
 ) -> None:
