@@ -58,6 +58,7 @@ class ConvertKernelToRduPass(SambaPass):
         for old in list(op.ops):
             op.body.block.erase_op(old, safe_erase=False)
         op.body.block.add_op(program)
+        op.attributes = {name: value for name, value in op.attributes.items() if name == "rdu.target"}
         for note in [name for name in op.attributes if name.startswith(("samba.", "kernel."))]:
             del op.attributes[note]  # notes of the levels above: they have no place in a PEF
         self.count(ctx, "sections", len(distinct))

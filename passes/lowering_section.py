@@ -139,7 +139,8 @@ class SectionLowering:
                 if tables:
                     sizes[op] = prod(op.extents) * element_bytes(op.input_types[tables[0]].element_type) * len(tables)
         total = max(1, sum(sizes.values()))
-        spare = max(0, self.budget.agcus - len(sizes))
+        exchanges = sum(isinstance(op, kernel.CollectiveOp) for op in self.section.body.block.ops)
+        spare = max(0, self.budget.agcus - len(sizes) - exchanges)
         return {op: 1 + spare * size // total for op, size in sizes.items()}
 
     def _stored_bytes(self, op: kernel.StoreOp) -> int:
@@ -304,6 +305,10 @@ class SectionLowering:
         extents = [e for e, kind in zip(owner.extents, owner.kinds, strict=True) if kind != "reduction"]
         if len(kept) != len(set(access.dims)):
             return access.extents
+        if isinstance(owner, kernel.CollectiveOp):  # the result has other extents than the domain, in as many tiles
+            made = owner.output_types[0].get_shape()
+            kept = [ceil(t * whole / e) for t, e, whole in zip(kept, extents, made, strict=True)]
+            extents = list(made)
         return _refined(kept, extents, access)
 
     # -- buffers -----------------------------------------------------------------------------------------------------

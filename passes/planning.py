@@ -182,6 +182,8 @@ class _Section:
         self.stores: dict[int, int] = {}
         self.outputs: list[_Edge] = []
         self.buffers: list[_Edge] = []
+        self.exchanges = sum(stage.transfer_picoseconds > 0 for stage in stages)
+        """Collectives: each takes an AGCU."""
         for index, stage in enumerate(stages):
             if not stage.fold:
                 self._add_node(index, stage, variants[index], grain)
@@ -447,7 +449,7 @@ class _Section:
         demand = Demand(
             pcus=sum(node.candidates[node.choice].pcus for node in self.nodes.values()),
             pmus=self._pmus(),
-            agcus=max(len(transfers), sum(t.agcus for t in transfers)),
+            agcus=self.exchanges + sum(t.agcus for t in transfers),
         )
         short = shortfalls(demand, resources.budget)
         if not feasible and not short:  # only the deeper buffers did not fit
@@ -471,7 +473,7 @@ class _Section:
         """One AGCU each, the rest shared by bytes."""
         moved = [(value, size, False) for value, size in self.loads.items()]
         moved += [(value, size, True) for value, size in self.stores.items()]
-        spare = max(0, self.planner.resources.budget.agcus - len(moved))
+        spare = max(0, self.planner.resources.budget.agcus - len(moved) - self.exchanges)
         total = max(1, self._off_chip_bytes())
         return tuple(TransferPlan(v, size, store, 1 + spare * size // total) for v, size, store in moved)
 
