@@ -1,0 +1,122 @@
+"""The text form of pipelines: what it means, and how a wrong one is refused."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import pytest
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from sambaflow.errors import InputError
+from sambaflow.passes import pipelines
+from sambaflow.passes.base import Journal, SambaContext, SambaPass
+from sambaflow.passes.pipelines import MODES, parse_pipeline, run_pipeline
+from sambaflow.passes.registry import PASSES
+from sambaflow.passes.samba_fuse import SambaFusePass
+from sambaflow.passes.set_target import SetTargetPass
+
+
+@dataclass(frozen=True)
+class ProbePass(SambaPass):
+    """All kinds of options."""
+
+    name: ClassVar[str] = "probe"
+    depth: int | None = None
+    rate: float = 1.0
+    mode: Literal["fast", "good"] = "fast"
+    flag: bool = False
+    names: tuple[str, ...] = ()
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        self.count(ctx, "runs", 2)
+        self.applied(ctx, op, "probed", rate=self.rate)
+
+
+@pytest.fixture(autouse=True)
+def probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = pipelines.load_pass
+
+    def load(name: str, also: tuple[str, ...] = ()) -> type[ModulePass]:
+        return ProbePass if name == "probe" else real(name, also)
+
+    monkeypatch.setattr(pipelines, "load_pass", load)
+
+
+def test_options_are_typed_by_the_fields_of_the_pass():
+    (one,) = parse_pipeline('probe { depth = 3 rate=1e-3 mode=good flag names=[a, "b c"] }')
+    assert one == ProbePass(3, 0.001, "good", True, ("a", "b c"))
+
+
+def test_an_optional_number_can_be_none_and_a_flag_false():
+    assert parse_pipeline("probe{depth=none flag=false names=a,b}") == (ProbePass(names=("a", "b")),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "set-target,samba-fuse",
+        " set-target , samba-fuse ",
+        "builtin.module(set-target, samba-fuse)",
+        "set-target{},samba-fuse",
+    ],
+)
+def test_lists_take_spaces_and_the_anchor_of_mlir(text: str):
+    assert parse_pipeline(text) == (SetTargetPass(), SambaFusePass())
+
+
+def test_the_empty_pipeline_has_no_passes():
+    assert parse_pipeline("  ") == ()
+
+
+def test_the_options_of_a_mode_go_to_the_passes_that_take_them():
+    passes = {one.name: one for one in parse_pipeline("o1{rules=my.yaml chips=8 tiles=2 machine=sn30}")}
+    assert passes["set-target"] == SetTargetPass("sn30", 2, 8)
+    assert passes["samba-fuse"] == SambaFusePass("my.yaml")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_mode_is_made_of_registered_passes_in_their_order(mode: str):
+    order = [PASSES.index(step.name) for step in MODES[mode]]
+    assert order == sorted(order)
+
+
+REFUSED = [
+    ("samba-fuze", None, "unknown pass 'samba-fuze'; did you mean 'samba-fuse'?"),
+    ("o11", None, "unknown pass 'o11'; did you mean 'o1'?"),
+    ("canonicalise", None, "did you mean 'canonicalize'?"),
+    ("o1{chip=8}", None, "pipeline 'o1' has no option 'chip'; did you mean 'chips'?"),
+    ("o0{rules=x}", None, "pipeline 'o0' has no option 'rules'"),
+    ("probe{detph=1}", None, "pass 'probe' has no option 'detph'; did you mean 'depth'?"),
+    ("probe{depth=many}", None, "option 'depth' of pass 'probe': expected an integer, got 'many'"),
+    ("probe{rate=x}", None, "expected a number, got 'x'"),
+    ("probe{mode=best}", None, "expected one of fast, good, got 'best'"),
+    ("probe{flag=yes}", None, "expected true or false, got 'yes'"),
+    ("probe{rate=1,2}", None, "expected one value, got 2"),
+    ("probe{depth=1 depth=2}", 20, "option 'depth' is given twice"),
+    ("probe{depth=}", 13, "expected a value"),
+    ("probe{depth=1", 14, "expected an option or '}'"),
+    ("probe,", 7, "expected a pass after ','"),
+    ("probe probe", 7, "unexpected 'probe'"),
+    ("func.func(probe)", 11, "passes run on builtin.module, not on 'func.func'"),
+    ('probe{names="a}', 13, "unterminated string"),
+]
+
+
+@pytest.mark.parametrize(("text", "column", "message"), REFUSED)
+def test_a_wrong_pipeline_is_refused_with_its_place(text: str, column: int | None, message: str):
+    with pytest.raises(InputError) as caught:
+        parse_pipeline(text)
+    assert message in caught.value.message
+    place = caught.value.location
+    assert (place.column if place else None) == column
+
+
+def test_running_gives_the_journal_of_what_the_passes_did():
+    module = ModuleOp([])
+    seen: list[str] = []
+    journal = run_pipeline(module, "probe{rate=2.5}, probe", SambaContext(), lambda one, _: seen.append(one.name))
+    assert isinstance(journal, Journal)
+    assert seen == ["probe", "probe"]
+    assert journal.counters == {("probe", "runs"): 4}
+    assert [remark.facts for remark in journal.of("probe", "applied")] == [{"rate": 2.5}, {"rate": 1.0}]
