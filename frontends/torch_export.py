@@ -114,7 +114,8 @@ def export(model: Model, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] |
         return model
     if isinstance(model, str | Path):
         try:
-            return torch.export.load(model)
+            with _quiet():
+                return torch.export.load(model)
         except Exception as error:
             raise InputError(f"cannot read the exported program {model}: {_first_line(error)}") from error
     try:
