@@ -52,10 +52,12 @@ func.func @epilogue(%x: tensor<4x8xbf16>, %w: tensor<16x8xbf16>, %b: tensor<16xf
 // CHECK: math.exp
 // CHECK-NEXT: arith.mulf
 // CHECK-NOT: kernel.map
+// CHECK: func.return
 // GROUPS-LABEL: func.func @chain
 // GROUPS: kernel.map ins(%a : tensor<4xf32>)
 // GROUPS: arith.mulf
 // GROUPS-NOT: kernel.map
+// GROUPS: func.return
 // NONE-LABEL: func.func @chain
 // NONE: kernel.map ins(%a : tensor<4xf32>)
 // NONE: kernel.map
