@@ -11,7 +11,7 @@ from xdsl.parser import Parser
 from xdsl.utils.exceptions import ParseError
 from xdsl.utils.lexer import Span
 
-from sambaflow.diagnostics import error_from_parse
+from sambaflow.diagnostics import error_at, error_from_parse
 from sambaflow.errors import InputError, Location, SambaError
 
 
@@ -35,6 +35,25 @@ class LocatedParser(Parser):
         self._name_positions.append(self.pos)
         return results
 
+    def _get_op_by_name(self, name: str) -> type[Operation]:
+        op_type = self.ctx.get_optional_op(name, dialect_stack=self._parser_state.dialect_stack)
+        if op_type is None:
+            self.raise_error(f"Operation {name} is not registered", self._name_positions[-1])
+        return op_type
+
+    def current_op(self) -> Location:
+        """The place of the innermost op that is being parsed, else that of the next token."""
+        position = self._name_positions[-1] if self._name_positions else self.pos
+        return Location(self._file.data, *self.place(position))
+
+    def undefined_use(self) -> InputError | None:
+        """An error about the first op that uses a value which no op has defined, if there is one."""
+        for name, values in self.forward_ssa_references.items():
+            for value in values.values():
+                for use in value.uses:
+                    return error_at(use.operation, f"uses %{name}, which is not defined", InputError)
+        return None
+
     def parse_operation(self) -> Operation:
         op = super().parse_operation()
         position = self._name_positions.pop()
@@ -56,15 +75,15 @@ def parse_module(text: str, name: str, ctx: Context, *, line_offset: int = 0, im
     try:
         return parser.parse_module(implicit_module)
     except ParseError as error:
-        raise error_from_parse(error, line_offset) from None
+        undefined = parser.undefined_use() if "used but not defined" in error.msg else None
+        raise undefined or error_from_parse(error, line_offset) from None
     except SambaError:
         raise
     except RecursionError:
-        raise InputError("regions are nested too deeply", location=_current_place(parser, name)) from None
+        raise InputError("regions are nested too deeply", location=parser.current_op()) from None
     except Exception as error:
-        # Attributes and ops verify themselves while they are built, with any exception: the place is the parser's.
-        message = str(error) or type(error).__name__
-        raise InputError(message, location=_current_place(parser, name)) from error
+        # Attributes and ops verify themselves while they are built, with any exception.
+        raise InputError(str(error) or type(error).__name__, location=parser.current_op()) from error
 
 
 def decode(data: bytes, name: str) -> str:
@@ -73,8 +92,3 @@ def decode(data: bytes, name: str) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"not a text file: byte {error.start} is not UTF-8", location=Location(name)) from None
-
-
-def _current_place(parser: LocatedParser, name: str) -> Location:
-    line, column = parser.place(parser.pos)
-    return Location(name, line, column)
