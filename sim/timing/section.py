@@ -1,7 +1,8 @@
 """A section of an Image as a timing graph.
 
     Pcu          a node: interval = machine.cost of its firing, or what the PMUs around it deliver, if that is slower
-    Load, Store  a node that shares its slot's tier: service = its bytes at the tier's rate, interval = the AGCUs' rate
+    Load, Store  a node that shares its slot's tier: it fires once a request, as large as its AGCUs keep in flight;
+                 service = its bytes at the tier's rate, interval = the AGCUs' rate
     Pmu          no node: every stream into it joins every stream out of it as one edge of its depth; its latency and
                  the routes on both sides add to the producer's. A stream from PMU to PMU is a node that copies
     Collective   a chain of nodes, one a step, that share the chip's links
@@ -239,10 +240,13 @@ class _Lowering:
         return ceil(bytes / (pmu.count * self.machine.pmu.port_bytes)) if isinstance(pmu, Pmu) else 0
 
     def _memory(self, number: int, unit: Load | Store) -> Node:
-        count = firings(unit)
+        """A window is asked for in requests of what its AGCUs can keep in flight: others' requests come in between."""
         tier_name = self.tiers[unit.slot]
         tier = self.machine.tiers[tier_name]
         moved = self.moved[number]
+        windows = firings(unit)
+        in_flight = unit.count * self.machine.agcu.outstanding_bytes
+        count = windows * max(1, ceil(ceil(moved.bytes / windows) / in_flight))
         one = Transfer(ceil(moved.bytes / count), moved.contiguous)
         service = service_picoseconds(
             tier,

@@ -237,3 +237,20 @@ def test_a_trace_covers_the_call_and_names_sections_and_units() -> None:
     assert max(e["ts"] + e["dur"] for e in spans) == pytest.approx(time_graph(made).seconds * 1e6)
     names = {e["args"]["name"] for e in events if e["ph"] == "M"}
     assert {"launches", "linear", "load 0", "store"} <= names
+
+
+def test_a_small_request_does_not_wait_for_a_large_window() -> None:
+    """Memory is asked for in requests of what the AGCUs keep in flight, so a row comes long before the weight ends."""
+    size = 1 << 24
+    units: list[Unit] = [
+        load(0, (size,), (size,), (1,)),
+        load(1, (64,), (64,), (1,)),
+        Store(extents=ints([size]), slot=0, access=access(1), tile=ints([size])),
+        Store(extents=ints([64]), slot=1, access=access(1), tile=ints([64])),
+    ]
+    streams = [Stream((0, 0), (2, 0), "bf16", 2 * size, 1, 1), Stream((1, 0), (3, 0), "bf16", 128, 1, 1)]
+    slots = [Slot("bf16", ints([size]), True), Slot("bf16", ints([64]), True)]
+    run = check_section(Section("s", slots, units, streams), ("hbm", "hbm"), MACHINE, BUDGET)
+    request = MACHINE.agcu.outstanding_bytes / (1.8e12 * 0.88 * (1 - 0.09)) * 1e12  # reads and writes at equal shares
+    assert run.first[1] == pytest.approx(request, rel=0.01)
+    assert run.finish > 1000 * run.first[3]
