@@ -35,6 +35,9 @@ def _decode(data: bytes) -> im.Image:
     for name in _FIXED:
         if name not in named:
             raise PefError(f"has no section '{name}'")
+    for section in sections:
+        if section.name not in (*_FIXED, ".debug") and not section.name.startswith(".rdu."):
+            raise PefError(f"has a section '{section.name}', which this version of PEF does not know")
     _verify_checksums(sections)
     header = _json(named[".pef.header"])
     version = _version(header)
