@@ -45,7 +45,7 @@ def sources(folder: str) -> list[Path]:
 def imports_of(tree: ast.AST, *, at_import_time: bool) -> Iterator[str]:
     """The modules that a file imports; `from sambaflow import machine` is `sambaflow.machine`.
 
-    At import time: not inside functions, nor under TYPE_CHECKING.
+    At import time: not inside functions. What only type checkers import does not count.
     """
     for node in ast.iter_child_nodes(tree):
         match node:
@@ -55,7 +55,7 @@ def imports_of(tree: ast.AST, *, at_import_time: bool) -> Iterator[str]:
                 yield from (f"{module}.{alias.name}" for alias in node.names)
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda() if at_import_time:
                 continue
-            case ast.If(test=ast.Name(id="TYPE_CHECKING")) if at_import_time:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
                 continue
             case _:
                 yield from imports_of(node, at_import_time=at_import_time)
