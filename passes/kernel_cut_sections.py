@@ -13,18 +13,26 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from sambaflow.dialects import kernel
 from sambaflow.passes.base import SambaPass, functions_of
-from sambaflow.passes.planning import Planner
+from sambaflow.passes.planning import Estimate, Planner
 from sambaflow.passes.planning_analysis import Analysis
-from sambaflow.passes.planning_facts import SectionPlan
+from sambaflow.passes.planning_facts import SectionPlan, Stage
 from sambaflow.passes.planning_sections import does_not_fit, resources_of
+
+
+CUT_POINTS = 16
+"""Parts between which the dynamic program may cut a run."""
 
 
 @dataclass(eq=False)
 class Part:
-    """Ops that stay together: those of one samba operator, or of one group. `rule`: the group's."""
+    """Ops that stay together: those of one samba operator, or of one group. `rule`: the group's.
+
+    `barred`: it was found not to fit one section with its successor.
+    """
 
     ops: list[Operation]
     rule: str = ""
+    barred: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,17 +205,18 @@ class _Cutter:
 
     def _join(self, parts: Sequence[Part]) -> list[Part]:
         """The cheapest cut of `parts` into intervals that fit: least time, then bytes, then sections."""
+        parts = self._coarsen(parts)
         best: list[tuple[int, int, int, int]] = [(0, 0, 0, 0)]
         for end in range(1, len(parts) + 1):
             choices: list[tuple[int, int, int, int]] = []
             ops: list[Operation] = []
             for start in range(end - 1, -1, -1):
                 ops = parts[start].ops + ops
-                plan = self._plan(ops)
-                if not plan.feasible:
+                estimate = self._estimate(ops)
+                if estimate is None:
                     break
                 time, size, sections, _ = best[start]
-                choices.append((time + plan.picoseconds, size + plan.off_chip_bytes, sections + 1, start))
+                choices.append((time + estimate.picoseconds, size + estimate.off_chip_bytes, sections + 1, start))
             best.append(min(choices))
         cuts: list[Part] = []
         end = len(parts)
@@ -218,7 +227,32 @@ class _Cutter:
             end = start
         return cuts[::-1]
 
+    def _coarsen(self, parts: Sequence[Part]) -> list[Part]:
+        """At most `CUT_POINTS` parts: neighbours with little work between them are not worth a cut, nor its search."""
+        rest = list(parts)
+        times = [estimate.picoseconds if (estimate := self._estimate(part.ops)) else 0 for part in rest]
+        while len(rest) > CUT_POINTS:
+            pairs = [(times[i] + times[i + 1], i) for i in range(len(rest) - 1) if not rest[i].barred]
+            if not pairs:
+                break
+            _, at = min(pairs)
+            joined = Part(rest[at].ops + rest[at + 1].ops, rest[at].rule if rest[at].rule == rest[at + 1].rule else "")
+            estimate = self._estimate(joined.ops)
+            if estimate is None:
+                rest[at].barred = True
+                continue
+            rest[at : at + 2] = [joined]
+            times[at : at + 2] = [estimate.picoseconds]
+        return rest
+
     def _plan(self, ops: Sequence[Operation]) -> SectionPlan:
+        return self.planner.plan(*self._problem(ops))
+
+    def _estimate(self, ops: Sequence[Operation]) -> Estimate | None:
+        return self.planner.estimate(*self._problem(ops))
+
+    def _problem(self, ops: Sequence[Operation]) -> tuple[list[Stage], list[int]]:
+        """The stages of `ops`, and the tensors that others read of them."""
         inside = {self.index[op] for op in ops}  # pyright: ignore[reportArgumentType]
         stages = [self.analysis.stages[self.index[op]] for op in ops]  # pyright: ignore[reportArgumentType]
         live = [
@@ -227,7 +261,7 @@ class _Cutter:
             for result in stage.results
             if any(user not in inside for user in self.users[result.value])
         ]
-        return self.planner.plan(stages, live)
+        return stages, live
 
     # -- sections ----------------------------------------------------------------------------------------------------
 
@@ -297,5 +331,3 @@ def _heaviest(ops: Sequence[Operation]) -> kernel.Stage:
 
 def _location(ops: Sequence[Operation]) -> LocationAttr:
     return next((op.location for op in ops if not isinstance(op.location, UnknownLoc)), ops[0].location)
-
-

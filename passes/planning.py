@@ -20,7 +20,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from math import ceil, prod
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from sambaflow.machine import PICOSECONDS, Budget, Demand, Machine, Shortfall, efficiency, pmus_for, shortfalls
 from sambaflow.machine.capacity import LEVERS
@@ -59,6 +59,13 @@ class Resources:
     def of(machine: Machine, chips: int = 1, tiles: int | None = None) -> Resources:
         """The target's budget, with the machine's fastest tier."""
         return Resources(machine, machine.target(chips=chips, tiles=tiles), next(iter(machine.tiers)))
+
+
+class Estimate(NamedTuple):
+    """The modelled time of one launch of a section, and the bytes that it loads and stores."""
+
+    picoseconds: int
+    off_chip_bytes: int
 
 
 def plan(stages: Sequence[Stage], live_out: Collection[int], resources: Resources) -> SectionPlan:
@@ -100,6 +107,8 @@ class _Node:
     edges: list[_Edge] = field(default_factory=list[_Edge])
     works: list[int] = field(default_factory=list[int])
     """Minus the cycles of all firings, by candidate: ascending."""
+    paces: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    """Picoseconds between firings, and to the first result, by candidate."""
     choice: int = 0
     start: int = 0
     finish: int = 0
@@ -126,17 +135,25 @@ class Planner:
 
     def plan(self, stages: Sequence[Stage], live_out: Collection[int]) -> SectionPlan:
         """See `sambaflow.passes.planning.plan`."""
-        plans = [self._plan(stages, live_out, grain) for grain in GRAINS]
-        return min(plans, key=lambda plan: (not plan.feasible, plan.picoseconds))
+        return self._best(stages, live_out).answer()
 
-    def _plan(self, stages: Sequence[Stage], live_out: Collection[int], grain: int) -> SectionPlan:
+    def estimate(self, stages: Sequence[Stage], live_out: Collection[int]) -> Estimate | None:
+        """What `plan` would say about time and traffic; None when the section does not fit."""
+        best = self._best(stages, live_out)
+        return Estimate(best.picoseconds(), best.off_chip_bytes()) if best.feasible else None
+
+    def _best(self, stages: Sequence[Stage], live_out: Collection[int]) -> _Section:
+        """The grain with the least time."""
+        sections = [self._solved(stages, live_out, grain) for grain in GRAINS]
+        return min(sections, key=lambda section: (not section.feasible, section.time))
+
+    def _solved(self, stages: Sequence[Stage], live_out: Collection[int], grain: int) -> _Section:
         variants = [0] * len(stages)
         while True:
             section = _Section(self, stages, live_out, variants, grain)
-            result = section.solve()
-            heaviest = None if result.feasible else section.heaviest_held(variants)
+            heaviest = None if section.solve() else section.heaviest_held(variants)
             if heaviest is None:
-                return result
+                return section
             variants[heaviest] = 1
 
     def transfer(self, size: int) -> int:
@@ -146,10 +163,13 @@ class Planner:
     def _access(self, stage: Stage, operand: Operand, moves: tuple[Stage, ...]) -> LinearAccess:
         return linearise(levels_through(operand.level, moves), stage.extents, operand.num_symbols)
 
-    def _candidates(self, tiling: Tiling, *inputs: LinearAccess | None) -> tuple[tuple[Candidate, ...], list[int]]:
+    def _candidates(
+        self, tiling: Tiling, *inputs: LinearAccess | None
+    ) -> tuple[tuple[Candidate, ...], list[int], list[tuple[int, int]]]:
         found = tiling.candidates(inputs, self.machine)
         kept = tuple(c for c in found if c.pcus <= self.resources.budget.pcus) or found[:1]
-        return kept, [-tiling.firings * c.cycles for c in kept]
+        paces = [(self.machine.picoseconds(c.cycles), self.machine.picoseconds(c.latency)) for c in kept]
+        return kept, [-tiling.firings * c.cycles for c in kept], paces
 
 
 def _memo(function: Callable[P, R]) -> Callable[P, R]:
@@ -207,7 +227,7 @@ class _Section:
         for number, operand in enumerate(stage.operands):
             value, moves = self._root(operand.value)
             inputs.append(self._add_edge(node, number, operand, value, moves))
-        node.candidates, node.works = self.planner.candidates(node.tiling, *inputs)
+        node.candidates, node.works, node.paces = self.planner.candidates(node.tiling, *inputs)
         for result in stage.results:
             if result.tied >= 0 and self._is_off_chip(stage.operands[result.tied].value):
                 self.off_chip[result.value] = node
@@ -271,25 +291,27 @@ class _Section:
 
     # -- choices -----------------------------------------------------------------------------------------------------
 
-    def solve(self) -> SectionPlan:
-        """Choose par factors and depths; infeasible when even the smallest choice does not fit."""
+    def solve(self) -> bool:
+        """Choose par factors and depths; False when even the smallest choice does not fit."""
         nodes = list(self.nodes.values())
         self.buffers = self._edges()
         for edge in (*self.buffers, *self.outputs):
             edge.window = max(1, -(-edge.bytes // edge.tokens))
             self._set_depth(edge, 2 if edge.tokens > 1 else 1)
-        if not self._choose_by_interval(nodes):
-            return self._result(feasible=False)
-        best = [node.choice for node in nodes]
-        time = self._schedule()
-        if self._choose_by_price(nodes) and (other := self._schedule()) < time:
-            best, time = [node.choice for node in nodes], other
-        for node, choice in zip(nodes, best, strict=True):
-            node.choice = choice
-        self._schedule()
-        if not self._deepen():
-            return self._result(feasible=False)
-        return self._result(feasible=True)
+        self.time = 0
+        self.feasible = self._fits_agcus() and self._choose_by_interval(nodes)
+        if self.feasible:
+            best, time = [node.choice for node in nodes], self._schedule()
+            if not self._choose_by_price(nodes) or self._schedule() >= time:
+                for node, choice in zip(nodes, best, strict=True):
+                    node.choice = choice
+                self._schedule()
+            self.feasible = self._deepen()
+            self.time = self._schedule()
+        return self.feasible
+
+    def _fits_agcus(self) -> bool:
+        return len(self.loads) + len(self.stores) + self.exchanges <= self.planner.resources.budget.agcus
 
     def heaviest_held(self, variants: Sequence[int]) -> int | None:
         """The stage that would profit most from letting its largest operand flow: the one that holds the most bytes."""
@@ -395,7 +417,6 @@ class _Section:
                 self._set_depth(edge, shallow)
             else:
                 left -= more
-        self._schedule()
         return True
 
     # -- time --------------------------------------------------------------------------------------------------------
@@ -403,11 +424,10 @@ class _Section:
     def _schedule(self) -> int:
         """Start and finish of every node; the section's picoseconds without launch and program load."""
         planner = self.planner
-        machine = planner.machine
         memory = 0
+        loaded: set[int] = set()
         for node in self.nodes.values():
-            chosen = node.candidates[node.choice]
-            node.interval, node.latency = machine.picoseconds(chosen.cycles), machine.picoseconds(chosen.latency)
+            node.interval, node.latency = node.paces[node.choice]
             if node.stage.transfer_picoseconds:
                 node.interval = ceil(node.stage.transfer_picoseconds / node.tiling.firings)
             work = node.tiling.firings * node.interval
@@ -419,10 +439,15 @@ class _Section:
                     start = max(start, source.start + source.latency + self._share(source, edge.tokens))
                     continue
                 ready = edge.after.finish if edge.after else 0
+                if edge.value in loaded:
+                    start = max(start, ready + memory)
+                    continue
+                loaded.add(edge.value)
                 early = min(edge.tokens, edge.depth) * edge.window
                 start = max(start, ready + memory + planner.transfer(edge.window))
                 memory += planner.transfer(early)
-                streams.append(planner.transfer(max(0, edge.bytes - early)))
+                if early < edge.bytes:
+                    streams.append(planner.transfer(edge.bytes - early))
             node.start = start
             node.finish = start + node.latency + work
             for edge in node.edges:
@@ -432,39 +457,43 @@ class _Section:
                 node.finish = max(node.finish, max(memory, start) + sum(streams))
         finish = max((node.finish for node in self.nodes.values()), default=0)
         drain = max((planner.transfer(edge.window) for edge in self.outputs), default=0)
-        return max(finish + drain, planner.transfer(self._off_chip_bytes()))
+        return max(finish + drain, planner.transfer(self.off_chip_bytes()))
 
     def _share(self, source: _Node, tokens: int) -> int:
         """Until the source's first token is complete."""
         return -(-source.tiling.firings // tokens) * source.interval
 
-    def _off_chip_bytes(self) -> int:
+    def off_chip_bytes(self) -> int:
+        """Bytes loaded and stored in one launch."""
         return sum(self.loads.values()) + sum(self.stores.values())
 
     # -- the answer --------------------------------------------------------------------------------------------------
 
-    def _result(self, *, feasible: bool) -> SectionPlan:
-        resources = self.planner.resources
-        transfers = self._transfers()
-        demand = Demand(
-            pcus=sum(node.candidates[node.choice].pcus for node in self.nodes.values()),
-            pmus=self._pmus(),
-            agcus=self.exchanges + sum(t.agcus for t in transfers),
-        )
-        short = shortfalls(demand, resources.budget)
-        if not feasible and not short:  # only the deeper buffers did not fit
-            short = (Shortfall("PMUs", self._pmus(), resources.budget.pmus),)
+    def picoseconds(self) -> int:
+        """The modelled time with launch and program load."""
+        machine, budget = self.planner.machine, self.planner.resources.budget
+        demand = self._demand()
         units = demand.pcus + demand.pmus + demand.agcus
-        machine = resources.machine
-        load = ceil(units * CONFIG_BYTES / (machine.agcu.port_bytes * resources.budget.agcus))
-        overhead = ceil(machine.launch.hardware * PICOSECONDS) + machine.picoseconds(load)
+        load = ceil(units * CONFIG_BYTES / (machine.agcu.port_bytes * budget.agcus))
+        return self.time + ceil(machine.launch.hardware * PICOSECONDS) + machine.picoseconds(load)
+
+    def _demand(self) -> Demand:
+        pcus = sum(node.candidates[node.choice].pcus for node in self.nodes.values())
+        return Demand(pcus, self._pmus(), self.exchanges + sum(t.agcus for t in self._transfers()))
+
+    def answer(self) -> SectionPlan:
+        """The plan as data."""
+        demand = self._demand()
+        short = () if self.feasible else shortfalls(demand, self.planner.resources.budget)
+        if not self.feasible and not short:  # only the deeper buffers did not fit
+            short = (Shortfall("PMUs", demand.pmus, self.planner.resources.budget.pmus),)
         return SectionPlan(
             stages=tuple(self._stage_plan(index) for index in range(len(self.stages))),
             edges=tuple(self._edge_plan(edge) for edge in self.buffers),
-            transfers=transfers,
+            transfers=self._transfers(),
             demand=demand,
-            picoseconds=0 if short else self._schedule() + overhead,
-            off_chip_bytes=self._off_chip_bytes(),
+            picoseconds=self.picoseconds() if self.feasible else 0,
+            off_chip_bytes=self.off_chip_bytes(),
             shortfalls=short,
             levers=tuple(LEVERS[row.resource] for row in short),
         )
@@ -474,7 +503,7 @@ class _Section:
         moved = [(value, size, False) for value, size in self.loads.items()]
         moved += [(value, size, True) for value, size in self.stores.items()]
         spare = max(0, self.planner.resources.budget.agcus - len(moved) - self.exchanges)
-        total = max(1, self._off_chip_bytes())
+        total = max(1, self.off_chip_bytes())
         return tuple(TransferPlan(v, size, store, 1 + spare * size // total) for v, size, store in moved)
 
     def _stage_plan(self, index: int) -> StagePlan | None:
@@ -497,4 +526,3 @@ class _Section:
         return EdgePlan(
             source, edge.value, target, edge.operand, edge.tokens, edge.depth, edge.window, self._pmus_of(edge)
         )
-
