@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.traits import NoTerminator
 from xdsl.utils.exceptions import VerifyException
@@ -14,7 +15,7 @@ from sambaflow.errors import InputError, Note
 
 
 def verify_module(module: ModuleOp) -> None:
-    """Run every verifier, innermost ops first, then the dominance check.
+    """Run every verifier, innermost ops first, then the dominance check and the rules of samba functions.
 
     Raises InputError about the first op that fails: the op alone, where xDSL's own error carries the whole module.
     """
@@ -26,6 +27,7 @@ def verify_module(module: ModuleOp) -> None:
         if op.regions and not op.has_trait(NoTerminator):
             _check_blocks_end(op)
     check_dominance(module)
+    _check_samba_functions(module)
 
 
 def check_dominance(module: ModuleOp) -> None:
@@ -146,3 +148,17 @@ def _check_blocks_end(op: Operation) -> None:
     for region in op.regions:
         if len(region.blocks) == 1 and region.block.is_empty:
             raise error_at(op, "contains an empty block where a terminator is needed", InputError)
+
+
+def _check_samba_functions(module: ModuleOp) -> None:
+    """Roles, shardings and ties stand on functions as discardable attributes, which no verifier of an op looks at."""
+    functions = [op for op in module.ops if isinstance(op, FuncOp) and (op.arg_attrs or op.res_attrs)]
+    if not functions:
+        return
+    from sambaflow.dialects.samba import verify_conventions
+
+    for function in functions:
+        try:
+            verify_conventions(function)
+        except VerifyException as error:
+            raise error_at(function, str(error), InputError) from None

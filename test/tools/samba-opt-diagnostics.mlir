@@ -68,3 +68,11 @@ func.func @verifier(%a: i32) -> i64 {
 
 // expected-error@below {{Could not parse entire input}}
 [this is not MLIR]
+
+// -----
+
+// Discardable attributes of samba functions are checked too.
+// expected-error@+1 {{result 0 is tensor<3xf32>, tied to an argument of tensor<2xf32>}}
+func.func @tied(%a: tensor<2xf32>, %b: tensor<3xf32>) -> (tensor<3xf32> {samba.tied = 0 : i64}) {
+  return %b : tensor<3xf32>
+}
