@@ -1,11 +1,13 @@
 """The worked examples of the stage interface against PyTorch, whole and tile by tile.
 
-The IR stands in `test/dialects/kernel/*.mlir`; `docs/levels/kernel.md` shows the same text (`test_the_page_shows_the_examples`).
+The IR stands in `test/dialects/kernel/*.mlir`; `docs/levels/kernel.md` shows the same text, which is tested here too.
 Nothing in the interpreter knows which operator an example is.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import torch.nn.functional as F
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 
+from sambaflow.errors import InputError
 from sambaflow.passes.base import SambaContext
 from sambaflow.passes.parsing import parse_module
 from sambaflow.sim.kernel_reference import run, run_chips
@@ -110,8 +113,6 @@ def test_embedding_and_its_gradient() -> None:
 
 
 def test_an_id_out_of_range_is_an_error() -> None:
-    from sambaflow.errors import InputError
-
     ids, table = torch.full((2, 5), 11), rand(11, 16, dtype=torch.bfloat16)
     with pytest.raises(InputError, match="leaves a tensor of shape 11x16"):
         run(functions("embedding")["embedding"], [ids, table])
@@ -182,3 +183,9 @@ def test_all_reduce_inside_a_section() -> None:
     assert all(same_bits(a, b) for a, b in zip(whole[0] + whole[1], tiled[0] + tiled[1], strict=True))
     assert torch.equal(whole[0][0], whole[1][0])
     close(whole[0][0], F.linear(x.double(), w.double(), b.double()).bfloat16())
+
+
+def test_the_page_shows_the_examples() -> None:
+    """Every example is on the page, word for word."""
+    script = ROOT / "docs" / "levels" / "kernel.py"
+    assert subprocess.run([sys.executable, str(script), "--check"], check=False).returncode == 0
