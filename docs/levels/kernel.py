@@ -3,8 +3,8 @@
     python docs/levels/kernel.py            # rewrite the page
     python docs/levels/kernel.py --check    # exit 1 when the page is not what the examples say now
 
-An example's prose is the comments of its test, its IR the test's text: lit checks that it parses, prints and parses back,
-`test/sim/test_kernel_reference.py` that it computes what PyTorch computes, whole and tile by tile.
+An example's prose is the comments of its test, its IR the test's text: lit checks that it parses, prints and parses
+back, `test/sim/test_kernel_reference.py` that it computes what PyTorch computes, whole and tile by tile.
 """
 
 from __future__ import annotations
@@ -36,22 +36,24 @@ EXAMPLES: dict[str, str] = {
 INTRODUCTION = """\
 # The kernel level by example
 
-At the kernel level an operator is a pipeline of *stages*. All ten kinds of stage (map, contract, reduce, scan, gather, scatter,
-sort, random, move, collective) have one interface:
+At the kernel level an operator is a pipeline of *stages*. All ten kinds of stage (map, contract, reduce, scan,
+gather, scatter, sort, random, move, collective) have one interface:
 
 * a **domain**: extents and iterator kinds (parallel, reduction, sequential);
-* **maps**: for each input and result, the element (or block) that a point of the domain touches. Maps may overlap (convolution),
-  leave the tensor (then `pads` says what is read) and use symbols whose values come from other inputs (`bindings`);
-* a **body** that runs at every point, with accumulators (`inits`) where the kind folds; **finish** runs once per output point,
-  **combine** merges partial results;
-* a **mapping**: `tile`, `par`, `order`, `hold`. It decides where and when, never what: bits do not depend on it (`split`, which
-  names the tree of a reduction that is spread, is the one exception).
+* **maps**: for each input and result, the element (or block) that a point of the domain touches. Maps may overlap
+  (convolution), leave the tensor (then `pads` says what is read) and use symbols whose values come from other inputs
+  (`bindings`);
+* a **body** that runs at every point, with accumulators (`inits`) where the kind folds; **finish** runs once per
+  output point, **combine** merges partial results;
+* a **mapping**: `tile`, `par`, `order`, `hold`. It decides where and when, never what: bits do not depend on it
+  (`split`, which names the tree of a reduction that is spread, is the one exception).
 
-Tiling, legality, cost and the reference semantics are written against these fields, so nothing below is known to them by name.
-The fields in full stand in [boundaries.md](../boundaries.md); the verifier's messages in `test/dialects/kernel/invalid.mlir`.
+Tiling, legality, cost and the reference semantics are written against these fields, so nothing below is known to them
+by name. The fields in full stand in [boundaries.md](../boundaries.md); the verifier's messages in
+`test/dialects/kernel/invalid.mlir`.
 
-Each example is a test. Its tiles are chosen to be ragged; the reference interpreter (`sim/kernel_reference.py`) runs it whole
-and tile by tile, demands the same bits, and compares with PyTorch.
+Each example is a test. Its tiles are chosen to be ragged; the reference interpreter (`sim/kernel_reference.py`) runs
+it whole and tile by tile, demands the same bits, and compares with PyTorch.
 
 This page is written by `docs/levels/kernel.py` from those tests.
 """
@@ -67,7 +69,7 @@ def section(name: str, title: str) -> str:
     lines = [f"## {title}", ""]
     code: list[str] = []
     for line in (*(TESTS / f"{name}.mlir").read_text().splitlines(), ""):
-        if line.startswith("// RUN") or line.startswith("// CHECK"):
+        if line.startswith(("// RUN", "// CHECK")):
             continue
         if line.startswith("//"):
             lines.append(line.removeprefix("//").strip())

@@ -339,7 +339,7 @@ func.func @f(%x: tensor<4x8xf32>, %w: tensor<16x8xf32>, %i: tensor<4xi64>, %v: t
     ^bb0(%a: f32):
       %k = kernel.index 0
       %0 = math.ctlz %k : i64
-      kernel.yield %0 : f32
+      kernel.yield %a : f32
     } : tensor<4x8xf32>
   func.return
 }
