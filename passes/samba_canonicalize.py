@@ -322,6 +322,18 @@ def _is_causal(shown: Array, queries: int, keys: int) -> bool:
     return bool((shown == numpy.tril(numpy.ones((queries, keys), dtype=bool))).all())
 
 
+def slice_constant_rows(op: SambaOp, known: Known) -> Sequence[SSAValue] | None:
+    """An embedding at the constant indices a, a + 1, ... is a slice of the weight (learned positions)."""
+    if op.row.name != "embedding" or op.operands[1] not in known:
+        return None
+    rows = known[op.operands[1]].reshape(-1)
+    first, last = int(rows[0]), int(rows[-1])
+    if rows.size != last - first + 1 or not (rows[1:] - rows[:-1] == 1).all() or first < 0:
+        return None
+    taken = _build(op, "slice", [op.operands[0]], {"dim": 0, "start": first, "end": last + 1})
+    return [_build(op, "view", [taken], {"size": shaped_of(op.results[0]).shape})]
+
+
 RULES: tuple[Rule, ...] = (
     remove_noop,
     remove_neutral,
@@ -331,4 +343,5 @@ RULES: tuple[Rule, ...] = (
     read_before_expand,
     group_queries,
     simplify_mask,
+    slice_constant_rows,
 )

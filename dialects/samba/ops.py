@@ -44,7 +44,7 @@ def shaped_of(value: SSAValue | Attribute) -> Shaped:
     if not isinstance(kind, TensorType):
         raise VerifyException(f"needs tensors, got {kind}")
     shape = kind.get_shape()
-    if -1 in shape:
+    if min(shape, default=0) < 0:
         raise VerifyException(f"needs static shapes, got {kind}")
     return Shaped(shape, kind.element_type)
 

@@ -119,6 +119,24 @@ func.func @attention(%q: tensor<1x8x2x4xf32>, %k: tensor<1x2x2x4xf32>, %v: tenso
 
 // -----
 
+// Rows at constant neighbouring indices are a slice; others stay a gather.
+// CHECK-LABEL: func.func @positions
+// CHECK-NEXT: %0 = samba.slice %w {start = 1, end = 3} : (tensor<8x4xf32>) -> tensor<2x4xf32>
+// CHECK-NEXT: %1 = samba.view %0 {size = [1, 2, 4]}
+// CHECK-NEXT: %2 = samba.constant dense<[3, 1]>
+// CHECK-NEXT: %3 = samba.embedding %w, %2
+// CHECK-NEXT: func.return %1, %3
+func.func @positions(%w: tensor<8x4xf32>) -> (tensor<1x2x4xf32>, tensor<2x4xf32>) {
+  %0 = samba.arange {start = 1, end = 3, dtype = i64} : tensor<2xi64>
+  %1 = samba.unsqueeze %0 {dim = 0} : (tensor<2xi64>) -> tensor<1x2xi64>
+  %2 = samba.embedding %w, %1 : (tensor<8x4xf32>, tensor<1x2xi64>) -> tensor<1x2x4xf32>
+  %3 = samba.constant dense<[3, 1]> : tensor<2xi64>
+  %4 = samba.embedding %w, %3 : (tensor<8x4xf32>, tensor<2xi64>) -> tensor<2x4xf32>
+  func.return %2, %4 : tensor<1x2x4xf32>, tensor<2x4xf32>
+}
+
+// -----
+
 // Groups are simplified inside; collectives are never folded.
 // CHECK-LABEL: func.func @group
 // CHECK-NEXT: samba.module "m"(%a = %x : tensor<2xf32>)
