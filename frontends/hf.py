@@ -64,8 +64,7 @@ class _CacheLayer(CacheLayerMixin):
 
     def __init__(self, keys: torch.Tensor, values: torch.Tensor, position: torch.Tensor | None) -> None:
         super().__init__()
-        self.keys: torch.Tensor = keys  # pyright: ignore[reportIncompatibleVariableOverride]
-        self.values: torch.Tensor = values  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.keys, self.values = keys, values
         self.position = position
         self.is_initialized = True
 
@@ -73,24 +72,31 @@ class _CacheLayer(CacheLayerMixin):
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Prefill (no position) attends to the prompt's own keys; decode to the whole cache, masked by position."""
+        keys, values = self.tensors
         if self.position is None:
-            self.keys, self.values = _write_front(self.keys, key_states), _write_front(self.values, value_states)
+            self.keys, self.values = _write_front(keys, key_states), _write_front(values, value_states)
             return key_states, value_states
-        self.keys = self.keys.index_copy(2, self.position, key_states)
-        self.values = self.values.index_copy(2, self.position, value_states)
+        self.keys = keys.index_copy(2, self.position, key_states)
+        self.values = values.index_copy(2, self.position, value_states)
+        return self.keys, self.values
+
+    @property
+    def tensors(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values as they are now."""
+        assert self.keys is not None and self.values is not None
         return self.keys, self.values
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """The tensors are there from the start."""
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return self.keys.shape[2], 0
+        return self.tensors[0].shape[2], 0
 
     def get_seq_length(self) -> int:
         return 0
 
     def get_max_length(self) -> int:
-        return self.keys.shape[2]
+        return self.tensors[0].shape[2]
 
 
 def _write_front(cache: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
@@ -123,7 +129,8 @@ class _Graph(nn.Module):
         out = self.model(input_ids=input_ids, return_dict=True, **options)
         results = {name: out[name] for name in ("logits", "last_hidden_state", "pooler_output") if name in out}
         for i, layer in enumerate(layers):
-            results |= {f"key_cache_{i}": layer.keys, f"value_cache_{i}": layer.values}
+            keys, values = layer.tensors
+            results |= {f"key_cache_{i}": keys, f"value_cache_{i}": values}
         return results
 
 

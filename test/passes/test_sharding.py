@@ -208,12 +208,16 @@ def _collectives(module: ModuleOp, graph: str) -> dict[str, int]:
     return {name: names.count(f"samba.{name}") for name in ("all_reduce", "all_gather")}
 
 
-def _check(imported: Imported, chips: int) -> SambaContext:
+FOLD = "samba-canonicalize,samba-cse,samba-outline-layers,samba-fuse,samba-heuristics,"
+"""What mode o1 does before it shards: layers are functions then, and operators stand in modules."""
+
+
+def _check(imported: Imported, chips: int, before: str = "") -> SambaContext:
     """Every graph on `chips` chips against one chip."""
     ctx = SambaContext()
     tensors = {graph: {**imported.weights, **_inputs(imported, graph)} for graph in imported.graphs}
     expected = {graph: run(imported.module, graph, values) for graph, values in tensors.items()}
-    run_pipeline(imported.module, f"set-target{{chips={chips}}},samba-shard,samba-partition", ctx)
+    run_pipeline(imported.module, f"set-target{{chips={chips}}},{before}samba-shard,samba-partition", ctx)
     imported.module.verify()
     verify_conventions(imported.module)
     for graph, values in tensors.items():
@@ -256,6 +260,14 @@ def test_bert(dtype: torch.dtype) -> None:
     imported = _hf("bert-tiny.json", dtype, ("forward",))
     _check(imported, 2)
     assert _collectives(imported.module, "forward")["all_reduce"] == 4
+
+
+@pytest.mark.parametrize("config", ["llama-tiny.json", "gpt2-tiny.json"])
+def test_folded_layers_and_fused_modules(config: str) -> None:
+    imported = _hf(config, torch.float32, ("prefill", "decode"))
+    _check(imported, 2, FOLD)
+    assert str(imported.module).count("samba.all_reduce") == 4  # two a layer, one layer a graph
+    assert "func.call" in str(imported.module) and "samba.module" in str(imported.module)
 
 
 @pytest.mark.parametrize("name", ["resffn", "cnn", "llama"])
