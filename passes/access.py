@@ -1,7 +1,7 @@
 """Access patterns: an affine map over a domain as one linear address plus bounds.
 
-A stage reads element `map(point)` of an operand.  The hardware counts: its address is `base + strides . counters`, and an
-element is out of range when a bound row is.  `floordiv` and `mod` vanish when a counter is cut in two:
+A stage reads element `map(point)` of an operand.  The hardware counts: its address is `base + strides . counters`,
+and an element is out of range when a bound row is.  `floordiv` and `mod` vanish when a counter is cut in two:
 
     d0 in 0..23, address  8 * (d0 floordiv 6) + d0 mod 6
     counters (d0 floordiv 6, d0 mod 6) of extents (4, 6): the address is  8 * c0 + 1 * c1
@@ -85,7 +85,7 @@ class LinearAccess:
         return self.base == 0 and not self.rows and not any(self.symbols)
 
 
-class NotRectangular(Exception):  # noqa: N818 - control flow inside this module and its callers, never shown to users
+class NotRectangular(Exception):
     """No cut of the counters makes the map linear; the text says why."""
 
 
@@ -114,7 +114,7 @@ def substitute(coordinates: Sequence[AffineExpr], through: AffineMap) -> tuple[A
 
 
 @dataclass
-class _Cut(Exception):  # noqa: N818
+class _Cut(Exception):
     """Cut the piece of weight `weight` of dimension `dim` after `factor` values."""
 
     dim: int
@@ -261,7 +261,7 @@ class _Linear:
 
 
 def linear_terms(expr: AffineExpr, num_dims: int, num_symbols: int) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
-    """(constant, factor of each dimension, factor of each symbol) of a linear expression; NotRectangular for another."""
+    """(constant, factors of dimensions, factors of symbols) of a linear expression; NotRectangular for another."""
     try:
         found = _Linear((1 << 62,) * num_dims, [[1]] * num_dims, num_symbols).sum(expr)
     except _Cut as cut:

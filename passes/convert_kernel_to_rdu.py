@@ -25,11 +25,12 @@ class ConvertKernelToRduPass(SambaPass):
             %3 = kernel.map ins(%2) ..             ->        %2 = rdu.pmu(%1) {..}
             %4, %t = kernel.store %3                         %3 = rdu.pcu(%2) {..} body {..}
             kernel.yield %4 }                                rdu.store %r(%3) {..} }
-          func.return %0 }                                 rdu.schedule @forward inputs [..] outputs [..] { rdu.launch @s [..] } }
+          func.return %0 }                                 rdu.schedule @forward inputs [..] outputs [..] {
+          rdu.launch @s [..] } }
 
-    Buffers become PMU groups whose read patterns carry the operand maps and the moves behind them; stages become PCU groups
-    with a tile program; equal sections become one. A layer function that is called N times in a row becomes a repeat with a
-    table of symbols. Needs `kernel-insert-buffers`; places, routes and addresses are left open.
+    Buffers become PMU groups whose read patterns carry the operand maps and the moves behind them; stages become PCU
+    groups with a tile program; equal sections become one. A layer function that is called N times in a row becomes a
+    repeat with a table of symbols. Needs `kernel-insert-buffers`; places, routes and addresses are left open.
     """
 
     name = "convert-kernel-to-rdu"

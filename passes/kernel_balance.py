@@ -21,8 +21,8 @@ class KernelBalancePass(SambaPass):
     ->
         mapping #kernel.mapping<tile = [8, 256, 512], par = [1, 8, 1], order = [0, 1, 2], hold = [1, 2]>
 
-    Exact bisection on the section's initiation interval under the machine's PCUs and PMUs; where a serial split is faster,
-    that. A stage with a par factor above 1 keeps it. Needs `kernel-tile`.
+    Exact bisection on the section's initiation interval under the machine's PCUs and PMUs; where a serial split is
+    faster, that. A stage with a par factor above 1 keeps it. Needs `kernel-tile`.
     """
 
     name = "kernel-balance"

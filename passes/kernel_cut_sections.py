@@ -18,7 +18,6 @@ from sambaflow.passes.planning_analysis import Analysis
 from sambaflow.passes.planning_facts import SectionPlan, Stage
 from sambaflow.passes.planning_sections import does_not_fit, resources_of
 
-
 CUT_POINTS = 16
 """Parts between which the dynamic program may cut a run."""
 
@@ -45,13 +44,14 @@ class KernelCutSectionsPass(SambaPass):
                                                          kernel.yield %1 }
                                                        func.return %1
 
-    `mode` o0: the stages of each operator are a section (a softmax stays together); o1: each `kernel.group` is one, and the
-    rest is cut as in o0; o3: neighbouring sections of o1 are joined wherever that shortens the modelled time, by a dynamic
-    program over all intervals. A section that does not fit is cut further, at its stages. So a higher mode never has more
-    launches nor more off-chip traffic. Moves go with their readers, where they become access patterns. Calls are cut points.
+    `mode` o0: the stages of each operator are a section (a softmax stays together); o1: each `kernel.group` is one,
+    and the rest is cut as in o0; o3: neighbouring sections of o1 are joined wherever that shortens the modelled
+    time, by a dynamic program over all intervals. A section that does not fit is cut further, at its stages. So a
+    higher mode never has more launches nor more off-chip traffic. Moves go with their readers, where they become
+    access patterns. Calls are cut points.
 
-    Needs `rdu.target` on the module. Leaves no stage and no group outside of sections. Raises CapacityError for a stage that
-    does not fit the machine on its own.
+    Needs `rdu.target` on the module. Leaves no stage and no group outside of sections. Raises CapacityError for a
+    stage that does not fit the machine on its own.
     """
 
     name = "kernel-cut-sections"
@@ -76,7 +76,7 @@ class _Cutter:
         runs = self._runs()
         self.analysis = Analysis((op for run, _ in runs for part in run for op in part.ops), self.planner.machine)
         self.analysis.check()
-        self.index = {op: i for i, op in enumerate(self.analysis.ops)}
+        self.index: dict[Operation, int] = {op: i for i, op in enumerate(self.analysis.ops)}
         self.users = self._users()
         for run, end in runs:
             for section in self._cut(run):
@@ -85,7 +85,7 @@ class _Cutter:
     # -- parts -------------------------------------------------------------------------------------------------------
 
     def _runs(self) -> list[tuple[list[Part], Operation]]:
-        """Runs of parts, each with the call or return that ends it; groups are inlined, moves stand with their readers."""
+        """Runs of parts, each with the call or return that ends it; groups are inlined, moves go to their readers."""
         runs: list[tuple[list[Part], Operation]] = []
         parts: list[Part] = []
         for op in list(self.block.ops):
@@ -120,7 +120,7 @@ class _Cutter:
         return [op for op in ops if isinstance(op, kernel.Stage)]
 
     def _attach_moves(self, parts: list[Part]) -> list[Part]:
-        """Give each reader its own copy of a lone layout change; one that only leaves the function goes with its producer."""
+        """Give each reader its own copy of a lone layout change; one that only leaves the function goes to its maker."""
         for position in range(len(parts) - 1, -1, -1):
             part = parts[position]
             if part.rule or not all(isinstance(op, kernel.MoveOp) for op in part.ops):
@@ -176,7 +176,7 @@ class _Cutter:
         users: dict[int, list[int]] = {}
         for stage in self.analysis.ops:
             for result in stage.results:
-                users[self.analysis.number(result)] = [self.index.get(use.operation, -1) for use in result.uses]  # pyright: ignore[reportArgumentType]
+                users[self.analysis.number(result)] = [self.index.get(use.operation, -1) for use in result.uses]
         return users
 
     def _cut(self, run: Sequence[Part]) -> list[Part]:
@@ -253,8 +253,8 @@ class _Cutter:
 
     def _problem(self, ops: Sequence[Operation]) -> tuple[list[Stage], list[int]]:
         """The stages of `ops`, and the tensors that others read of them."""
-        inside = {self.index[op] for op in ops}  # pyright: ignore[reportArgumentType]
-        stages = [self.analysis.stages[self.index[op]] for op in ops]  # pyright: ignore[reportArgumentType]
+        inside = {self.index[op] for op in ops}
+        stages = [self.analysis.stages[self.index[op]] for op in ops]
         live = [
             result.value
             for stage in stages

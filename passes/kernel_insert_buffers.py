@@ -22,8 +22,8 @@ class KernelInsertBuffersPass(SambaPass):
         %b = kernel.buffer %0 {depth = 2 : i64, tokens = 16 : i64, tier = "sram", pmus = 1 : i64} : T
         %1 = kernel.map ins(%b : T) ...
 
-    The tensor is handed over in `tokens` windows; `depth` of them fit, in `pmus` PMUs. Moves between a buffer and what it
-    buffers are its read pattern. Needs `kernel-balance` and `kernel-insert-transfers`.
+    The tensor is handed over in `tokens` windows; `depth` of them fit, in `pmus` PMUs. Moves between a buffer and
+    what it buffers are its read pattern. Needs `kernel-balance` and `kernel-insert-transfers`.
     """
 
     name = "kernel-insert-buffers"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import BlockArgument, SSAValue
+from xdsl.ir import BlockArgument, SSAValue, Use
 
 from sambaflow.dialects import kernel
 from sambaflow.passes.base import SambaPass
@@ -24,9 +24,9 @@ class KernelInsertTransfersPass(SambaPass):
         }                                                %r, %t = kernel.store %0 : T
                                                          kernel.yield %r : T }
 
-    A table that is gathered from, and a tensor that a scatter updates, stay where they are; the update is a store to its
-    argument, and what is read of it afterwards is loaded `after` that store's token. Where the moves behind an argument make
-    it smaller (a slice), only the smaller tensor is loaded. Needs `kernel-cut-sections`.
+    A table that is gathered from, and a tensor that a scatter updates, stay where they are; the update is a store to
+    its argument, and what is read of it afterwards is loaded `after` that store's token. Where the moves behind an
+    argument make it smaller (a slice), only the smaller tensor is loaded. Needs `kernel-cut-sections`.
     """
 
     name = "kernel-insert-transfers"
@@ -82,16 +82,19 @@ class _Transfers:
 
     def _load(self, value: SSAValue, after: SSAValue | None = None) -> None:
         """Load `value` once for all stages that read it, unless they access it in place."""
-        readers = [use for use in value.uses if isinstance(use.operation, kernel.Stage)]
-        readers = [use for use in readers if use.index not in in_place_inputs(use.operation)]  # pyright: ignore[reportArgumentType]
+        readers = [use for use in value.uses if _reads(use)]
         if not readers:
             return
         load = kernel.LoadOp(value, after)
-        first = min((use.operation for use in readers), key=self._position)
+        stages = dict.fromkeys(use.operation for use in readers)
+        first = next(op for op in self.analysis.ops if op in stages)
         load.location = first.location
         self.block.insert_op_before(load, first)
         for use in readers:
             use.operation.operands[use.index] = load.value
 
-    def _position(self, op: object) -> int:
-        return self.analysis.ops.index(op)  # pyright: ignore[reportArgumentType]
+
+def _reads(use: Use) -> bool:
+    """Whether a stage reads the value as a stream, not in place."""
+    op = use.operation
+    return isinstance(op, kernel.Stage) and use.index not in in_place_inputs(op)

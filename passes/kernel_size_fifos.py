@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
@@ -13,7 +13,7 @@ from xdsl.ir import Operation, SSAValue
 from sambaflow.dialects import kernel
 from sambaflow.machine import pmus_for
 from sambaflow.passes.base import SambaPass
-from sambaflow.passes.planning_analysis import element_bytes
+from sambaflow.passes.planning_analysis import tensor_bytes
 from sambaflow.passes.planning_facts import Stage
 from sambaflow.passes.planning_fifos import Channel, Network, size
 from sambaflow.passes.planning_sections import Section, sections_of
@@ -27,8 +27,8 @@ class KernelSizeFifosPass(SambaPass):
     ->
         %b = kernel.buffer %0 {depth = 6 : i64, tokens = 16 : i64, tier = "sram", pmus = 1 : i64} : T
 
-    Least bytes that keep the pipeline at the pace of its slowest stage (a linear program), then room where two ways that
-    meet again would block each other (execution on token counts). Buffers behind loads keep the depth that
+    Least bytes that keep the pipeline at the pace of its slowest stage (a linear program), then room where two ways
+    that meet again would block each other (execution on token counts). Buffers behind loads keep the depth that
     `kernel-insert-buffers` gave them, because what they hold is what is loaded early. Needs `kernel-insert-buffers`.
     """
 
@@ -116,5 +116,4 @@ class _Built:
 
 def _window(buffer: kernel.BufferOp) -> int:
     """Bytes of one window: the tensor behind the buffer, handed over in `tokens` parts."""
-    type = buffer.result.type
-    return max(1, ceil(prod(type.get_shape()) * element_bytes(type.element_type) / buffer.tokens.value.data))  # pyright: ignore[reportAttributeAccessIssue]
+    return max(1, ceil(tensor_bytes(buffer.result) / buffer.tokens.value.data))

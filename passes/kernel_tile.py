@@ -21,8 +21,8 @@ class KernelTilePass(SambaPass):
         kernel.map ins(%x) domain #kernel.domain<16 parallel, 64 parallel> ...
           mapping #kernel.mapping<tile = [1, 16], par = [1, 1], order = [0, 1], hold = [2]>
 
-    `tile` is what one firing takes, `order` the loops of the tile grid, `hold` per operand the loops that refill its buffer.
-    A stage that has a mapping keeps it. Moves that are access patterns get none. Needs `kernel-cut-sections`.
+    `tile` is what one firing takes, `order` the loops of the tile grid, `hold` per operand the loops that refill its
+    buffer. A stage that has a mapping keeps it. Moves that are access patterns get none. Needs `kernel-cut-sections`.
     """
 
     name = "kernel-tile"

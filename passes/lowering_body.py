@@ -167,5 +167,3 @@ def _rounding(op: kernel.Stage, inputs: Sequence[Attribute], accumulators: Seque
         results.append(conversion.results[0])
     block.add_op(rdu.YieldOp(*results))
     return Region(block)
-
-

@@ -1,14 +1,15 @@
 """Functions of sections as schedules: symbols for every tensor off-chip, launches, repeats.
 
-A graph is first flattened: every call of a layer function becomes its launches, every tensor a number. Then numbers that
-must be one memory become one (a result tied to an argument), each gets a symbol, and runs of calls of one function become
-`rdu.repeat`s.
+A graph is first flattened: every call of a layer function becomes its launches, every tensor a number. Then numbers
+that must be one memory become one (a result tied to an argument), each gets a symbol, and runs of calls of one
+function become `rdu.repeat`s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, IntegerAttr, StringAttr, TensorType
@@ -100,8 +101,10 @@ class GraphLowering:
     def lower(self) -> rdu.ScheduleOp:
         """The schedule; its symbols are added to `symbols`."""
         block = self.function.body.block
+        values: dict[SSAValue, int] = {}
         arguments = [self._new(value.type) for value in block.args]
-        returned = self._flatten(self.function, dict(zip(block.args, arguments, strict=True)), "")
+        values.update(zip(block.args, arguments, strict=True))
+        returned = self._flatten(self.function, values, "")
         for number, tensor in enumerate(arguments):
             self._name_argument(number, tensor)
         tied = [self._tie(number, tensor, arguments, returned) for number, tensor in enumerate(returned)]
@@ -115,7 +118,7 @@ class GraphLowering:
     # -- flatten -----------------------------------------------------------------------------------------------------
 
     def _new(self, type: Attribute) -> int:
-        self.types.append(type)  # pyright: ignore[reportArgumentType]
+        self.types.append(cast(TensorType[Attribute], type))
         return len(self.types) - 1
 
     def _flatten(self, function: FuncOp, tensors: dict[SSAValue, int], callee: str) -> list[int]:
@@ -128,7 +131,8 @@ class GraphLowering:
                     self._launch(op, tensors)
                 case CallOp():
                     inner = self._callee(op)
-                    arguments = dict(zip(inner.body.block.args, (tensors[v] for v in op.operands), strict=True))
+                    arguments: dict[SSAValue, int] = {}
+                    arguments.update(zip(inner.body.block.args, (tensors[v] for v in op.operands), strict=True))
                     results = self._flatten(inner, arguments, inner.sym_name.data)
                     tensors.update(zip(op.results, results, strict=True))
                     self.runs.append(_Run(callee))

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil, gcd, prod
+from typing import Any, cast
 
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
@@ -23,10 +24,11 @@ from xdsl.ir.affine import AffineDimExpr, AffineExpr
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, rdu
 from sambaflow.dialects.rdu.instructions import bits_of
+from sambaflow.dialects.rdu.units import stream as stream_type
 from sambaflow.machine import Budget, Machine
 from sambaflow.passes.access import Level, LinearAccess, NotRectangular, linearise
 from sambaflow.passes.lowering_body import TileProgram, predicate_rows, tile_program
-from sambaflow.passes.planning_analysis import Analysis, element_bytes, in_place_inputs, offsets, passes_on
+from sambaflow.passes.planning_analysis import Analysis, element_bytes, in_place_inputs, offsets, passed_on, passes_on
 from sambaflow.passes.planning_facts import Stage, levels_through
 from sambaflow.passes.planning_tiling import Tiling
 
@@ -52,7 +54,7 @@ class Source:
 
 @dataclass(eq=False)
 class Tensor:
-    """A value of the section. `sources` write it in order; `slot` when it stands off-chip, with `token` after a store."""
+    """A value of the section. `sources` write it in order; `slot`: it stands off-chip, with `token` after a store."""
 
     type: TensorType[Attribute]
     sources: list[Source] = field(default_factory=list[Source])
@@ -135,7 +137,9 @@ class SectionLowering:
             elif isinstance(op, kernel.StoreOp):
                 sizes[op] = self._stored_bytes(op)
             elif isinstance(op, kernel.Stage):
-                tables = [i for i in in_place_inputs(op) if i not in op.tied_inputs and self._is_argument(op.operands[i])]
+                tables = [
+                    i for i in in_place_inputs(op) if i not in op.tied_inputs and self._is_argument(op.operands[i])
+                ]
                 if tables:
                     sizes[op] = prod(op.extents) * element_bytes(op.input_types[tables[0]].element_type) * len(tables)
         total = max(1, sum(sizes.values()))
@@ -166,7 +170,7 @@ class SectionLowering:
                 return value, moves
 
     def _stream(self, element: Attribute, elements: int, tokens: int) -> rdu.StreamType:
-        return rdu.StreamType(TensorType(element, [max(1, ceil(elements / tokens))]), tokens)  # pyright: ignore[reportArgumentType]
+        return rdu.StreamType(tensor_of(element, [max(1, ceil(elements / tokens))]), tokens)
 
     def _add(self, op: Operation) -> None:
         op.location = self.location
@@ -181,7 +185,9 @@ class SectionLowering:
         for number, value in enumerate(self.section.terminator.operands):
             store = value.owner
             if not isinstance(store, kernel.StoreOp):
-                raise error_at(self.section, f"yields result {number} without a store", levers=["kernel-insert-transfers"])
+                raise error_at(
+                    self.section, f"yields result {number} without a store", levers=["kernel-insert-transfers"]
+                )
             if value not in made:
                 made[value] = self._destination(store, number, slots)
             found.append(made[value])
@@ -320,7 +326,7 @@ class SectionLowering:
         element = tensor.type.element_type
         tokens, depth = (buffer.tokens.value.data, buffer.depth.value.data) if buffer is not None else (1, 1)
         operands = [source.stream for source in tensor.sources]
-        handed = max((s.stream.type.count.data for s in tensor.sources), default=1)  # pyright: ignore[reportAttributeAccessIssue]
+        handed = max((stream_type(s.stream).count.data for s in tensor.sources), default=1)
         ports: list[rdu.PortAttr] = []
         extra: list[SSAValue] = []
         for source in tensor.sources:
@@ -454,8 +460,7 @@ class SectionLowering:
     def _compute(self, op: kernel.Stage) -> None:
         """Streams in, the PCU group unless nothing is computed, results as sources or as stores to a slot."""
         if passes_on(op):
-            yielded = op.body.blocks.first.last_op.operands[0]  # pyright: ignore[reportOptionalMemberAccess]
-            stream, _ = self._operand(op, yielded.index)  # pyright: ignore[reportAttributeAccessIssue]
+            stream, _ = self._operand(op, passed_on(op))
             self._result(op, 0, stream, op.extents or (1,), _points(op, keep=("parallel", "sequential", "reduction")))
             return
         program = tile_program(op)
@@ -524,7 +529,10 @@ class SectionLowering:
         used = _symbols(source_access(source, shape, map.num_symbols))
         if used:
             streams = tuple(self._index(op, symbol) for symbol in used)
-            renumbered = [AffineExpr.symbol(used.index(s)) if s in used else AffineExpr.constant(0) for s in range(map.num_symbols)]
+            renumbered = [
+                AffineExpr.symbol(used.index(s)) if s in used else AffineExpr.constant(0)
+                for s in range(map.num_symbols)
+            ]
             dims = [AffineExpr.dimension(d) for d in range(len(extents))]
             coordinates = tuple(expr.replace_dims_and_symbols(dims, renumbered) for expr in coordinates)
             source = Source(stream, extents, coordinates, streams)
@@ -537,17 +545,19 @@ class SectionLowering:
         if before.slot is None:
             self.tensors[op.results[number]] = Tensor(op.output_types[number], [*before.sources, source], before.init)
             return
-        self._update(op, number, source, before)
+        self._update(op, number, source, before, before.slot)
 
-    def _update(self, op: kernel.Stage, number: int, source: Source, before: Tensor) -> None:
+    def _update(self, op: kernel.Stage, number: int, source: Source, before: Tensor, slot: SSAValue) -> None:
         """Store the scattered elements into the slot of the tensor that they update."""
         access = source.access(before.shape)
-        store = next((use.operation for use in op.results[number].uses if isinstance(use.operation, kernel.StoreOp)), None)
+        store = next(
+            (use.operation for use in op.results[number].uses if isinstance(use.operation, kernel.StoreOp)), None
+        )
         token = store is not None and bool(store.token.uses)
         waits = [before.token] if before.token is not None else []
         mapping = op.tiling
         made = rdu.StoreOp.create_store(
-            before.slot,  # pyright: ignore[reportArgumentType]
+            slot,
             [source.stream, *source.indices, *waits],
             domain=access.extents,
             access=_data(access, 1),
@@ -569,8 +579,13 @@ def source_access(source: Source, shape: Sequence[int], num_symbols: int) -> Lin
     return linearise([Level(source.coordinates, tuple(shape), 0)], source.extents, num_symbols)
 
 
+def tensor_of(element: Attribute, shape: Sequence[int]) -> TensorType[Attribute]:
+    """A tensor type."""
+    return cast(TensorType[Attribute], TensorType(cast(Any, element), shape))
+
+
 def _tensor(value: SSAValue) -> TensorType[Attribute]:
-    return value.type  # pyright: ignore[reportReturnType]
+    return cast(TensorType[Attribute], value.type)
 
 
 def _bytes(type: TensorType[Attribute]) -> int:
@@ -585,7 +600,7 @@ def _init(init: Attribute) -> int:
     """Raw bits of an accumulator's first value; a block is filled with one value."""
     values = getattr(init, "get_values", None)
     if values is not None:
-        return bits_of(kernel.constant(values()[0], kernel.constant_type(init).element_type))  # pyright: ignore[reportAttributeAccessIssue]
+        return bits_of(kernel.constant(values()[0], kernel.element_type(kernel.constant_type(init))))
     return bits_of(init)
 
 

@@ -7,7 +7,8 @@
     par factors  exact bisection on the initiation interval: every stage takes the fewest PCUs that meet it. Because a
                  section of barriers is a serial chain, the split that minimises the sum of stage times under the same
                  budget (bisection on the price of a PCU) is tried too, and the shorter modelled time wins.
-    buffers      an edge hands a tensor over in as many tokens as the producer's and the consumer's loops share; it holds
+    buffers      an edge hands a tensor over in as many tokens as the producer's and the consumer's loops share; it
+    holds
                  two windows, or as many as the consumer is late (reconvergent paths).
     weights      stream in with two windows, deeper while PMUs are left: what is loaded early does not wait later.
     time         fill + (n - 1) * interval + drain along the section's graph, with transfers beside it, in whole
@@ -41,7 +42,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 GRAINS = (64, 16, 4)
-"""Most firings of a stage along its parallel dimensions: fine tiles fill a pipeline sooner, coarse ones feed more PCUs."""
+"""Most firings of a stage along its parallel dimensions: fine tiles fill a pipeline, coarse ones feed more PCUs."""
 
 CONFIG_BYTES = 1024
 """Configuration of one unit, for the estimate of a program load; the true size is known after rdu-finalize."""

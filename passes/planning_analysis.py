@@ -1,8 +1,8 @@
 """From kernel IR to what planning and the conversion to rdu know of it.
 
-An `Analysis` reads the stages of a block once: it numbers the tensors (a buffer, a load or a store passes its tensor on),
-decides which moves are access patterns, and makes the `Stage` of each op. It sees the same section before and after the
-passes that put loads, stores and buffers on its edges.
+An `Analysis` reads the stages of a block once: it numbers the tensors (a buffer, a load or a store passes its tensor
+on), decides which moves are access patterns, and makes the `Stage` of each op. It sees the same section before and
+after the passes that put loads, stores and buffers on its edges.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
+from typing import cast
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IntegerAttr
-from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.dialects.builtin import IntegerAttr, TensorType
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 from xdsl.ir.affine import AffineBinaryOpExpr, AffineBinaryOpKind, AffineConstantExpr, AffineDimExpr, AffineExpr
 
 from sambaflow.diagnostics import error_at
@@ -74,7 +75,14 @@ class Analysis:
             )
         )
         results = tuple(
-            Result(self.number(value), map.results, type.get_shape(), element_bytes(type.element_type), map.num_symbols, tied)
+            Result(
+                self.number(value),
+                map.results,
+                type.get_shape(),
+                element_bytes(type.element_type),
+                map.num_symbols,
+                tied,
+            )
             for value, map, type, tied in zip(op.results, op.result_maps, op.output_types, op.tied_inputs, strict=True)
         )
         first = op.input_types[0] if op.operands else op.output_types[0]
@@ -138,12 +146,20 @@ class Analysis:
                 try:
                     linearise([operand.level], stage.extents, operand.num_symbols)
                 except NotRectangular as reason:
-                    raise error_at(op, f"reads operand {number} in a way that no access pattern expresses: {reason}") from None
+                    raise error_at(
+                        op, f"reads operand {number} in a way that no access pattern expresses: {reason}"
+                    ) from None
 
 
 def element_bytes(type: Attribute) -> int:
     """Bytes of one element in memory."""
     return DTYPE_BYTES[dtype_name(type) or "f32"]
+
+
+def tensor_bytes(value: SSAValue) -> int:
+    """Bytes of the tensor that `value` is."""
+    type = cast(TensorType[Attribute], value.type)
+    return prod(type.get_shape()) * element_bytes(type.element_type)
 
 
 def in_place_inputs(op: kernel.Stage) -> set[int]:
@@ -156,17 +172,17 @@ def in_place_inputs(op: kernel.Stage) -> set[int]:
 
 
 def passes_on(op: kernel.Stage) -> bool:
-    """Whether a stage computes nothing: it yields one of its elements, so that no PCU is needed."""
+    """Whether a gather or scatter computes nothing: it yields one of its elements, so that no PCU is needed."""
     block = op.body.blocks.first
-    if block is None or op.init_constants or op.predicate is not None or len(op.results) != 1:
+    if block is None or not isinstance(op, kernel.GatherOp | kernel.ScatterOp):
         return False
-    terminator = block.last_op
-    return (
-        isinstance(op, kernel.GatherOp | kernel.ScatterOp)
-        and block.first_op is terminator
-        and isinstance(terminator, kernel.YieldOp)
-        and terminator.arguments[0].owner is block
-    )
+    plain = not op.init_constants and op.predicate is None and len(op.results) == 1
+    return plain and block.first_op is block.last_op and isinstance(op.yielded[0], BlockArgument)
+
+
+def passed_on(op: kernel.Stage) -> int:
+    """The input whose element a stage that computes nothing yields."""
+    return cast(BlockArgument[Attribute], op.yielded[0]).index
 
 
 def classes(block: Block | None) -> tuple[str, ...]:
@@ -177,7 +193,7 @@ def classes(block: Block | None) -> tuple[str, ...]:
 def instructions(block: Block) -> Iterator[tuple[Operation, Opcode]]:
     """The ops of a body that become instructions, with their rows; PassError for an op without one."""
     for op in block.ops:
-        if isinstance(op, arith.ConstantOp | kernel.IndexOp | kernel.YieldOp) or isinstance(op, kernel.Stage):
+        if isinstance(op, arith.ConstantOp | kernel.IndexOp | kernel.YieldOp | kernel.Stage):
             continue
         yield op, opcode_of(op)
 

@@ -1,7 +1,7 @@
 """What planning knows of a stage, and what it decides about one: plain data, no IR.
 
-Values are numbers: the same number is the same tensor. A stage that reads what another one makes is joined to it by that
-number; a number that no stage of the section makes is a section argument and is loaded.
+Values are numbers: the same number is the same tensor. A stage that reads what another one makes is joined to it by
+that number; a number that no stage of the section makes is a section argument and is loaded.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from sambaflow.passes.access import Level
 class Operand:
     """One input of a stage: which tensor, and where each domain point reads it.
 
-    `in_place`: the stage does not load it (the table of a gather, the tensor that a tied result updates); it is off-chip
-    when it is a section argument, else buffered whole.
+    `in_place`: the stage does not load it (the table of a gather, the tensor that a tied result updates); it is
+    off-chip when it is a section argument, else buffered whole.
     """
 
     value: int
@@ -100,8 +100,8 @@ class StagePlan:
 class EdgePlan:
     """One buffer: operand `operand` of stage `target` (target -1: the section's result number `operand`).
 
-    `source`: the stage that fills it, -1: a load. The tensor is handed over in `tokens` windows of `window_bytes`; `depth`
-    windows fit, in `pmus` PMUs.
+    `source`: the stage that fills it, -1: a load. The tensor is handed over in `tokens` windows of `window_bytes`;
+    `depth` windows fit, in `pmus` PMUs.
     """
 
     source: int

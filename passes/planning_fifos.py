@@ -1,10 +1,10 @@
 """Depths of the buffers of a section: least bytes that neither stall the pipeline nor deadlock it.
 
-    stalls     every stage of a section advances at the pace of its slowest one. If stage v starts `s_v - s_u` after u, an
-               edge between them that hands over a token every tau collects (s_v - s_u) / tau tokens. A linear program over
-               the start times minimises the sum of window bytes times depth (HiGHS).
-    deadlock   two ways from one stage to another need room for what the longer one holds back. The section is executed on
-               token counts alone; where it sticks, a full edge gets a window more.
+stalls     every stage of a section advances at the pace of its slowest one. If stage v starts `s_v - s_u` after u, an
+           edge between them that hands over a token every tau collects (s_v - s_u) / tau tokens. A linear program over
+           the start times minimises the sum of window bytes times depth (HiGHS).
+deadlock   two ways from one stage to another need room for what the longer one holds back. The section is executed on
+           token counts alone; where it sticks, a full edge gets a window more.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Actor:
 
 @dataclass(eq=False)
 class Channel:
-    """A buffer between two actors. `depth` is what is decided; `fixed`: it is not a buffer of PMUs and costs nothing."""
+    """A buffer between two actors. `depth` is what is decided; `fixed`: it has a depth that is not decided here."""
 
     source: int
     target: int
@@ -127,8 +127,8 @@ def _latest(network: Network, earliest: Sequence[int], actor: int) -> int:
 def deadlock(network: Network) -> int | None:
     """None if every actor can finish; else the cheapest full channel that holds one back.
 
-    Firing i needs the first ceil((i + 1) * tokens / firings) tokens of its inputs and room for as many on its outputs; it
-    then has written, and freed, floor((i + 1) * tokens / firings).
+    Firing i needs the first ceil((i + 1) * tokens / firings) tokens of its inputs and room for as many on its
+    outputs; it then has written, and freed, floor((i + 1) * tokens / firings).
     """
     fired = [0] * len(network.actors)
     written = [0] * len(network.channels)

@@ -20,7 +20,9 @@ from sambaflow.machine import Cost, Machine, cost, firing_of
 from sambaflow.passes.access import Level, LinearAccess, linearise
 from sambaflow.passes.planning_facts import Stage
 
-class Walk(NamedTuple):
+
+@dataclass(frozen=True)
+class Walk:
     """One loop of a tile grid through a tensor: elements from one tile to the next, and how many tiles."""
 
     step: int
@@ -98,11 +100,13 @@ class Tiling:
         for counter, (extent, stride) in enumerate(zip(access.extents, access.strides, strict=True)):
             if 0 < stride < walk.step:
                 reach += stride * (extent - 1) if access.dims[counter] != dim else 0
-            elif walk.step <= stride < walk.step * walk.count and access.dims[counter] != dim and extent > 1:
-                return False
-            elif stride < 0:
+            elif stride < 0 or (access.dims[counter] != dim and self._beside(walk, stride, extent)):
                 return False
         return reach + self._own_reach(access, dim, walk) < walk.step
+
+    def _beside(self, walk: Walk, stride: int, extent: int) -> bool:
+        """Whether a counter of another dimension moves along the loop's own steps (a kernel row over image rows)."""
+        return extent > 1 and walk.step <= stride < walk.step * walk.count
 
     def _own_reach(self, access: LinearAccess, dim: int, walk: Walk) -> int:
         """How far the tile of `dim` itself reaches below the loop's step."""
@@ -188,8 +192,8 @@ def _pareto(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
 def tile_stage(stage: Stage, variant: int, grain: int) -> Tiling:
     """The stage's tiling, in at most `grain` tiles along its parallel dimensions.
 
-    Variant 0 keeps the dimensions in order, reductions innermost: rows flow through the section. Variant 1 puts first the
-    dimensions that the largest operand uses: weights flow, and the other operands are held.
+    Variant 0 keeps the dimensions in order, reductions innermost: rows flow through the section. Variant 1 puts
+    first the dimensions that the largest operand uses: weights flow, and the other operands are held.
     """
     if stage.mapping is not None:
         return Tiling(stage, stage.mapping.tile, stage.mapping.order)
@@ -242,7 +246,8 @@ def shared_tokens(producer: Sequence[Walk], consumer: Sequence[Walk]) -> tuple[i
     tokens, used = 1, 0
     p, c = list(reversed(producer)), list(reversed(consumer))
     while p and c:
-        (ps, pn), (cs, cn) = p.pop(), c.pop()
+        one, other = p.pop(), c.pop()
+        (ps, pn), (cs, cn) = (one.step, one.count), (other.step, other.count)
         if ps * pn != cs * cn:
             break
         if ps == cs:
