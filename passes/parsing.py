@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from typing import Any
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, StringAttr, UnknownLoc
-from xdsl.ir import Operation
-from xdsl.parser import Parser
+from xdsl.dialects.builtin import AnyFloat, FileLineColLoc, IntAttr, ModuleOp, StringAttr, UnknownLoc
+from xdsl.ir import Attribute, Operation
+from xdsl.parser import AttrParser, Parser
 from xdsl.utils.exceptions import ParseError
 from xdsl.utils.lexer import Span
 
 from sambaflow.diagnostics import error_at, error_from_parse
 from sambaflow.errors import InputError, Location, SambaError
+
+
+class _DenseElement(Parser._TensorLiteralElement):  # pyright: ignore[reportPrivateUsage]
+    """An element of `dense<..>`: hexadecimal ones are the bits of a float, as in MLIR (xDSL 0.74 reads a number)."""
+
+    def to_type(self, parser: AttrParser, type: Attribute) -> Any:
+        if isinstance(type, AnyFloat) and isinstance(self.value, int) and self.span.text.startswith("0x"):
+            return next(type.iter_unpack(self.value.to_bytes(type.compile_time_size, "little")))
+        return super().to_type(parser, type)  # pyright: ignore[reportArgumentType]
 
 
 class LocatedParser(Parser):
@@ -34,6 +44,10 @@ class LocatedParser(Parser):
         results = super()._parse_op_result_list()
         self._name_positions.append(self.pos)
         return results
+
+    def _parse_tensor_literal_element(self) -> _DenseElement:
+        element = super()._parse_tensor_literal_element()
+        return _DenseElement(element.is_negative, element.value, element.span)
 
     def _get_op_by_name(self, name: str) -> type[Operation]:
         op_type = self.ctx.get_optional_op(name, dialect_stack=self._parser_state.dialect_stack)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any, ClassVar
@@ -333,12 +332,7 @@ class ConstantOp(IRDLOperation):
     def print(self, printer: Printer) -> None:
         printer.print_op_attributes(self.attributes)
         printer.print_string(" ")
-        if all(map(math.isfinite, self.elements())):
-            printer.print_attribute(self.value)
-        else:
-            # xDSL reads a hexadecimal element of a dense list as a number, but the hexadecimal bytes of the whole well
-            printer.print_string(f'dense<"0x{self.value.data.data.hex().upper()}"> : ')
-            printer.print_attribute(self.value.type)
+        printer.print_attribute(self.value)
 
     def elements(self) -> Sequence[int] | Sequence[float]:
         """The elements in row-major order."""
