@@ -125,7 +125,11 @@ class Placement:
     def cost(self, unit: Unit, place: Place) -> int:
         """Length of a unit's wires if it stood at `place`."""
         x, y = place
-        return sum(abs(x - a) + abs(y - b) for a, b in (self.at[other] for other in self.wires[unit]))
+        at, length = self.at, 0
+        for other in self.wires[unit]:
+            a, b = at[other]
+            length += abs(x - a) + abs(y - b)
+        return length
 
     def length(self) -> int:
         """Length of all wires, in hops."""

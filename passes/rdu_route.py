@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import ClassVar
 
 from xdsl.context import Context
@@ -213,45 +213,44 @@ class Routing:
     # Negotiated congestion.
 
     def _grow(self, i: int) -> Tree:
-        """A tree that reaches the nearest end first, each by the cheapest way from what the tree has."""
+        """A tree that reaches the ends, the nearest first, each by the cheapest way from what the tree has."""
         net = self.nets[i]
-        tree: Tree = {net.start[1] * self.cols + net.start[0]: -1}
-        left = {end[1] * self.cols + end[0] for end in net.ends} - tree.keys()
+        x, y = net.start
+        tree: Tree = {y * self.cols + x: -1}
         prices: dict[int, int] = {}
-        while left:
-            left.discard(self._reach(tree, left, net.demand, prices))
+        for end in sorted(net.ends, key=lambda end: (abs(end[0] - x) + abs(end[1] - y), end)):
+            if end[1] * self.cols + end[0] not in tree:
+                self._reach(tree, end, net.demand, prices)
         return tree
 
     def _price(self, link: int, demand: int, prices: dict[int, int]) -> int:
         """16 a hop; more where the link would be overloaded now, and where it was in earlier rounds."""
-        price = prices.get(link)
-        if price is None:
-            excess = max(0, self.usage[link] + demand - self.limit)
-            pressure = -(-16 * excess * self.rounds // self.limit)
-            price = prices[link] = (16 + 8 * self.history[link]) * (16 + pressure) // 16
-        return price
+        excess = max(0, self.usage[link] + demand - self.limit)
+        pressure = -(-16 * excess * self.rounds // self.limit)
+        prices[link] = (16 + 8 * self.history[link]) * (16 + pressure) // 16
+        return prices[link]
 
-    def _reach(self, tree: Tree, ends: set[int], demand: int, prices: dict[int, int]) -> int:
-        """Dijkstra from the whole tree to the first end that is met, which joins the tree with its way."""
-        cols, rows = self.cols, self.rows
+    def _reach(self, tree: Tree, end: Place, demand: int, prices: dict[int, int]) -> None:
+        """A* from the whole tree to `end`, whose way joins the tree. A hop costs at least 16: so much is ahead."""
+        cols, rows, (ex, ey) = self.cols, self.rows, end
+        goal = ey * cols + ex
         done: dict[int, int] = {}
-        queue = [(0, switch, -1) for switch in tree]
-        while queue:
-            cost, here, link = heappop(queue)
+        queue = [(16 * (abs(s % cols - ex) + abs(s // cols - ey)), s, -1, 0) for s in tree]
+        heapify(queue)
+        while goal not in done:
+            _, here, link, cost = heappop(queue)
             if here in done:
                 continue
             done[here] = link
-            if here in ends:
-                self._join(tree, done, here)
-                return here
             x, y = here % cols, here // cols
             for direction, (dx, dy) in enumerate(MOVES):
-                if 0 <= x + dx < cols and 0 <= y + dy < rows:
-                    there = here + dx + dy * cols
-                    if there not in done:
-                        out = 4 * here + direction
-                        heappush(queue, (cost + self._price(out, demand, prices), there, out))
-        raise AssertionError("the mesh is connected")
+                nx, ny = x + dx, y + dy
+                there = here + dx + dy * cols
+                if 0 <= nx < cols and 0 <= ny < rows and there not in done:
+                    out = 4 * here + direction
+                    paid = cost + (prices.get(out) or self._price(out, demand, prices))
+                    heappush(queue, (paid + 16 * (abs(nx - ex) + abs(ny - ey)), there, out, paid))
+        self._join(tree, done, goal)
 
     def _join(self, tree: Tree, done: dict[int, int], end: int) -> None:
         way: list[int] = []

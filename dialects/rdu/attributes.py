@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from struct import pack
 from typing import Any
 
 from xdsl.dialects.builtin import (
+    BytesAttr,
     DenseArrayBase,
     DenseIntOrFPElementsAttr,
     IntAttr,
@@ -44,8 +46,8 @@ def values(attribute: DenseArrayBase[Any] | None) -> Row:
 
 def table(rows: Sequence[Sequence[int]], columns: int) -> DenseIntOrFPElementsAttr:
     """`dense<...> : tensor<rows x columns x i64>`: for many numbers, which print as hex and parse in milliseconds."""
-    flat = [int(value) for row in rows for value in row]
-    return DenseIntOrFPElementsAttr.from_list(TensorType(i64, [len(rows), columns]), flat)
+    flat = [value for row in rows for value in row]
+    return DenseIntOrFPElementsAttr(TensorType(i64, [len(rows), columns]), BytesAttr(pack(f"<{len(flat)}q", *flat)))
 
 
 def rows(attribute: DenseIntOrFPElementsAttr | None) -> list[Row]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import subprocess
+import sys
 import warnings
 import zlib
 from functools import cache
@@ -179,6 +181,37 @@ def test_an_unfinished_program_is_refused():
         for one in parse_pipeline(pass_name):
             one.apply(ctx, module)
     encode(image_of(module))
+
+
+def test_the_same_input_gives_the_same_bytes_in_any_process(tmp_path: Path):
+    """Hash seeds differ between processes; nothing in a PEF depends on them."""
+    made: list[bytes] = []
+    for seed in ("1", "2"):
+        finished, file = tmp_path / f"{seed}.mlir", tmp_path / f"{seed}.pef"
+        tools = Path(sys.executable).parent
+        for command in (
+            [tools / "samba-opt", f"--pass-pipeline={RDU_PASSES}", PROGRAM, "-o", finished],
+            [tools / "samba-translate", "--to-pef", finished, "-o", file],
+        ):
+            subprocess.run(list(map(str, command)), check=True, env={**os.environ, "PYTHONHASHSEED": seed})
+        made.append(file.read_bytes())
+    assert made[0] == made[1]
+
+
+def test_a_stripped_file_gives_the_same_results_and_times():
+    import torch
+
+    from sambaflow.sim.functional import Engine
+    from sambaflow.sim.timing.program import time_graph
+
+    runs: list[tuple[bytes, int]] = []
+    for one in (image(), strip(image())):
+        engine = Engine(decode(encode(one)))
+        whole = torch.linspace(-1, 1, 32 * 128).reshape(32, 128).to(torch.bfloat16)
+        engine.load({"layers.0.w": whole})
+        (result,) = engine.run("forward", [whole[:16]])
+        runs.append((result.view(torch.uint8).numpy().tobytes(), time_graph(one, "forward").picoseconds))
+    assert runs[0] == runs[1]
 
 
 def test_numbers_that_do_not_fit_are_refused():

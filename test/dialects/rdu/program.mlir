@@ -17,8 +17,8 @@ module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips 
       // CHECK-NEXT: rdu.load %{{.*}}() {{{.*}}label = "x"} :
       %x = rdu.load %sx() {domain = array<i64: 16, 128>, tile = array<i64: 4, 128>, access = #rdu.access<[128, 1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64>, label = "x"} : (tensor<16x128xbf16>) -> !rdu.stream<tensor<4x128xbf16>, 4>
       %w = rdu.load %sw() {domain = array<i64: 16, 128>, tile = array<i64: 4, 128>, access = #rdu.access<[128, 1] base 0 bounds [[0, 1, 0, 16]] pad 0>, count = 1 : i64, indices = 0 : i64, depths = array<i64>} : (tensor<16x128xbf16>) -> !rdu.stream<tensor<4x128xbf16>, 4>
-      // CHECK: rdu.pmu(%{{.*}}) {{{.*}}writes = [#rdu.port<[16, 128] : [128, 1]>], reads = [#rdu.port<[16, 128] : [128, 1] base 1 bounds {{\[\[}}0, 1, 0, 16]] pad 7>]} : (!rdu.stream
-      %b = rdu.pmu(%w) {domain = array<i64: 2048>, count = 1 : i64, depth = 2 : i64, window_bytes = 1024 : i64, banks = 8 : i64, init = 0 : i64, writes = [#rdu.port<[16, 128] : [128, 1]>], reads = [#rdu.port<[16, 128] : [128, 1] base 1 bounds [[0, 1, 0, 16]] pad 7>]} : (!rdu.stream<tensor<4x128xbf16>, 4>) -> !rdu.stream<tensor<4x128xbf16>, 4>
+      // CHECK: rdu.pmu(%{{.*}}) {{{.*}}writes = [#rdu.port<[16, 128] : [128, 1]>], reads = [#rdu.port<[16, 128] : [128, 1] base 1 bounds {{\[\[}}1, 0, 1, 128]] pad 7>]} : (!rdu.stream
+      %b = rdu.pmu(%w) {domain = array<i64: 2048>, count = 1 : i64, depth = 2 : i64, window_bytes = 1024 : i64, banks = 8 : i64, init = 0 : i64, writes = [#rdu.port<[16, 128] : [128, 1]>], reads = [#rdu.port<[16, 128] : [128, 1] base 1 bounds [[1, 0, 1, 128]] pad 7>]} : (!rdu.stream<tensor<4x128xbf16>, 4>) -> !rdu.stream<tensor<4x128xbf16>, 4>
       // CHECK: rdu.pcu(%{{.*}}, %{{.*}}) {{{.*}}mode = "reduce"
       // CHECK: ^{{.*}}(%{{.*}}: bf16, %{{.*}}: bf16, %{{.*}}: f32):
       // CHECK-NEXT: rdu.constant 1.000000e+00 : f32
