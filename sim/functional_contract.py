@@ -19,12 +19,8 @@ BLOCK = 128
 MIN_ROWS, MIN_COLUMNS, MIN_DEPTH = 4, 16, 8
 
 
-def blocks(extents: Sequence[int], part: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The runs of a box of the reduction space that fold together, as (start, end) of its own flattened points.
-
-    `extents` is the whole reduction space, `part` the box as (start, end) per dimension: two neighbours of the box fold
-    together iff their absolute flat positions lie between the same multiples of 128.
-    """
+@functools.cache
+def _blocks(extents: tuple[int, ...], part: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
     flat = torch.zeros((), dtype=torch.int64)
     for extent, (start, end) in zip(extents, part, strict=True):
         flat = flat[..., None] * extent + torch.arange(start, end)
@@ -33,6 +29,15 @@ def blocks(extents: Sequence[int], part: Sequence[tuple[int, int]]) -> list[tupl
         return []
     cuts = [0, *(torch.nonzero(number[1:] != number[:-1]).reshape(-1) + 1).tolist(), number.numel()]
     return list(itertools.pairwise(cuts))
+
+
+def blocks(extents: Sequence[int], part: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The runs of a box of the reduction space that fold together, as (start, end) of its own flattened points.
+
+    `extents` is the whole reduction space, `part` the box as (start, end) per dimension: two neighbours of the box fold
+    together iff their absolute flat positions lie between the same multiples of 128.
+    """
+    return _blocks(tuple(extents), tuple(part))
 
 
 def block_products(left: torch.Tensor, right: torch.Tensor, runs: Sequence[tuple[int, int]]) -> torch.Tensor:
@@ -123,7 +128,7 @@ def fused_multiply_add(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> tor
     error = (product - (total - part)) + (addend - part)
     bits = total.view(torch.int64)
     toward = torch.where((error > 0) == (total > 0), 1, -1)
-    odd = torch.where((error != 0) & (bits & 1 == 0), bits + toward, bits)
+    odd = torch.where((error != 0) & (bits & 1 == 0) & torch.isfinite(total), bits + toward, bits)
     return odd.view(torch.float64).float()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 import torch
@@ -20,8 +21,9 @@ TORCH_DTYPES: Mapping[str, torch.dtype] = {
 }
 
 
+@functools.cache
 def from_bits(bits: int, dtype: str) -> torch.Tensor:
-    """A 0-d tensor from the raw bits of one element, low bytes first.
+    """A 0-d tensor from the raw bits of one element, low bytes first; shared, so never written in place.
 
     >>> from_bits(0x3F80, "bf16")
     tensor(1., dtype=torch.bfloat16)

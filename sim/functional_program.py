@@ -75,11 +75,20 @@ class TileProgram:
         self.sequential = SEQUENTIAL in self.kinds
         if self.sequential and REDUCTION in self.kinds:
             raise InputError("a tile program with sequential and reduction dimensions is not supported")
+        self.counted = self._counted()
+        self.unused = torch.zeros((1,) * len(self.kinds), dtype=torch.int64)
         self.tainted = _tainted(self.body)
         self.independent = [
             i for i in self.body if i.destination.kind is Kind.REGISTER and i.destination.number not in self.tainted
         ]
         self.terms = None if self.sequential else self._terms()
+
+    def _counted(self) -> set[int]:
+        """The counters that a program or the predicate reads."""
+        programs = (self.body, self.combine, self.finish)
+        sources = (s for program in programs for i in program for s in i.sources)
+        read = {s.number for s in sources if s.kind is Kind.COUNTER}
+        return read | {d for d in range(len(self.kinds)) for row in self.unit.predicate if row[1 + d]}
 
     # -- one domain, or a tile of it ---------------------------------------------------------------------------------
 
@@ -98,7 +107,10 @@ class TileProgram:
     def _run_box(
         self, inputs: Sequence[torch.Tensor], extents: Sequence[int], origin: Sequence[int], strict: bool
     ) -> list[Value]:
-        counters = [linear_form(o, _unit_vector(d, len(extents)), extents) for d, o in enumerate(origin)]
+        counters = [
+            linear_form(o, _unit_vector(d, len(extents)), extents) if d in self.counted else self.unused
+            for d, o in enumerate(origin)
+        ]
         mask = self._predicate(inputs, counters)
         if not self.unit.accumulators:
             outputs = self._evaluate(self.body, Sources(inputs, counters))[0]

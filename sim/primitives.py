@@ -65,6 +65,11 @@ def _divide(x: Tensor, y: Tensor, rounding: str) -> Tensor:
     return torch.div(x, y, rounding_mode=rounding)
 
 
+def _ceil_divide(x: Tensor, y: Tensor) -> Tensor:
+    down = _divide(x, y, "floor")
+    return down + (down * y != x).to(x.dtype)
+
+
 def _remainder(x: Tensor, y: Tensor) -> Tensor:
     return x - _divide(x, y, "trunc") * y
 
@@ -195,7 +200,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "divi": _binary(lambda x, y: _divide(x, y, "trunc")),
     "divui": _binary(lambda x, y: _divide(_unsigned(x), _unsigned(y), "trunc")),
     "floordivi": _binary(lambda x, y: _divide(x, y, "floor")),
-    "ceildivi": _binary(lambda x, y: -_divide(-x, y, "floor")),
+    "ceildivi": _ceil_divide,
     "remi": _remainder,
     "remui": _binary(lambda x, y: _remainder(_unsigned(x), _unsigned(y))),
     "and": torch.bitwise_and,
