@@ -33,6 +33,7 @@ from sambaflow.dialects.kernel.ops import (
     SortOp,
 )
 from sambaflow.dialects.kernel.stage import (
+    MapLike,
     Stage,
     StageRules,
     affine_map,
@@ -67,6 +68,7 @@ __all__ = [
     "IteratorKind",
     "Kernel",
     "LoadOp",
+    "MapLike",
     "MapOp",
     "Mapping",
     "MappingAttr",

@@ -130,7 +130,7 @@ def dense(values: Sequence[int]) -> DenseArrayBase[IntegerType]:
 def constant(value: float, type: Attribute) -> Attribute:
     """A scalar constant, or one that fills a tensor type: for `inits` and `pads`."""
     if isinstance(type, TensorType):
-        return FillAttr(constant(value, type.element_type), type)
+        return FillAttr(cast(Any, constant(value, type.element_type)), type)
     if isinstance(type, AnyFloat):
         return FloatAttr(float(value), cast(Any, type))
     return IntegerAttr(int(value), cast(IntegerType, type))

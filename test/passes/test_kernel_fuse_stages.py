@@ -62,18 +62,18 @@ def binary(graph: Graph, draw: Draw, value: SSAValue) -> None:
     shape = shape_of(value)
     others = [v for v in graph.values if shape_of(v) in (shape, shape[:1], shape[1:])]
     other = draw(st.sampled_from(others))
-    if shape_of(other) == shape:
-        access = draw(
-            st.sampled_from([lambda *d: d, *([lambda i, j: (j, i)] if len(set(shape)) == 1 < len(shape) else [])])
-        )
-    else:
-        access = (lambda *d: d[:1]) if shape_of(other) == shape[:1] else (lambda *d: d[1:])
+    choices: list[kernel.MapLike] = [lambda *d: d]
+    if shape_of(other) == shape and len(shape) == 2 and shape[0] == shape[1]:
+        choices.append(lambda i, j: (j, i))
+    elif shape_of(other) != shape:
+        choices = [(lambda *d: d[:1]) if shape_of(other) == shape[:1] else (lambda *d: d[1:])]
+    access = choices[draw(st.integers(0, len(choices) - 1))]
     kind = draw(st.sampled_from(["add", "mul", "max"]))
 
     def body(b: Body, x: SSAValue, y: SSAValue) -> SSAValue:
         return b.trunc(getattr(b, kind)(b.ext(x), b.ext(y)), element(value))
 
-    maps = [lambda *d: d, access, lambda *d: d]
+    maps: list[kernel.MapLike] = [lambda *d: d, access, lambda *d: d]
     graph.add(kernel.MapOp.make([value, other], Domain.of(shape), maps, [value.type], body))
 
 

@@ -1,0 +1,58 @@
+// What sections, buffers and sorted lists must not be.
+// RUN: samba-opt --verify-diagnostics --split-input-file %s
+
+// A section yields what its results are.
+func.func @yields(%x: tensor<4xf32>) {
+  // expected-error@below {{yields (tensor<4xf32>), its results are (tensor<8xf32>)}}
+  %s = kernel.section @s0 (%b = %x : tensor<4xf32>) -> (tensor<8xf32>) {
+    kernel.yield %b : tensor<4xf32>
+  }
+  func.return
+}
+
+// -----
+
+// A section is closed: what it reads are its inputs.
+func.func @closed(%x: tensor<4xf32>) {
+  // expected-error@below {{using value defined out of its IsolatedFromAbove parent}}
+  kernel.section @s0 () -> () {
+    %v = kernel.load %x : tensor<4xf32>
+    kernel.yield
+  }
+  func.return
+}
+
+// -----
+
+// A buffer has room.
+func.func @depth(%x: tensor<4xf32>) {
+  // expected-error@below {{'depth' is 0, it must be at least 1}}
+  %u = kernel.buffer %x {depth = 0 : i64, tokens = 4 : i64, tier = "sram"} : tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// It is in a memory that there is.
+func.func @tier(%x: tensor<4xf32>) {
+  // expected-error@below {{the tier 'flash' is not one of sram, hbm, ddr}}
+  %u = kernel.buffer %x {depth = 1 : i64, tokens = 4 : i64, tier = "flash"} : tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// Sorted lists are of one length.
+func.func @lists(%x: tensor<8xf32>) {
+  %values, %indices = kernel.reduce ins(%x : tensor<8xf32>) domain #kernel.domain<8 reduction>
+    maps [affine_map<(j) -> (j)>, affine_map<(j) -> (0)>, affine_map<(j) -> (0)>]
+    inits [#kernel.fill<0xff800000 : f32, tensor<4xf32>>, #kernel.fill<0 : i64, tensor<3xi64>>]
+    body {
+    ^bb0(%xe: f32, %v: tensor<4xf32>, %i: tensor<3xi64>):
+      %j = kernel.index 0
+      // expected-error@below {{the sorted lists are one-dimensional and of one length}}
+      %v1, %i1 = kernel.insert_sorted %v, %i, %xe, %j : tensor<4xf32>, tensor<3xi64>
+      kernel.yield %v1, %i1 : tensor<4xf32>, tensor<3xi64>
+    } : tensor<4xf32>, tensor<3xi64>
+  func.return
+}
