@@ -120,7 +120,7 @@ class _Cutter:
         return [op for op in ops if isinstance(op, kernel.Stage)]
 
     def _attach_moves(self, parts: list[Part]) -> list[Part]:
-        """Give each reader its own copy of a lone layout change; one that only leaves the function goes to its maker."""
+        """Give each reader its own copy of a lone layout change; one that only leaves goes with its maker."""
         for position in range(len(parts) - 1, -1, -1):
             part = parts[position]
             if part.rule or not all(isinstance(op, kernel.MoveOp) for op in part.ops):
