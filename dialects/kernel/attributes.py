@@ -31,9 +31,10 @@ class Domain:
     @staticmethod
     def of(parallel: Sequence[int] = (), reduction: Sequence[int] = (), sequential: Sequence[int] = ()) -> Domain:
         """Parallel dimensions first, then the sequential one, then the reduction dimensions."""
-        counts = (len(parallel), len(sequential), len(reduction))
-        kinds = tuple(kind for kind, count in zip(_GROUPS, counts, strict=True) for _ in range(count))
-        return Domain((*parallel, *sequential, *reduction), kinds)
+        kinds: list[IteratorKind] = []
+        for extents, kind in zip((parallel, sequential, reduction), _GROUPS, strict=True):
+            kinds.extend(kind for _ in extents)
+        return Domain((*parallel, *sequential, *reduction), tuple(kinds))
 
     @property
     def rank(self) -> int:
