@@ -23,6 +23,7 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import DiagnosticException, ShrinkException
 from xdsl.xdsl_opt_main import xDSLOptMain
 
+from sambaflow import __version__
 from sambaflow.diagnostics import render, render_error
 from sambaflow.errors import InputError, Location, SambaError
 from sambaflow.passes.base import Remark, SambaContext
@@ -47,7 +48,7 @@ class Piece:
 class SambaOpt(xDSLOptMain):
     """xDSL's driver with our dialects, passes, pipelines, locations and diagnostics."""
 
-    version_format: ClassVar[str] = "samba-opt (sambaflow 0.1.0) on xdsl {xdsl_version}"
+    version_format: ClassVar[str] = f"samba-opt (sambaflow {__version__}) on xdsl {{xdsl_version}}"
 
     ctx: SambaContext
     passes: tuple[ModulePass, ...]
