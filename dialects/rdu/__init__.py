@@ -20,6 +20,7 @@ from sambaflow.dialects.rdu.attributes import (
     table,
     values,
 )
+from sambaflow.dialects.rdu.compute import UNIT_OPS, CollectiveOp, PcuOp
 from sambaflow.dialects.rdu.dtypes import DTYPE_BYTES, TOKEN, dtype_name, dtype_type
 from sambaflow.dialects.rdu.instructions import (
     INSTRUCTIONS,
@@ -47,10 +48,7 @@ from sambaflow.dialects.rdu.units import (
     PARALLEL,
     REDUCTION,
     SEQUENTIAL,
-    UNIT_OPS,
-    CollectiveOp,
     LoadOp,
-    PcuOp,
     PmuOp,
     StoreOp,
     UnitOp,

@@ -33,6 +33,15 @@ from xdsl.printer import Printer
 from xdsl.traits import HasParent, IsolatedFromAbove, NoTerminator
 from xdsl.utils.exceptions import VerifyException
 
+from sambaflow.dialects.rdu.assembly import (
+    make_op,
+    parse_argument,
+    parse_attributes,
+    parse_numbers,
+    parse_region,
+    print_rest,
+    with_rest,
+)
 from sambaflow.dialects.rdu.attributes import Row, TargetAttr, array, rows, table, values
 from sambaflow.dialects.rdu.dtypes import DTYPE_BYTES, dtype_name
 from sambaflow.dialects.rdu.units import StoreOp, UnitOp, number
@@ -109,14 +118,14 @@ class ProgramOp(IRDLOperation):
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
         printer.print_attribute(self.target)
-        _print_rest(self, printer, ("target",), keyword=" attributes")
+        print_rest(self, printer, ("target",), keyword=" attributes")
         printer.print_string(" ")
         printer.print_region(self.body, print_empty_block=False)
 
     @classmethod
     def parse(cls, parser: Parser) -> ProgramOp:
         known: dict[str, Attribute] = {"target": parser.parse_attribute()}
-        return _split(cls, known, _attributes(parser), [_region(parser)])
+        return make_op(cls, known, parse_attributes(parser), [parse_region(parser)])
 
 
 def machine_of(program: ProgramOp) -> Machine:
@@ -221,14 +230,14 @@ class SymbolOp(IRDLOperation):
         printer.print_symbol_name(self.sym_name.data)
         printer.print_string(f" {self.role.data} ")
         printer.print_attribute(self.type)
-        _print_rest(self, printer, ("sym_name", "role", "type"))
+        print_rest(self, printer, ("sym_name", "role", "type"))
 
     @classmethod
     def parse(cls, parser: Parser) -> SymbolOp:
         name = parser.parse_symbol_name()
         role = StringAttr(parser.parse_identifier())
         type = parser.parse_type()
-        return _with_rest(cls, parser, {"sym_name": name, "role": role, "type": type})
+        return with_rest(cls, parser, {"sym_name": name, "role": role, "type": type})
 
 
 @irdl_op_definition
@@ -323,20 +332,20 @@ class SectionOp(IRDLOperation):
         printer.print_string(" (")
         printer.print_list(self.slots, printer.print_block_argument)
         printer.print_string(")")
-        _print_rest(self, printer, ("sym_name",), keyword=" attributes")
+        print_rest(self, printer, ("sym_name",), keyword=" attributes")
         printer.print_string(" ")
         printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
 
     @classmethod
     def parse(cls, parser: Parser) -> SectionOp:
         name = parser.parse_symbol_name()
-        arguments = parser.parse_comma_separated_list(Parser.Delimiter.PAREN, lambda: _argument(parser))
+        arguments = parser.parse_comma_separated_list(Parser.Delimiter.PAREN, lambda: parse_argument(parser))
         known: dict[str, Attribute] = {"sym_name": name}
-        attributes = _attributes(parser)
+        attributes = parse_attributes(parser)
         region = parser.parse_region(arguments)
         if not region.blocks:
             region.add_block(Block(arg_types=[argument.type for argument in arguments]))
-        return _split(cls, known, attributes, [region])
+        return make_op(cls, known, attributes, [region])
 
 
 @irdl_op_definition
@@ -432,7 +441,7 @@ class ScheduleOp(IRDLOperation):
         printer.print_string(" outputs ")
         printer.print_attribute(self.outputs)
         printer.print_string(" tied [" + ", ".join(map(str, values(self.tied))) + "]")
-        _print_rest(self, printer, ("sym_name", "inputs", "outputs", "tied"), keyword=" attributes")
+        print_rest(self, printer, ("sym_name", "inputs", "outputs", "tied"), keyword=" attributes")
         printer.print_string(" ")
         printer.print_region(self.body, print_empty_block=False)
 
@@ -443,9 +452,9 @@ class ScheduleOp(IRDLOperation):
             parser.parse_keyword(key)
             known[key] = parser.parse_attribute()
         parser.parse_keyword("tied")
-        known["tied"] = array(_parse_numbers(parser))
-        attributes = _attributes(parser)
-        return _split(cls, known, attributes, [_region(parser)])
+        known["tied"] = array(parse_numbers(parser))
+        attributes = parse_attributes(parser)
+        return make_op(cls, known, attributes, [parse_region(parser)])
 
 
 @irdl_op_definition
@@ -527,7 +536,7 @@ class RepeatOp(IRDLOperation):
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" {self.rounds}")
-        _print_rest(self, printer, ("count",))
+        print_rest(self, printer, ("count",))
         printer.print_string(" ")
         printer.print_region(self.body, print_empty_block=False)
 
@@ -535,7 +544,7 @@ class RepeatOp(IRDLOperation):
     def parse(cls, parser: Parser) -> RepeatOp:
         known: dict[str, Attribute] = {"count": number(parser.parse_integer(allow_boolean=False))}
         attributes = parser.parse_optional_attr_dict()
-        return _split(cls, known, dict(attributes), [_region(parser)])
+        return make_op(cls, known, dict(attributes), [parse_region(parser)])
 
 
 @irdl_op_definition
@@ -606,58 +615,15 @@ class LaunchOp(IRDLOperation):
         printer.print_string(" ")
         printer.print_attribute(self.symbols)
         printer.print_string(" chips [" + ", ".join(map(str, values(self.chips))) + "]")
-        _print_rest(self, printer, ("section", "symbols", "chips"))
+        print_rest(self, printer, ("section", "symbols", "chips"))
 
     @classmethod
     def parse(cls, parser: Parser) -> LaunchOp:
         known: dict[str, Attribute] = {"section": parser.parse_attribute(), "symbols": parser.parse_attribute()}
         parser.parse_keyword("chips")
-        known["chips"] = array(_parse_numbers(parser))
-        return _with_rest(cls, parser, known)
+        known["chips"] = array(parse_numbers(parser))
+        return with_rest(cls, parser, known)
 
 
 def _names(attribute: ArrayAttr[Any]) -> list[str]:
     return [ref.root_reference.data for ref in attribute]
-
-
-def _parse_numbers(parser: Parser) -> list[int]:
-    return parser.parse_comma_separated_list(Parser.Delimiter.SQUARE, parser.parse_integer)
-
-
-def _region(parser: Parser) -> Region:
-    region = parser.parse_region()
-    if not region.blocks:
-        region.add_block(Block())
-    return region
-
-
-def _argument(parser: Parser) -> Parser.Argument:
-    argument = parser.parse_argument()
-    argument.location = parser.parse_optional_location()
-    return argument
-
-
-def _attributes(parser: Parser) -> dict[str, Attribute]:
-    return dict(parser.parse_optional_attr_dict()) if parser.parse_optional_keyword("attributes") else {}
-
-
-def _print_rest(op: IRDLOperation, printer: Printer, shown: tuple[str, ...], keyword: str = "") -> None:
-    """The properties that have no syntax of their own, with the attributes."""
-    rest = {key: value for key, value in op.properties.items() if key not in shown} | op.attributes
-    if rest:
-        printer.print_string(keyword)
-        printer.print_op_attributes(rest)
-
-
-def _with_rest(cls: type[Any], parser: Parser, known: dict[str, Attribute]) -> Any:
-    return _split(cls, known, dict(parser.parse_optional_attr_dict()), [])
-
-
-def _split(
-    cls: type[Any], known: dict[str, Attribute], attributes: dict[str, Attribute], regions: Sequence[Region]
-) -> Any:
-    """An op of `known` properties and of those among `attributes`."""
-    defined = cls.get_irdl_definition().properties
-    properties = known | {key: value for key, value in attributes.items() if key in defined}
-    rest = {key: value for key, value in attributes.items() if key not in defined}
-    return cls.create(properties=properties, attributes=rest, regions=regions)
