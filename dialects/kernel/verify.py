@@ -10,8 +10,8 @@ from xdsl.dialects.builtin import Float32Type, FloatAttr, IntegerAttr, IntegerTy
 from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
-from sambaflow.dialects.kernel.affine import full_ranges, interval, linear, used_dims, used_symbols
-from sambaflow.dialects.kernel.analysis import BLOCK, implied_combine, multiply_accumulate
+from sambaflow.dialects.kernel.affine import full_ranges, interval, linear, used_symbols
+from sambaflow.dialects.kernel.analysis import BLOCK, implied_combine, map_dims, multiply_accumulate
 from sambaflow.dialects.kernel.attributes import FillAttr, Mapping
 from sambaflow.dialects.kernel.body_ops import IndexOp, YieldOp, is_scalar
 from sambaflow.dialects.kernel.ops import COLLECTIVES, CONFLICTS, CollectiveOp, ContractOp, MoveOp, ScatterOp
@@ -236,9 +236,10 @@ def _verify_finish(stage: Stage, elements: Sequence[Attribute]) -> None:
     _verify_results("finish", stage, yielded, results)
     folded = stage.domain.data.dims("reduction", "sequential")
     for i, (map, argument) in enumerate(zip(stage.input_maps, _block(stage.finish).args, strict=False)):
-        if argument.first_use is not None and (
-            dims := [d for e in map.results for d in sorted(used_dims(e)) if d in folded]
-        ):
+        symbols = sorted({s for e in map.results for s in used_symbols(e)})
+        read = [map, *(stage.input_maps[stage.bound_inputs[s]] for s in symbols)]
+        dims = [d for m in read for d in map_dims(m) if d in folded]
+        if argument.first_use is not None and dims:
             _fail(f"'finish' reads input {i}, whose map uses the folded dimension d{dims[0]}")
     _verify_body_ops(stage, stage.finish, "finish")
 
