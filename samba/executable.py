@@ -46,11 +46,18 @@ class Convention:
 
 
 class State(MutableMapping[str, torch.Tensor]):
-    """The state tensors of a model by name, read (a copy) and assigned; names cannot be added or deleted."""
+    """What calls carry on, by name: state, and the buffers that some graph updates.
+
+    Read (a copy) and assigned; names cannot be added or deleted.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._numbers = {s.name: n for n, s in enumerate(engine.image.symbols) if s.role == "state"}
+        image = engine.image
+        numbers = [n for n, symbol in enumerate(image.symbols) if symbol.role == "state"]
+        for schedule in image.schedules:
+            numbers += [int(schedule.inputs[tied]) for tied in schedule.tied if tied >= 0]
+        self._numbers = {image.symbols[n].name: n for n in numbers}
 
     def __getitem__(self, name: str) -> torch.Tensor:
         return self._engine.read(self._numbers[name])
@@ -58,7 +65,7 @@ class State(MutableMapping[str, torch.Tensor]):
     def __setitem__(self, name: str, value: torch.Tensor) -> None:
         if name not in self._numbers:
             raise WeightError(f"no state named '{name}'", limit=f"state: {', '.join(self._numbers) or 'none'}")
-        self._engine.load({name: value}, roles=("state",))
+        self._engine.load({name: value})
 
     def __delitem__(self, name: str) -> None:
         raise InputError(f"state '{name}' is part of the program and cannot be deleted")

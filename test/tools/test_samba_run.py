@@ -16,8 +16,10 @@ from typing import NamedTuple
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 
+from sambaflow import machine
 from sambaflow.tools import samba_compile, samba_run
 
 MODEL = """
@@ -47,6 +49,9 @@ class Unsupported(torch.nn.Module):
 
 def network():
     return Network().eval(), (torch.zeros(4, 16),)
+
+def wide():
+    return torch.nn.Linear(64, 64), (torch.zeros(8, 64),)
 
 def branching():
     return Branching(), (torch.zeros(4),)
@@ -179,6 +184,40 @@ def test_files_that_are_refused(folder: Path):
     assert "sn99" in refused("samba_compile", model, "--machine", "sn99", "-o", output, output=output)
     elsewhere = folder / "none" / "m.pef"
     assert str(elsewhere) in refused("samba_compile", model, "-o", elsewhere, output=elsewhere)
+
+
+T = "tensor<4x8xf32>"
+HEAD = f'func.func @forward(%x: {T} {{samba.name = "x"}}) -> ({T} {{samba.name = "y"}}) {{\n'
+END = f"\nfunc.return %x : {T}\n}}\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "place", "message"),
+    [
+        (f"%0 = samba.reluu %x : {T}", "bad.mlir:2", "reluu"),
+        (f"%0 = samba.add %x, %x : ({T}, {T}) -> tensor<4x9xf32>", "bad.mlir:2", "4x"),
+        (f"%0 = samba.relu %1 : {T}\n%1 = samba.tanh %x : {T}", "bad.mlir:2", "before|dominat"),
+        (f"%0 = samba.relu %none : {T}", "bad.mlir", "none"),
+    ],
+    ids=["unknown op", "shape mismatch", "use before definition", "no definition"],
+)
+def test_ir_that_is_refused(folder: Path, body: str, place: str, message: str):
+    source, output = folder / "bad.mlir", folder / "refused.pef"
+    source.write_text(HEAD + body + END)
+    said = refused("samba_compile", source, "-o", output, output=output)
+    assert re.search(message, said), said
+    assert place in said
+
+
+def test_a_machine_that_is_too_small(folder: Path):
+    description = yaml.safe_load((Path(machine.__file__).parent / "sn40l.yaml").read_text())
+    description["pmu"]["bytes"]["value"] = 2
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(description))
+    output = folder / "refused.pef"
+    said = refused(
+        "samba_compile", f"{folder}/models.py:wide", "--machine", folder / "tiny.yaml", "-o", output, output=output
+    )
+    assert "short by" in said
 
 
 def test_pefs_that_are_refused(folder: Path):
