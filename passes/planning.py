@@ -17,7 +17,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from math import ceil, prod
@@ -26,6 +25,7 @@ from typing import NamedTuple, ParamSpec, TypeVar
 from sambaflow.machine import PICOSECONDS, Budget, Demand, Machine, Shortfall, efficiency, pmus_for, shortfalls
 from sambaflow.machine.capacity import LEVERS
 from sambaflow.passes.access import LinearAccess, linearise
+from sambaflow.passes.planning_balance import Choice, least_interval, least_sum
 from sambaflow.passes.planning_facts import (
     EdgePlan,
     Operand,
@@ -95,6 +95,8 @@ class _Edge:
     """Bytes of one of the `tokens` windows."""
     room: int = 1
     """PMUs that its `depth` windows take."""
+    through: bool = False
+    """A store's: moves lie between."""
 
 
 @dataclass(eq=False)
@@ -106,8 +108,8 @@ class _Node:
     tiling: Tiling
     candidates: tuple[Candidate, ...] = ()
     edges: list[_Edge] = field(default_factory=list[_Edge])
-    works: list[int] = field(default_factory=list[int])
-    """Minus the cycles of all firings, by candidate: ascending."""
+    times: list[int] = field(default_factory=list[int])
+    """Cycles of all firings, by candidate."""
     paces: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     """Picoseconds between firings, and to the first result, by candidate."""
     choice: int = 0
@@ -170,7 +172,7 @@ class Planner:
         found = tiling.candidates(inputs, self.machine)
         kept = tuple(c for c in found if c.pcus <= self.resources.budget.pcus) or found[:1]
         paces = [(self.machine.picoseconds(c.cycles), self.machine.picoseconds(c.latency)) for c in kept]
-        return kept, [-tiling.firings * c.cycles for c in kept], paces
+        return kept, [tiling.firings * c.cycles for c in kept], paces
 
 
 def _memo(function: Callable[P, R]) -> Callable[P, R]:
@@ -228,7 +230,7 @@ class _Section:
         for number, operand in enumerate(stage.operands):
             value, moves = self._root(operand.value)
             inputs.append(self._add_edge(node, number, operand, value, moves))
-        node.candidates, node.works, node.paces = self.planner.candidates(node.tiling, *inputs)
+        node.candidates, node.times, node.paces = self.planner.candidates(node.tiling, *inputs)
         for result in stage.results:
             if result.tied >= 0 and self._is_off_chip(stage.operands[result.tied].value):
                 self.off_chip[result.value] = node
@@ -247,7 +249,7 @@ class _Section:
                 self.loads[value] = self.loads.get(value, 0) + points
             return None
         access = self.planner.access(node.stage, operand, moves)
-        if node.stage.join:
+        if node.stage.join and not moves:  # its readers' buffers are written directly
             return access
         total = self.planner.total(node.tiling, access, operand.elements) * operand.element_bytes
         edge = self._edge(value, node, number, total)
@@ -285,6 +287,7 @@ class _Section:
         root, moves = self._root(value)
         self.stores[value] = made.bytes
         edge = self._edge(root, None, number, made.bytes)
+        edge.through = bool(moves)
         if not moves and edge.source is not None and not edge.source.stage.join:
             walks = self.planner.walks(edge.source.tiling, self.planner.result(edge.source.stage, result))
             edge.tokens = prod(walk.count for _, walk in walks)
@@ -299,16 +302,19 @@ class _Section:
         for edge in (*self.buffers, *self.outputs):
             edge.window = max(1, -(-edge.bytes // edge.tokens))
             self._set_depth(edge, 2 if edge.tokens > 1 else 1)
+        times = [node.times for node in nodes]
         self.time = 0
-        self.feasible = self._fits_agcus() and self._choose_by_interval(nodes)
-        if self.feasible:
-            best, time = [node.choice for node in nodes], self._schedule()
-            if not self._choose_by_price(nodes) or self._schedule() >= time:
-                for node, choice in zip(nodes, best, strict=True):
-                    node.choice = choice
-                self._schedule()
+        choice = least_interval(times, self._fits) if self._fits_agcus() else None
+        self.feasible = choice is not None
+        if choice is not None:
+            time = self._schedule(choice)
+            other = least_sum(times, [[c.pcus for c in node.candidates] for node in nodes], self._fits)
+            if other is None or self._schedule(other) >= time:
+                self._schedule(choice)
             self.feasible = self._deepen()
             self.time = self._schedule()
+        else:
+            self._take([0] * len(nodes))
         return self.feasible
 
     def _fits_agcus(self) -> bool:
@@ -331,11 +337,16 @@ class _Section:
 
     def _is_buffered(self, edge: _Edge) -> bool:
         """A store takes a stage's result as it comes, unless a move or a join lies between, or it was just loaded."""
-        return edge.target is not None or edge.source is None or edge.tokens == 1 or edge.source.stage.join
+        return edge.target is not None or edge.source is None or edge.through or edge.source.stage.join
 
-    def _fits(self, nodes: Sequence[_Node]) -> bool:
+    def _take(self, choice: Choice) -> None:
+        for node, number in zip(self.nodes.values(), choice, strict=True):
+            node.choice = number
+
+    def _fits(self, choice: Choice) -> bool:
+        self._take(choice)
         budget = self.planner.resources.budget
-        if sum(node.candidates[node.choice].pcus for node in nodes) > budget.pcus:
+        if sum(node.candidates[node.choice].pcus for node in self.nodes.values()) > budget.pcus:
             return False
         return self._pmus() <= budget.pmus
 
@@ -361,44 +372,6 @@ class _Section:
             ports = -(-edge.read // (self.planner.machine.pmu.port_bytes * cycles))
         return max(edge.room, ports)
 
-    def _choose_by_interval(self, nodes: Sequence[_Node]) -> bool:
-        """The smallest initiation interval of the section that fits, by bisection over all stages' times."""
-        times = sorted({-work for node in nodes for work in node.works})
-
-        def choose(time: int) -> bool:
-            for node in nodes:
-                node.choice = bisect_left(node.works, -time)
-                if node.choice == len(node.works):
-                    return False
-            return self._fits(nodes)
-
-        if not times:
-            return True
-        low, high = 0, len(times)
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (low, middle) if choose(times[middle]) else (middle + 1, high)
-        if low < len(times):
-            return choose(times[low])
-        for node in nodes:
-            node.choice = 0
-        return False
-
-    def _choose_by_price(self, nodes: Sequence[_Node]) -> bool:
-        """The least sum of stage times plus price times PCUs, at the smallest price that fits."""
-
-        def choose(price: int) -> bool:
-            for node in nodes:
-                totals = [price * c.pcus - work for c, work in zip(node.candidates, node.works, strict=True)]
-                node.choice = totals.index(min(totals))
-            return self._fits(nodes)
-
-        low, high = 0, 48
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (low, middle) if choose(1 << middle) else (middle + 1, high)
-        return choose(1 << low)
-
     def _deepen(self) -> bool:
         """Buffers as deep as their reader is late; then weights as deep as PMUs are left. False: does not fit."""
         for edge in self.buffers:
@@ -422,9 +395,11 @@ class _Section:
 
     # -- time --------------------------------------------------------------------------------------------------------
 
-    def _schedule(self) -> int:
-        """Start and finish of every node; the section's picoseconds without launch and program load."""
+    def _schedule(self, choice: Choice | None = None) -> int:
+        """Start and finish of every node (with a choice); the section's picoseconds without launch and program load."""
         planner = self.planner
+        if choice is not None:
+            self._take(choice)
         memory = 0
         loaded: set[int] = set()
         for node in self.nodes.values():

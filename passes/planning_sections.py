@@ -74,7 +74,7 @@ def does_not_fit(op: kernel.SectionOp | kernel.Stage, plan: SectionPlan) -> Capa
     """The error of an infeasible plan, about `op`."""
     return error_at(
         op,
-        "does not fit the machine",
+        "does not fit the machine: " + "; ".join(map(str, plan.shortfalls)),
         CapacityError,
         demand=", ".join(f"{row.demand} {row.resource}" for row in plan.shortfalls),
         limit=", ".join(f"{row.limit} {row.resource}" for row in plan.shortfalls),

@@ -1,0 +1,112 @@
+// RUN: samba-opt --pass-pipeline='kernel-tile,kernel-balance,kernel-insert-transfers,kernel-insert-buffers,convert-kernel-to-rdu' --split-input-file --verify-diagnostics %s | filecheck %s
+
+// A transposition is the read pattern of the PMU in front of its reader, a concatenation two write ports of it: neither is
+// a compute. Symbols carry roles and names; what one section gives the next is a temp; equal sections are one, launched twice.
+// CHECK-LABEL: rdu.program
+// CHECK: rdu.symbol @x input tensor<4x6xf32>
+// CHECK: rdu.symbol @w param tensor<2x4xf32>
+// CHECK: rdu.symbol @y output tensor<8x4xf32>
+// CHECK: rdu.symbol @[[T:f.t[0-9]+]] temp tensor<8x4xf32>
+// CHECK: rdu.section @join (%[[X:.*]]: tensor<4x6xf32>, %[[W:.*]]: tensor<2x4xf32>, %[[R:.*]]: tensor<8x4xf32>)
+// CHECK: [[LX:%.*]] = rdu.load %[[X]]()
+// CHECK: [[LW:%.*]] = rdu.load %[[W]]()
+// CHECK: rdu.pmu([[LX]]) {{.*}} writes = [#rdu.port<[4, 6] : [6, 1]>], reads = [#rdu.port<[6, 4] : [1, 6]>]
+// CHECK: rdu.pmu([[LW]], %{{.*}}) {{.*}} writes = [#rdu.port<[2, 4] : [4, 1] base 24>, #rdu.port<[6, 4] : [4, 1]>], reads = [#rdu.port<[8, 4] : [4, 1]>]
+// CHECK: rdu.pcu(%{{.*}}) {mode = "simd", domain = array<i64: 8, 4>
+// CHECK: rdu.exp
+// CHECK: rdu.store %[[R]](%{{.*}})
+// CHECK: rdu.section @negate
+// CHECK-NOT: rdu.section
+// CHECK: rdu.schedule @f inputs [@x, @w] outputs [@y] tied [-1] {
+// CHECK-NEXT: rdu.launch @join [@x, @w, @[[T]]] chips [0]
+// CHECK-NEXT: rdu.launch @negate [@[[T]], @[[U:.*]]] chips [0]
+// CHECK-NEXT: rdu.launch @negate [@[[U]], @y] chips [0]
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
+  func.func @f(%x: tensor<4x6xf32> {samba.name = "x"}, %w: tensor<2x4xf32> {samba.role = "param", samba.name = "w"}) -> (tensor<8x4xf32> {samba.name = "y"}) {
+    %0 = kernel.section @join (%a = %x : tensor<4x6xf32>, %b = %w : tensor<2x4xf32>) -> (tensor<8x4xf32>) {
+      %1 = kernel.move ins(%a : tensor<4x6xf32>) domain #kernel.domain<6 parallel, 4 parallel> maps [affine_map<(d0, d1) -> (d1, d0)>, affine_map<(d0, d1) -> (d0, d1)>] : tensor<6x4xf32>
+      %2 = kernel.move ins(%1, %b : tensor<6x4xf32>, tensor<2x4xf32>) domain #kernel.domain<8 parallel, 4 parallel> maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0 - 6, d1)>, affine_map<(d0, d1) -> (d0, d1)>] : tensor<8x4xf32>
+      %3 = kernel.map ins(%2 : tensor<8x4xf32>) domain #kernel.domain<8 parallel, 4 parallel> maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>] body {
+      ^bb0(%e: f32):
+        %n = math.exp %e : f32
+        kernel.yield %n : f32
+      } : tensor<8x4xf32>
+      kernel.yield %3 : tensor<8x4xf32>
+    }
+    %4 = kernel.section @negate (%a = %0 : tensor<8x4xf32>) -> (tensor<8x4xf32>) {
+      %5 = kernel.map ins(%a : tensor<8x4xf32>) domain #kernel.domain<8 parallel, 4 parallel> maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>] body {
+      ^bb0(%e: f32):
+        %n = arith.negf %e : f32
+        kernel.yield %n : f32
+      } : tensor<8x4xf32>
+      kernel.yield %5 : tensor<8x4xf32>
+    }
+    %6 = kernel.section @again (%a = %4 : tensor<8x4xf32>) -> (tensor<8x4xf32>) {
+      %7 = kernel.map ins(%a : tensor<8x4xf32>) domain #kernel.domain<8 parallel, 4 parallel> maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>] body {
+      ^bb0(%e: f32):
+        %n = arith.negf %e : f32
+        kernel.yield %n : f32
+      } : tensor<8x4xf32>
+      kernel.yield %7 : tensor<8x4xf32>
+    }
+    func.return %6 : tensor<8x4xf32>
+  }
+}
+
+// -----
+
+// Calls of one function in a row are a repeat: the activation is carried, the weights may be loaded ahead. A padded read
+// has bound rows, a reduction its accumulator, and the cache is updated where it stands: result 1 is tied to it.
+// CHECK-LABEL: rdu.program
+// CHECK: rdu.section @put (%[[K:.*]]: tensor<16x8xf32>, %[[P:.*]]: tensor<1xi64>, %[[N:.*]]: tensor<8xf32>) {
+// CHECK: rdu.store %[[K]](%{{.*}}, %{{.*}}) {domain = array<i64: 1, 8>, access = #rdu.access<[8, 1] bounds {{\[\[}}0, 1, 0, 16]] bound_index {{\[\[}}1]] {{(pad 0 )?}}index_ports [1] index_strides [8]>
+// CHECK: rdu.section @layer_0 (%[[H:.*]]: tensor<8xf32>, %[[W:.*]]: tensor<8xf32>, %[[R:.*]]: tensor<8xf32>)
+// CHECK: reads = [#rdu.port<[8, 3] : [1, 1] base -1 bounds {{\[\[}}-1, 1, 1, 8]] pad 0>]
+// CHECK: rdu.pcu({{.*}}) {mode = "reduce", {{.*}} inits = array<i64: 0>
+// CHECK: rdu.schedule @g inputs [@x, @w0, @w1, @kv, @pos] outputs [@h, @kv] tied [-1, 3]
+// CHECK-NEXT: rdu.repeat 2 {carried = array<i64: 0, 2, 0, 0>, prefetched = array<i64: 0, 1>} {
+// CHECK-NEXT: rdu.launch @layer_0 {{\[\[}}@x, @w0, @[[M:.*]]], [@[[M]], @w1, @h]] chips [0]
+// CHECK: rdu.launch @put [@kv, @pos, @h] chips [0]
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
+  func.func @g(%x: tensor<8xf32> {samba.name = "x"}, %w0: tensor<8xf32> {samba.role = "param", samba.name = "w0"}, %w1: tensor<8xf32> {samba.role = "param", samba.name = "w1"}, %kv: tensor<16x8xf32> {samba.role = "state", samba.name = "kv"}, %pos: tensor<1xi64> {samba.name = "pos"}) -> (tensor<8xf32> {samba.name = "h"}, tensor<16x8xf32> {samba.name = "kv", samba.tied = 3 : i64}) {
+    %0 = func.call @layer(%x, %w0) : (tensor<8xf32>, tensor<8xf32>) -> tensor<8xf32>
+    %1 = func.call @layer(%0, %w1) : (tensor<8xf32>, tensor<8xf32>) -> tensor<8xf32>
+    %2 = kernel.section @put (%c = %kv : tensor<16x8xf32>, %p = %pos : tensor<1xi64>, %n = %1 : tensor<8xf32>) -> (tensor<16x8xf32>) {
+      %3 = kernel.scatter ins(%c, %p, %n : tensor<16x8xf32>, tensor<1xi64>, tensor<8xf32>) domain #kernel.domain<1 parallel, 8 parallel> maps [affine_map<(d0, d1)[s0] -> (0, d1)>, affine_map<(d0, d1)[s0] -> (0)>, affine_map<(d0, d1)[s0] -> (d1)>, affine_map<(d0, d1)[s0] -> (s0 + d0, d1)>] bindings [1] tied [0] conflict "overwrite" body {
+      ^bb0(%old: f32, %q: i64, %v: f32):
+        kernel.yield %v : f32
+      } : tensor<16x8xf32>
+      kernel.yield %3 : tensor<16x8xf32>
+    }
+    func.return %1, %2 : tensor<8xf32>, tensor<16x8xf32>
+  }
+  func.func private @layer(%h: tensor<8xf32>, %w: tensor<8xf32>) -> tensor<8xf32> {
+    %0 = kernel.section @layer_0 (%a = %h : tensor<8xf32>, %b = %w : tensor<8xf32>) -> (tensor<8xf32>) {
+      %1 = kernel.reduce ins(%a, %b : tensor<8xf32>, tensor<8xf32>) domain #kernel.domain<8 parallel, 3 reduction> maps [affine_map<(d0, d1) -> (d0 + d1 - 1)>, affine_map<(d0, d1) -> (d0)>, affine_map<(d0, d1) -> (d0)>] pads [0.0 : f32, unit] inits [0.0 : f32] body {
+      ^bb0(%e: f32, %f: f32, %acc: f32):
+        %m = arith.addf %acc, %e : f32
+        kernel.yield %m : f32
+      } finish {
+      ^bb0(%e: f32, %f: f32, %acc: f32):
+        %m = arith.mulf %acc, %f : f32
+        kernel.yield %m : f32
+      } : tensor<8xf32>
+      kernel.yield %1 : tensor<8xf32>
+    }
+    func.return %0 : tensor<8xf32>
+  }
+}
+
+// -----
+
+// A sort has no instruction yet: it is refused where it stands, not dropped.
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
+  func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
+    %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
+      // expected-error@+1 {{is not supported at the rdu level yet}}
+      %1 = kernel.sort ins(%a : tensor<8xf32>) domain #kernel.domain<8 sequential> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] : tensor<8xf32>
+      kernel.yield %1 : tensor<8xf32>
+    }
+    func.return %0 : tensor<8xf32>
+  }
+}

@@ -1,0 +1,211 @@
+"""The plan: its choices against exhaustive search, its tokens against the order of the data, its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from math import prod
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from xdsl.ir.affine import AffineExpr
+
+from sambaflow.machine import load, shortfalls
+from sambaflow.passes.access import Level
+from sambaflow.passes.planning import Planner, Resources, plan
+from sambaflow.passes.planning_balance import least_interval, least_sum
+from sambaflow.passes.planning_facts import Operand, Result, SectionPlan, Stage
+from sambaflow.passes.planning_fifos import Channel, Network, deadlock, size
+from sambaflow.passes.planning_tiling import Tiling, result_access, shared_tokens, tile_stage
+
+MACHINE = load("sn40l")
+
+
+def resources(tiles: int | None = None) -> Resources:
+    return Resources.of(MACHINE, tiles=tiles)
+
+
+class Builder:
+    """Stages over bf16 tensors that read and write their dimensions as listed."""
+
+    def __init__(self) -> None:
+        self.stages: list[Stage] = []
+        self.shapes: list[tuple[int, ...]] = []
+
+    def argument(self, *shape: int) -> int:
+        self.shapes.append(shape)
+        return len(self.shapes) - 1
+
+    def stage(
+        self, extents: tuple[int, ...], reads: list[tuple[int, tuple[int, ...]]], write: tuple[int, ...], *,
+        reduction: int = 0, mode: str = "simd", body: tuple[str, ...] = ("alu",),
+    ) -> int:  # fmt: skip
+        def at(dims: tuple[int, ...]) -> tuple[AffineExpr, ...]:
+            return tuple(AffineExpr.dimension(d) for d in dims)
+
+        kinds = ("parallel",) * (len(extents) - reduction) + ("reduction",) * reduction
+        operands = tuple(Operand(value, Level(at(dims), self.shapes[value]), 2) for value, dims in reads)
+        made = self.argument(*(extents[d] for d in write))
+        result = Result(made, at(write), self.shapes[made], 2)
+        self.stages.append(Stage("stage", extents, kinds, operands, (result,), mode, body, dtype="bf16"))
+        return made
+
+    def linear(self, x: int, n: int) -> int:
+        m, k = self.shapes[x]
+        w = self.argument(n, k)
+        return self.stage((m, n, k), [(x, (0, 2)), (w, (1, 2))], (0, 1), reduction=1, mode="systolic", body=("mac",))
+
+    def elementwise(self, *xs: int, body: tuple[str, ...] = ("alu",)) -> int:
+        shape = self.shapes[xs[0]]
+        dims = tuple(range(len(shape)))
+        return self.stage(shape, [(x, dims) for x in xs], dims, body=body)
+
+
+def chain(m: int, widths: list[int]) -> tuple[Builder, int]:
+    built = Builder()
+    x = built.argument(m, widths[0])
+    for width in widths[1:]:
+        x = built.elementwise(built.linear(x, width))
+    return built, x
+
+
+def test_a_decode_section_is_as_fast_as_its_weights():
+    """One row: the weights are the traffic, they stream while stages wait for nothing else."""
+    built, out = chain(1, [4096, 4096, 4096, 4096])
+    found = plan(built.stages, [out], resources())
+    weights = 3 * 4096 * 4096 * 2
+    assert found.off_chip_bytes == weights + 2 * 4096 * 2
+    tier = MACHINE.tiers["hbm"]
+    bound = found.off_chip_bytes / (tier.bandwidth * tier.efficiency) * 1e12
+    assert bound < found.picoseconds < 1.25 * bound
+
+
+def test_a_prefill_section_keeps_the_array_busy():
+    """Many rows: at least half of the chip's peak, weights loaded once."""
+    built, out = chain(4096, [2048, 2048, 2048, 2048, 2048])
+    found = plan(built.stages, [out], resources())
+    flops = 4 * 2 * 4096 * 2048 * 2048
+    assert flops / (found.picoseconds * 1e-12) > 0.5 * MACHINE.flops
+    assert found.off_chip_bytes == 4 * 2048 * 2048 * 2 + 2 * 4096 * 2048 * 2
+
+
+@st.composite
+def pareto_sets(draw: st.DrawFn) -> list[list[tuple[int, int]]]:
+    """Per stage (units ascending, time descending)."""
+    stages: list[list[tuple[int, int]]] = []
+    for _ in range(draw(st.integers(1, 4))):
+        units = sorted(draw(st.sets(st.integers(1, 9), min_size=1, max_size=4)))
+        times = sorted(draw(st.sets(st.integers(1, 40), min_size=len(units), max_size=len(units))), reverse=True)
+        stages.append(list(zip(units, times, strict=True)))
+    return stages
+
+
+@given(pareto_sets(), st.integers(1, 30))
+@settings(max_examples=200, deadline=None)
+def test_the_interval_is_the_least_that_fits(stages: list[list[tuple[int, int]]], limit: int):
+    """Against every combination: bisection loses nothing, and takes no unit more than the interval needs."""
+
+    def fits(choice: Sequence[int]) -> bool:
+        return sum(stage[c][0] for stage, c in zip(stages, choice, strict=True)) <= limit
+
+    def interval(choice: Sequence[int]) -> int:
+        return max(stage[c][1] for stage, c in zip(stages, choice, strict=True))
+
+    fitting = [c for c in product(*(range(len(stage)) for stage in stages)) if fits(c)]
+    times = [[time for _, time in stage] for stage in stages]
+    found = least_interval(times, fits)
+    summed = least_sum(times, [[units for units, _ in stage] for stage in stages], fits)
+    assert (found is None) == (not fitting)
+    assert summed is None or fits(summed)
+    if found is not None:
+        best = min(interval(c) for c in fitting)
+        assert interval(found) == best
+        assert all(c == 0 or stage[c - 1][1] > best for stage, c in zip(stages, found, strict=True))
+
+
+@given(st.integers(1, 64), st.integers(1, 64), st.sampled_from([4, 16, 64]), st.sampled_from([4, 16, 64]))
+@settings(max_examples=200, deadline=None)
+def test_tokens_never_run_ahead_of_the_data(rows: int, columns: int, made: int, read: int):
+    """When the producer has finished the firings of token t, every element of the consumer's window t is written."""
+    built = Builder()
+    x = built.argument(rows, columns)
+    y = built.elementwise(x)
+    built.stage((rows, columns), [(y, (0, 1))], (0,), reduction=1)
+    producer, consumer = tile_stage(built.stages[0], 0, made), tile_stage(built.stages[1], 0, read)
+    planner = Planner(resources())
+    access = planner.access(built.stages[1], built.stages[1].operands[0], ())
+    p = [walk for _, walk in producer.walks(result_access(built.stages[0], 0))]
+    c = [walk for _, walk in consumer.walks(access)]
+    tokens, _ = shared_tokens(p, c)
+    written = elements_by_firing(producer)
+    wanted = elements_by_firing(consumer)
+    assert len(written) % tokens == 0 or tokens == 1
+    for firing, elements in enumerate(wanted):
+        token = -(-(firing + 1) * tokens // len(wanted)) - 1
+        done = set().union(*written[: -(-(token + 1) * len(written) // tokens)])
+        assert elements <= done
+
+
+def elements_by_firing(tiling: Tiling) -> list[set[tuple[int, int]]]:
+    """The (row, column) points of every firing, in order."""
+    rows, columns = tiling.stage.extents
+    tall, wide = tiling.tile
+    firings: list[set[tuple[int, int]]] = []
+    for corner in product(*(range(0, tiling.stage.extents[d], tiling.tile[d]) for d in tiling.order)):
+        at = dict(zip(tiling.order, corner, strict=True))
+        box = product(range(at[0], min(at[0] + tall, rows)), range(at[1], min(at[1] + wide, columns)))
+        firings.append(set(box))
+    return firings
+
+
+def test_what_does_not_fit_says_by_how_much():
+    built = Builder()
+    x = built.argument(1, 1 << 27)
+    out = built.stage((1, 1 << 27), [(x, (0, 1))], (0,), reduction=1)
+    found: SectionPlan = plan(built.stages, [out], resources(tiles=1))
+    assert not found.feasible
+    (short,) = found.shortfalls
+    window = (1 << 27) * 2
+    assert (short.resource, short.demand, short.limit) == ("PMUs", window // MACHINE.pmu.bytes, 260)
+    assert found.levers
+
+
+@pytest.mark.parametrize("m", [1, 7, 512])
+def test_a_feasible_plan_fits_the_budget(m: int):
+    built, out = chain(m, [1000, 3000, 1000])
+    found = plan(built.stages, [out], resources())
+    assert found.feasible and not shortfalls(found.demand, resources().budget)
+    for stage, decided in zip(built.stages, found.stages, strict=True):
+        assert decided is not None and prod(decided.par) == decided.pcus
+        assert all(p <= t <= e for p, t, e in zip(decided.par, decided.tile, stage.extents, strict=True))
+
+
+def test_a_plan_is_repeatable_and_reads_nothing_but_its_arguments():
+    built, out = chain(64, [512, 512, 512])
+    planner = Planner(resources())
+    assert planner.plan(built.stages, [out]) == planner.plan(built.stages, [out])
+    other, same = chain(64, [512, 512, 512])
+    assert plan(other.stages, [same], resources()) == planner.plan(built.stages, [out])
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> Network:
+    """A random graph of actors whose firings and tokens are powers of two."""
+    network = Network()
+    count = draw(st.integers(2, 7))
+    for _ in range(count):
+        network.actor(2 ** draw(st.integers(0, 4)), draw(st.integers(1, 9)), draw(st.integers(0, 20)))
+    for target in range(1, count):
+        for source in draw(st.lists(st.integers(0, target - 1), min_size=1, max_size=3, unique=True)):
+            tokens = 2 ** draw(st.integers(0, 4))
+            network.channel(Channel(source, target, tokens, draw(st.integers(1, 64))))
+    return network
+
+
+@given(networks())
+@settings(max_examples=200, deadline=None)
+def test_sized_fifos_never_deadlock(network: Network):
+    size(network)
+    assert deadlock(network) is None
+    assert all(1 <= channel.depth <= channel.tokens for channel in network.channels)
