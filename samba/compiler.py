@@ -7,7 +7,7 @@ exe = compile_graphs({"prefill": prefill, "decode": decode})     # several graph
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +70,21 @@ def import_graphs(graphs: Mapping[str, HfGraph]) -> Imported:
     if imported is None:
         raise InputError("no graph to compile")
     return imported
+
+
+def import_transformers(
+    config: str | Path,
+    phases: Sequence[str],
+    batch: int = 1,
+    length: int = 1024,
+    prompt: int | None = None,
+    dtype: str | None = None,
+) -> Imported:
+    """Graphs of the architecture in a `config.json`, one a phase; `dtype` (float32, bfloat16) instead of its own."""
+    from sambaflow.frontends import hf
+
+    model = hf.build_model(hf.load_config(config), None if dtype is None else getattr(torch, dtype))
+    return import_graphs({phase: hf.graph(model, phase, batch, length, prompt) for phase in phases})
 
 
 def compile_imported(

@@ -121,12 +121,7 @@ def _from_mlir(path: str) -> Imported:
 
 
 def _from_hf(args: argparse.Namespace) -> Imported:
-    import torch
+    from sambaflow.samba.compiler import import_transformers
 
-    from sambaflow.frontends import hf
-    from sambaflow.samba.compiler import import_graphs
-
-    dtype = None if args.dtype is None else getattr(torch, args.dtype)
-    model = hf.build_model(hf.load_config(args.hf), dtype)
     phases = [phase for phase in args.phase.split(",") if phase]
-    return import_graphs({p: hf.graph(model, p, args.batch, args.length, args.prompt) for p in phases})
+    return import_transformers(args.hf, phases, args.batch, args.length, args.prompt, args.dtype)
