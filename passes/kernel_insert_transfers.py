@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
+from typing import cast
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import BlockArgument, SSAValue, Use
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp
+from xdsl.dialects.func import CallOp, FuncOp
+from xdsl.ir import BlockArgument, Operation, SSAValue, Use
 
 from sambaflow.dialects import kernel
 from sambaflow.passes.base import SambaPass
@@ -25,8 +28,9 @@ class KernelInsertTransfersPass(SambaPass):
                                                          kernel.yield %r : T }
 
     A table that is gathered from, and a tensor that a scatter updates, stay where they are; the update is a store to
-    its argument, and what is read of it afterwards is loaded `after` that store's token. Where the moves behind an
-    argument make it smaller (a slice), only the smaller tensor is loaded. Needs `kernel-cut-sections`.
+    its argument, and what is read of it afterwards is loaded `after` that store's token. If the old elements are read
+    later on, a copy is updated instead. Where a move makes an argument smaller (a slice), only that is loaded.
+    Needs `kernel-cut-sections`.
     """
 
     name = "kernel-insert-transfers"
@@ -41,7 +45,9 @@ class _Transfers:
         self.section = section
         self.block = section.op.body.block
         self.analysis = section.analysis
-        self.made = {result.value: i for i, stage in enumerate(self.analysis.stages) for result in stage.results}
+        self.numbers: dict[Operation, int] = {op: i for i, op in enumerate(self.analysis.ops)}
+        self.copied: list[Operation] = []
+        """Scatters whose destination is read again: they update a copy."""
 
     def insert(self) -> None:
         stores = self._updates()
@@ -66,6 +72,9 @@ class _Transfers:
                 if tied < 0 or not self._stands_off_chip(op.operands[tied]):
                     continue
                 destination = op.operands[tied]
+                if not self._may_update(destination):
+                    self.copied.append(op)
+                    continue
                 token = destination.owner.token if isinstance(destination.owner, kernel.StoreOp) else None
                 store = kernel.StoreOp(result, destination, token)
                 store.location = op.location
@@ -80,9 +89,35 @@ class _Transfers:
     def _stands_off_chip(self, value: SSAValue) -> bool:
         return isinstance(value, BlockArgument) or isinstance(value.owner, kernel.StoreOp)
 
+    def _may_update(self, value: SSAValue) -> bool:
+        """Whether nothing reads the old elements after this section: then the new ones may take their place."""
+        if isinstance(value.owner, kernel.StoreOp):
+            return True
+        section = self.section.op
+        outside = section.operands[cast(BlockArgument, value).index]
+        if isinstance(outside, BlockArgument) and not _is_tied(outside):
+            return False
+        if not isinstance(outside, BlockArgument) and not isinstance(outside.owner, kernel.SectionOp | CallOp):
+            return False
+        users = {use.operation for use in outside.uses}
+        after = section.next_op
+        while after is not None:
+            if after in users:
+                return False
+            after = after.next_op
+        updates = [use for use in value.uses if isinstance(use.operation, kernel.Stage) and self._updates_it(use)]
+        return len(updates) == 1 and sum(operand is outside for operand in section.operands) == 1
+
+    def _updates_it(self, use: Use) -> bool:
+        return isinstance(use.operation, kernel.ScatterOp) and use.index in use.operation.tied_inputs
+
     def _load(self, value: SSAValue, after: SSAValue | None = None) -> None:
-        """Load `value` once for all stages that read it, unless they access it in place."""
-        readers = [use for use in value.uses if _reads(use)]
+        """Load `value` once for all stages that read it as a stream; a slice is loaded by itself."""
+        readers = [use for use in value.uses if self._reads(use)]
+        slices = [use.operation for use in readers if self._is_slice(use.operation)]
+        for move in dict.fromkeys(slices):
+            self._load(move.results[0], after)
+        readers = [use for use in readers if use.operation not in slices]
         if not readers:
             return
         load = kernel.LoadOp(value, after)
@@ -93,8 +128,26 @@ class _Transfers:
         for use in readers:
             use.operation.operands[use.index] = load.value
 
+    def _reads(self, use: Use) -> bool:
+        """Whether a stage reads the value as a stream: not in place, or from a tensor that must keep its elements."""
+        op = use.operation
+        if not isinstance(op, kernel.Stage):
+            return False
+        return use.index not in in_place_inputs(op) or (use.index in op.tied_inputs and op in self.copied)
 
-def _reads(use: Use) -> bool:
-    """Whether a stage reads the value as a stream, not in place."""
-    op = use.operation
-    return isinstance(op, kernel.Stage) and use.index not in in_place_inputs(op)
+    def _is_slice(self, op: Operation) -> bool:
+        """Whether a move is an access pattern that leaves fewer elements than it reads."""
+        number = self.numbers.get(op)
+        if number is None or not self.analysis.stages[number].fold:
+            return False
+        stage = self.analysis.stages[number]
+        return prod(stage.results[0].shape) < stage.operands[0].elements
+
+
+def _is_tied(argument: BlockArgument) -> bool:
+    """Whether a result of the function is tied to this argument, so that a caller expects it to be updated."""
+    function = argument.block.parent_op()
+    if not isinstance(function, FuncOp) or function.res_attrs is None:
+        return False
+    ties = (entry.data.get("samba.tied") for entry in function.res_attrs)
+    return any(isinstance(tied, IntegerAttr) and tied.value.data == argument.index for tied in ties)

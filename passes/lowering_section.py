@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
-from xdsl.ir.affine import AffineDimExpr, AffineExpr
+from xdsl.ir.affine import AffineExpr
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, rdu
@@ -269,13 +269,15 @@ class SectionLowering:
         source = self._delivered(op, op.value)
         access = source.access(_tensor(op.value).get_shape())
         token = bool(op.token.uses)
+        tile = self._store_tile(op, access)
+        firings = prod(ceil(e / t) for e, t in zip(access.extents, tile, strict=True))
         made = rdu.StoreOp.create_store(
             slot,
             [source.stream],
             domain=access.extents,
             access=_data(access),
-            tile=self._store_tile(op, access),
-            depths=[2],
+            tile=tile,
+            depths=[1 + ceil(stream_type(source.stream).count.data / firings)],  # one firing's windows, and the next
             count=self.agcus[op],
             token=token,
             label="store",
@@ -348,11 +350,15 @@ class SectionLowering:
             window_bytes=max(1, ceil(size / max(handed, 1))),
             banks=self._banks(ceil(size / max(handed, 1))),
             init=tensor.init,
-            count=buffer.pmus.value.data if buffer is not None and buffer.pmus is not None else 1,
+            count=buffer.pmus.value.data if buffer is not None and buffer.pmus is not None else self._room(size),
             label="buffer",
         )
         self._add(made)
         return made.outputs[0]
+
+    def _room(self, size: int) -> int:
+        """PMUs that hold a whole tensor."""
+        return max(1, ceil(size / self.machine.pmu.bytes))
 
     def _banks(self, window: int) -> int:
         """Banks of a PMU that one window takes."""
@@ -469,7 +475,8 @@ class SectionLowering:
             per_step = number < op.step_results and bool(op.init_constants)
             keep = ("parallel", "sequential") if per_step or not op.init_constants else ("parallel",)
             extents = tuple(e for e, kind in zip(op.extents, op.kinds, strict=True) if kind in keep)
-            self._result(op, number, made.outputs[number], extents or (1,), _points(op, keep))
+            block = kernel.block_shape(op.yielded[number].type)
+            self._result(op, number, made.outputs[number], (*(extents or (1,)), *block), _points(op, keep), len(block))
 
     def _pcu(self, op: kernel.Stage, program: TileProgram) -> rdu.PcuOp:
         mapping = op.tiling
@@ -479,10 +486,7 @@ class SectionLowering:
         scalar = not op.extents
         made = rdu.PcuOp.create_pcu(
             streams,
-            [
-                self._stream(type.element_type, prod(type.get_shape()), self._emitted(op, number))
-                for number, type in enumerate(op.output_types)
-            ],
+            self._output_streams(op),
             program.body,
             mode=self.stage_of[op].mode,
             domain=op.extents or (1,),
@@ -502,6 +506,19 @@ class SectionLowering:
         self._add(made)
         return made
 
+    def _output_streams(self, op: kernel.Stage) -> list[rdu.StreamType]:
+        """The types of a PCU's output ports; final accumulators that are no results leave by ports nobody reads."""
+        streams = [
+            self._stream(type.element_type, prod(type.get_shape()), self._emitted(op, number))
+            for number, type in enumerate(op.output_types)
+        ]
+        if op.init_constants and op.step_results == len(op.results):
+            outer = prod(e for e, kind in zip(op.extents, op.kinds, strict=True) if kind == "parallel")
+            for type in op.accumulator_types:
+                elements = outer * prod(kernel.block_shape(type))
+                streams.append(self._stream(kernel.element_type(type), elements, 1))
+        return streams
+
     def _emitted(self, op: kernel.Stage, number: int) -> int:
         """Windows in which a result is handed over: as many as its readers want; all that a store can take."""
         value = op.results[number]
@@ -516,15 +533,24 @@ class SectionLowering:
         return tokens
 
     def _result(
-        self, op: kernel.Stage, number: int, stream: SSAValue, extents: tuple[int, ...], points: Sequence[AffineExpr]
+        self,
+        op: kernel.Stage,
+        number: int,
+        stream: SSAValue,
+        extents: tuple[int, ...],
+        points: Sequence[AffineExpr],
+        block: int = 0,
     ) -> None:
-        """Record where result `number` comes from; one that updates an argument in place is stored at once."""
+        """Record where result `number` comes from; one that updates an argument in place is stored at once.
+
+        The last `block` extents run over a block whose first element is where the map says.
+        """
         map = op.result_maps[number]
         shape = op.output_types[number].get_shape()
         coordinates = tuple(expr.replace_dims_and_symbols(points, ()) for expr in map.results)
-        rank = len(extents) - len(set(_used(points)))
-        if rank > 0 and any(isinstance(a, TensorType) for a in op.accumulator_types):
-            coordinates = coordinates[: len(shape) - rank] + tuple(AffineExpr.dimension(i) for i in range(rank))
+        inner = [AffineExpr.dimension(d) for d in range(len(extents) - block, len(extents))]
+        outer = len(shape) - block
+        coordinates = (*coordinates[:outer], *(c + d for c, d in zip(coordinates[outer:], inner, strict=True)))
         source = Source(stream, extents, coordinates)
         used = _symbols(source_access(source, shape, map.num_symbols))
         if used:
@@ -598,10 +624,7 @@ def _identity(shape: Sequence[int]) -> tuple[AffineExpr, ...]:
 
 def _init(init: Attribute) -> int:
     """Raw bits of an accumulator's first value; a block is filled with one value."""
-    values = getattr(init, "get_values", None)
-    if values is not None:
-        return bits_of(kernel.constant(values()[0], kernel.element_type(kernel.constant_type(init))))
-    return bits_of(init)
+    return bits_of(init.value if isinstance(init, kernel.FillAttr) else init)
 
 
 def _symbols(access: LinearAccess) -> list[int]:
@@ -643,10 +666,6 @@ def _points(op: kernel.Stage, keep: Sequence[str]) -> tuple[AffineExpr, ...]:
         points.append(AffineExpr.dimension(position) if kind in keep else AffineExpr.constant(0))
         position += kind in keep
     return tuple(points)
-
-
-def _used(points: Sequence[AffineExpr]) -> list[int]:
-    return [p.position for p in points if isinstance(p, AffineDimExpr)]
 
 
 def _inverse(op: kernel.MoveOp, stage: Stage, number: int) -> tuple[AffineExpr, ...]:

@@ -216,11 +216,22 @@ class _Section:
     # -- the graph ---------------------------------------------------------------------------------------------------
 
     def _root(self, value: int) -> tuple[int, tuple[Stage, ...]]:
-        """The value behind folded moves, and the moves, the nearest to the reader first."""
+        """The value behind folded moves, and the moves, the nearest to the reader first.
+
+        Of an argument it is the smallest tensor on the way: a load reads only what a slice leaves.
+        """
         moves: list[Stage] = []
+        values = [value]
         while value in self.made and (stage := self.stages[self.made[value][0]]).fold:
             moves.append(stage)
             value = stage.operands[0].value
+            values.append(value)
+        if moves and value not in self.made:
+            sizes = [*(prod(move.results[0].shape) for move in moves), moves[-1].operands[0].elements]
+            at = max(i for i, size in enumerate(sizes) if all(size <= later for later in sizes[i:]))
+            while at and sizes[at - 1] < sizes[at]:
+                at -= 1
+            return values[at], tuple(moves[:at])
         return value, tuple(moves)
 
     def _add_node(self, index: int, stage: Stage, variant: int, grain: int) -> None:
@@ -238,7 +249,7 @@ class _Section:
                 self.stores[result.value] = points * result.element_bytes
 
     def _is_off_chip(self, value: int) -> bool:
-        return value in self.off_chip or self._root(value)[0] not in self.made
+        return value in self.off_chip or self._maker(self._root(value)[0]) is None
 
     def _add_edge(
         self, node: _Node, number: int, operand: Operand, value: int, moves: tuple[Stage, ...]
@@ -268,10 +279,14 @@ class _Section:
 
     def _edge(self, value: int, target: _Node | None, operand: int, size: int) -> _Edge:
         after = self.off_chip.get(value)
-        source = self.nodes[self.made[value][0]] if value in self.made and after is None else None
+        source = self._maker(value) if after is None else None
         if source is None:
             self.loads[value] = max(self.loads.get(value, 0), size)
         return _Edge(source, value, target, operand, size, after=after)
+
+    def _maker(self, value: int) -> _Node | None:
+        """The node that makes a value; None for an argument and for what folded moves make of one."""
+        return self.nodes.get(self.made[value][0]) if value in self.made else None
 
     def _shared(self, source: _Node, value: int, walks: Sequence[Walk]) -> tuple[int, int]:
         if source.stage.join or not walks:

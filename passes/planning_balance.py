@@ -1,7 +1,7 @@
 """Which candidate of every stage: two searches over (PCUs, cycles) Pareto sets under a capacity test.
 
-A choice gives each stage the number of one of its candidates. `fits` says whether a choice fits the machine; it must hold
-for a choice that takes fewer units of every stage when it holds for one that takes more.
+A choice gives each stage the number of one of its candidates. `fits` says whether a choice fits the machine; it must
+hold for a choice that takes fewer units of every stage when it holds for one that takes more.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ HIGHEST_PRICE = 48
 def least_interval(times: Sequence[Sequence[int]], fits: Fits) -> Choice | None:
     """The fewest units with which every stage meets the least initiation interval that fits; None if nothing fits.
 
-    `times[s]`: cycles that stage s takes with each of its candidates, descending. Exact: the interval is one of the times,
-    and units only shrink as it grows, so bisection over the sorted times finds the least one.
+    `times[s]`: cycles that stage s takes with each of its candidates, descending. Exact: the interval is one of the
+    times, and units only shrink as it grows, so bisection over the sorted times finds the least one.
     """
     if not times:
         return [] if fits([]) else None
