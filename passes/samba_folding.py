@@ -315,7 +315,7 @@ _ARITHMETIC: dict[str, Folder] = {
     "bitwise_not": _np("invert"),
 }
 
-_SEVERAL = frozenset(("split", "chunk", "unbind"))
+_SEVERAL = ("split", "chunk", "unbind")
 """Operators with several results."""
 
 FOLDERS: dict[str, Folder] = {
