@@ -16,9 +16,13 @@ from functools import cached_property
 from math import ceil, prod
 from typing import NamedTuple
 
-from sambaflow.machine import Cost, Machine, cost, firing_of
+from sambaflow.machine import PICOSECONDS, Cost, Machine, cost, firing_of
 from sambaflow.passes.access import Level, LinearAccess, linearise
 from sambaflow.passes.planning_facts import Stage
+
+
+COPY_PORTS = (1, 2, 4, 8, 16)
+"""PMUs that may move a layout change side by side."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ class Tiling:
     def candidates(self, accesses: Sequence[LinearAccess | None], machine: Machine) -> tuple[Candidate, ...]:
         """The Pareto set of par factors, PCUs ascending, cycles descending."""
         if not self.stage.mode:
-            return (Candidate(0, 1, 0, (1,) * len(self.tile)),)
+            return self._copies(accesses, machine)
         if self.stage.mapping is not None and prod(self.stage.mapping.par) > 1:
             par = self.stage.mapping.par
             price = self._price(par, accesses, machine)
@@ -157,6 +161,24 @@ class Tiling:
                 take(par)
             best = min(wider, key=lambda c: (c.cycles, c.par))
         return _pareto(found.values())
+
+    def _copies(self, accesses: Sequence[LinearAccess | None], machine: Machine) -> tuple[Candidate, ...]:
+        """Without a PCU, what a firing moves goes through the ports of its buffer's PMUs, a few of them at a time; a
+        collective takes what its links take."""
+        par = (1,) * len(self.tile)
+        if self.stage.transfer_picoseconds:
+            cycles = ceil(self.stage.transfer_picoseconds * machine.clock / (PICOSECONDS * self.firings))
+            return (Candidate(0, max(1, cycles), 0, par),)
+        moved = max(
+            (
+                self.footprint(access, operand.elements, self.tile) * operand.element_bytes
+                for access, operand in zip(accesses, self.stage.operands, strict=True)
+                if access is not None
+            ),
+            default=0,
+        )
+        cycles = [max(1, ceil(moved / (machine.pmu.port_bytes * ports))) for ports in COPY_PORTS]
+        return tuple(Candidate(0, least, 0, par) for least in sorted(set(cycles), reverse=True))
 
     def _wider(self, par: tuple[int, ...], up: int, down: int) -> list[tuple[int, ...]]:
         """`par` with one parallel dimension widened by up / down, as far as the tile goes."""
