@@ -10,6 +10,7 @@ from sambaflow.backends.rdu import codec
 from sambaflow.backends.rdu import image as im
 from sambaflow.backends.rdu.check import check_references
 from sambaflow.backends.rdu.elf import ElfSection, read_elf, string_at
+from sambaflow.backends.rdu.encode import checksums
 from sambaflow.errors import Location, PefError
 
 _FIXED = (".pef.header", ".pef.symbols", ".schedule", ".symtab", ".strtab", ".pef.checksum")
@@ -61,15 +62,14 @@ def _decode(data: bytes) -> im.Image:
 
 
 def _verify_checksums(sections: list[ElfSection]) -> None:
-    stated = named_words(sections[-1])
-    if sections[-1].name != ".pef.checksum" or len(stated) != len(sections) - 1:
+    *covered, last = sections
+    if last != ElfSection(".pef.checksum", last.data) or len(last.data) != 8 * (len(covered) + 1):
         raise PefError("section '.pef.checksum' does not belong to the other sections")
-    for section, expected in zip(sections, stated.tolist(), strict=False):
-        found = zlib.crc32(section.data)
-        if found != expected:
-            raise PefError(
-                f"section '{section.name}' was altered: its checksum is {expected:#010x}, its bytes give {found:#010x}"
-            )
+    stated, found = named_words(last).tolist(), named_words(ElfSection("", checksums(covered))).tolist()
+    names = [*(f"section '{section.name}' was" for section in covered), "the section headers were"]
+    for name, expected, crc in zip(names, stated, found, strict=True):
+        if crc != expected:
+            raise PefError(f"{name} altered: the checksum is {expected:#010x}, the bytes give {crc:#010x}")
 
 
 def _json(section: ElfSection) -> dict[str, Any]:

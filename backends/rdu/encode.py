@@ -6,7 +6,7 @@
     .schedule       words: launches of every graph
     .debug          JSON: op names and source locations; may be left out (`strip`)
     .symtab .strtab ELF symbols: OBJECT for a tensor (address, bytes), FUNC for a section
-    .pef.checksum   words: CRC-32 of each section before it, in order
+    .pef.checksum   words: CRC-32 of each section before it, in order; then of what their ELF headers say
 
 Words are those of `codec.py`. Same image, same bytes.
 """
@@ -68,8 +68,10 @@ def strip(image: im.Image) -> im.Image:
 
 
 def checksums(sections: Sequence[ElfSection]) -> bytes:
-    """CRC-32 of every section's bytes, a 64-bit word each."""
-    return b"".join(zlib.crc32(section.data).to_bytes(8, "little") for section in sections)
+    """CRC-32 of every section's bytes, then of all sections' names, types and links: a 64-bit word each."""
+    headers = repr([(s.name, s.type, s.link, s.info, s.entry) for s in sections]).encode()
+    found = [*(zlib.crc32(section.data) for section in sections), zlib.crc32(headers)]
+    return b"".join(crc.to_bytes(8, "little") for crc in found)
 
 
 def coordinates(section: im.Section) -> list[im.Ints]:

@@ -108,16 +108,19 @@ def test_readers_of_elf_files_read_it_without_warnings(tmp_path: Path):
         assert "layers.0.w" in done.stdout
 
 
-def test_every_flipped_byte_is_refused_or_means_the_same():
+def test_every_flipped_byte_is_refused():
+    """Headers, paddings and tables of the ELF file byte by byte; of each section's contents every seventh byte."""
     data = pef()
-    for at in range(0, len(data), 3):
+    elf = ELFFile(io.BytesIO(data))
+    contents = [(s["sh_offset"], s["sh_size"]) for s in elf.iter_sections() if s.name.startswith((".rdu", ".debug"))]
+    sampled = {at for start, size in contents for at in range(start, start + size) if at % 7}
+    for at in (at for at in range(len(data)) if at not in sampled):
         for bit in (1, 0x80):
             broken = bytearray(data)
             broken[at] ^= bit
-            try:
-                assert decode(bytes(broken)) == image(), f"byte {at}"
-            except PefError as error:
-                assert str(error)
+            with pytest.raises(PefError):
+                decode(bytes(broken))
+                pytest.fail(f"byte {at} of {len(data)} was altered unseen")
 
 
 def test_every_cut_is_refused():
@@ -147,7 +150,7 @@ def test_a_forged_word_is_an_image_or_a_refusal(place: int, section: int, word: 
 def test_a_wrong_checksum_is_named():
     sections = read_elf(pef())
     sections[2].data = sections[2].data[:-1] + b"\x7f"
-    with pytest.raises(PefError, match=r"section '\.rdu\.dot' was altered: its checksum is 0x"):
+    with pytest.raises(PefError, match=r"section '\.rdu\.dot' was altered: the checksum is 0x"):
         decode(write_elf(sections), "m.pef")
 
 
