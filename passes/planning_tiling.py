@@ -20,7 +20,6 @@ from sambaflow.machine import PICOSECONDS, Cost, Machine, cost, firing_of
 from sambaflow.passes.access import Level, LinearAccess, linearise
 from sambaflow.passes.planning_facts import Stage
 
-
 COPY_PORTS = (1, 2, 4, 8, 16)
 """PMUs that may move a layout change side by side."""
 

@@ -24,6 +24,19 @@
 // CHECK-LABEL: kernel.section @table
 // CHECK-NEXT: [[I:%.*]] = kernel.load %i
 // CHECK-NEXT: kernel.gather ins([[I]], %t :
+
+// Of a sliced argument only the slice is loaded.
+// CHECK-LABEL: kernel.section @slice
+// CHECK: [[V:%.*]] = kernel.move ins(%a : tensor<64x8xf32>)
+// CHECK-NEXT: [[L:%.*]] = kernel.load [[V]] : tensor<2x8xf32>
+// CHECK-NEXT: kernel.map ins([[L]] : tensor<2x8xf32>)
+
+// The old elements are read again by the next section, so the update goes to a copy: the tensor is loaded, and what is
+// stored is a tensor of its own.
+// CHECK-LABEL: kernel.section @copy
+// CHECK: [[OLD:%.*]] = kernel.load %c
+// CHECK: [[S:%.*]] = kernel.scatter ins([[OLD]],
+// CHECK: kernel.store [[S]] : tensor<64x8xf32>
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @f(%x: tensor<8xf32>, %kv: tensor<64x8xf32> {samba.role = "state"}, %pos: tensor<1xi64>, %new: tensor<1x8xf32>, %ids: tensor<5xi64>, %table: tensor<100x8xf32>) -> (tensor<8xf32>, tensor<64x8xf32> {samba.tied = 1 : i64}, tensor<8xf32>, tensor<5x8xf32>) {
     %0 = kernel.section @plain (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
@@ -59,5 +72,32 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
       kernel.yield %8 : tensor<5x8xf32>
     }
     func.return %0, %3, %4, %7 : tensor<8xf32>, tensor<64x8xf32>, tensor<8xf32>, tensor<5x8xf32>
+  }
+  func.func @g(%x: tensor<64x8xf32>, %pos: tensor<1xi64>, %new: tensor<1x8xf32>) -> (tensor<2x8xf32>, tensor<64x8xf32>, tensor<64x8xf32>) {
+    %0 = kernel.section @slice (%a = %x : tensor<64x8xf32>) -> (tensor<2x8xf32>) {
+      %1 = kernel.move ins(%a : tensor<64x8xf32>) domain #kernel.domain<2 parallel, 8 parallel> maps [affine_map<(d0, d1) -> (d0 + 5, d1)>, affine_map<(d0, d1) -> (d0, d1)>] : tensor<2x8xf32>
+      %2 = kernel.map ins(%1 : tensor<2x8xf32>) domain #kernel.domain<2 parallel, 8 parallel> maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>] body {
+      ^bb0(%e: f32):
+        %m = arith.negf %e : f32
+        kernel.yield %m : f32
+      } : tensor<2x8xf32>
+      kernel.yield %2 : tensor<2x8xf32>
+    }
+    %3 = kernel.section @copy (%c = %x : tensor<64x8xf32>, %p = %pos : tensor<1xi64>, %n = %new : tensor<1x8xf32>) -> (tensor<64x8xf32>) {
+      %4 = kernel.scatter ins(%c, %p, %n : tensor<64x8xf32>, tensor<1xi64>, tensor<1x8xf32>) domain #kernel.domain<1 parallel, 8 parallel> maps [affine_map<(d0, d1)[s0] -> (0, d1)>, affine_map<(d0, d1)[s0] -> (0)>, affine_map<(d0, d1)[s0] -> (d0, d1)>, affine_map<(d0, d1)[s0] -> (s0 + d0, d1)>] bindings [1] tied [0] conflict "overwrite" body {
+      ^bb0(%old: f32, %q: i64, %v: f32):
+        kernel.yield %v : f32
+      } : tensor<64x8xf32>
+      kernel.yield %4 : tensor<64x8xf32>
+    }
+    %5 = kernel.section @later (%a = %x : tensor<64x8xf32>) -> (tensor<64x8xf32>) {
+      %6 = kernel.map ins(%a : tensor<64x8xf32>) domain #kernel.domain<64 parallel, 8 parallel> maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>] body {
+      ^bb0(%e: f32):
+        %m = arith.negf %e : f32
+        kernel.yield %m : f32
+      } : tensor<64x8xf32>
+      kernel.yield %6 : tensor<64x8xf32>
+    }
+    func.return %0, %3, %5 : tensor<2x8xf32>, tensor<64x8xf32>, tensor<64x8xf32>
   }
 }
