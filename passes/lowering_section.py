@@ -569,6 +569,12 @@ class SectionLowering:
         base, _ = self._root(op.operands[tied])
         before = self.tensors[base]
         if before.slot is None:
+            if op.conflict.data != "overwrite":
+                raise error_at(
+                    op,
+                    f"updates a copy with conflict '{op.conflict.data}', which no buffer does: a buffer overwrites",
+                    levers=["return the updated tensor tied to its argument, and do not read the old one afterwards"],
+                )
             self.tensors[op.results[number]] = Tensor(op.output_types[number], [*before.sources, source], before.init)
             return
         self._update(op, number, source, before, before.slot)
