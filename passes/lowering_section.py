@@ -13,11 +13,9 @@ What a value is at this level is a list of sources: streams, each with the place
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import ceil, gcd, prod
-from typing import Any, cast
 
-from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineExpr
 
@@ -28,43 +26,26 @@ from sambaflow.dialects.rdu.units import stream as stream_type
 from sambaflow.machine import Budget, Machine
 from sambaflow.passes.access import Level, LinearAccess, NotRectangular, linearise
 from sambaflow.passes.lowering_body import TileProgram, predicate_rows, tile_program
-from sambaflow.passes.planning_analysis import Analysis, element_bytes, in_place_inputs, offsets, passed_on, passes_on
+from sambaflow.passes.lowering_tensors import (
+    Source,
+    Tensor,
+    access_data,
+    bytes_of,
+    identity,
+    init_bits,
+    inverse,
+    points_of,
+    refined,
+    source_access,
+    symbols_of,
+    tensor_of,
+    tensor_type,
+)
+from sambaflow.passes.planning_analysis import Analysis, element_bytes, in_place_inputs, passed_on, passes_on
 from sambaflow.passes.planning_facts import Stage, levels_through
 from sambaflow.passes.planning_tiling import Tiling
 
 KINDS = {"parallel": rdu.PARALLEL, "reduction": rdu.REDUCTION, "sequential": rdu.SEQUENTIAL}
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """A stream that makes (part of) a tensor: over the domain `extents` it delivers the elements at `coordinates`.
-
-    `indices` are the streams that symbols of the coordinates stand for.
-    """
-
-    stream: SSAValue
-    extents: tuple[int, ...]
-    coordinates: tuple[AffineExpr, ...]
-    indices: tuple[SSAValue, ...] = ()
-
-    def access(self, shape: Sequence[int]) -> LinearAccess:
-        """Where the elements lie in a tensor of `shape`; what lies outside is dropped."""
-        return linearise([Level(self.coordinates, tuple(shape), 0)], self.extents, len(self.indices))
-
-
-@dataclass(eq=False)
-class Tensor:
-    """A value of the section. `sources` write it in order; `slot`: it stands off-chip, with `token` after a store."""
-
-    type: TensorType[Attribute]
-    sources: list[Source] = field(default_factory=list[Source])
-    init: int = 0
-    slot: SSAValue | None = None
-    token: SSAValue | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.type.get_shape()
 
 
 @dataclass(frozen=True)
@@ -98,7 +79,7 @@ class SectionLowering:
         slots: list[tuple[str, int]] = []
         for number, argument in enumerate(self.section.body.block.args):
             slots.append(("input", number))
-            self.tensors[argument] = Tensor(_tensor(argument), slot=self.block.insert_arg(argument.type, number))
+            self.tensors[argument] = Tensor(tensor_type(argument), slot=self.block.insert_arg(argument.type, number))
         results = self._results(slots)
         for op in self.section.body.block.ops:
             self.location = op.location
@@ -133,7 +114,7 @@ class SectionLowering:
         sizes: dict[Operation, int] = {}
         for op in self.section.body.block.ops:
             if isinstance(op, kernel.LoadOp):
-                sizes[op] = _bytes(_tensor(op.value))
+                sizes[op] = bytes_of(tensor_type(op.value))
             elif isinstance(op, kernel.StoreOp):
                 sizes[op] = self._stored_bytes(op)
             elif isinstance(op, kernel.Stage):
@@ -150,8 +131,8 @@ class SectionLowering:
     def _stored_bytes(self, op: kernel.StoreOp) -> int:
         owner = op.value.owner
         if isinstance(owner, kernel.ScatterOp) and op.destination is not None:
-            return prod(owner.extents) * element_bytes(_tensor(op.value).element_type)
-        return _bytes(_tensor(op.value))
+            return prod(owner.extents) * element_bytes(tensor_type(op.value).element_type)
+        return bytes_of(tensor_type(op.value))
 
     def _is_argument(self, value: SSAValue) -> bool:
         return isinstance(value, BlockArgument) or isinstance(value.owner, kernel.StoreOp)
@@ -200,7 +181,7 @@ class SectionLowering:
         if isinstance(destination, BlockArgument):
             return destination.index
         slot = self.block.insert_arg(store.value.type, len(self.block.args))
-        self.tensors[store.result] = Tensor(_tensor(store.value), slot=slot)
+        self.tensors[store.result] = Tensor(tensor_type(store.value), slot=slot)
         slots.append(("result", number))
         return slot.index
 
@@ -210,18 +191,18 @@ class SectionLowering:
         tensor = self.tensors[root]
         if tensor.slot is None:
             raise error_at(op, "loads a value that stands in no slot")
-        type = _tensor(op.value)
+        type = tensor_type(op.value)
         extents = type.get_shape() or (1,)
-        own = Level(_identity(type.get_shape()), type.get_shape())
+        own = Level(identity(type.get_shape()), type.get_shape())
         access = linearise(levels_through(own, [self.stage_of[move] for move in moves]), extents)
         tile, tokens = self._load_tile(op.value, type.get_shape())
-        tile = _refined(tile, extents, access)
+        tile = refined(tile, extents, access)
         waits = [tensor.token] if tensor.token is not None else []
         made = rdu.LoadOp.create_load(
             tensor.slot,
             self._stream(type.element_type, prod(type.get_shape()), tokens),
             domain=access.extents,
-            access=_data(access),
+            access=access_data(access),
             tile=tile,
             streams=waits,
             depths=[1] * len(waits),
@@ -229,7 +210,7 @@ class SectionLowering:
             label="load",
         )
         self._add(made)
-        self.tensors[op.value] = Tensor(type, [Source(made.result, extents, _identity(type.get_shape()))])
+        self.tensors[op.value] = Tensor(type, [Source(made.result, extents, identity(type.get_shape()))])
 
     def _load_tile(self, value: SSAValue, shape: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
         """The part of a tensor that one window holds: what the reader that wants most windows takes at a time."""
@@ -267,7 +248,7 @@ class SectionLowering:
         if slot is None:
             slot = self._slot_of(op)
         source = self._delivered(op, op.value)
-        access = source.access(_tensor(op.value).get_shape())
+        access = source.access(tensor_type(op.value).get_shape())
         token = bool(op.token.uses)
         tile = self._store_tile(op, access)
         firings = prod(ceil(e / t) for e, t in zip(access.extents, tile, strict=True))
@@ -275,7 +256,7 @@ class SectionLowering:
             slot,
             [source.stream],
             domain=access.extents,
-            access=_data(access),
+            access=access_data(access),
             tile=tile,
             depths=[1 + ceil(stream_type(source.stream).count.data / firings)],  # one firing's windows, and the next
             count=self.agcus[op],
@@ -283,7 +264,7 @@ class SectionLowering:
             label="store",
         )
         self._add(made)
-        self.tensors[op.result] = Tensor(_tensor(op.value), slot=slot, token=made.token[0] if token else None)
+        self.tensors[op.result] = Tensor(tensor_type(op.value), slot=slot, token=made.token[0] if token else None)
 
     def _slot_of(self, op: kernel.StoreOp) -> SSAValue:
         tensor = self.tensors.get(op.destination) if op.destination is not None else None
@@ -298,11 +279,11 @@ class SectionLowering:
         buffer = value.owner if isinstance(value.owner, kernel.BufferOp) else None
         if buffer is None and not moves and len(tensor.sources) == 1 and not tensor.sources[0].indices:
             return tensor.sources[0]
-        type = _tensor(value)
-        level = Level(_identity(type.get_shape()), type.get_shape())
+        type = tensor_type(value)
+        level = Level(identity(type.get_shape()), type.get_shape())
         access = linearise(levels_through(level, [self.stage_of[move] for move in moves]), type.get_shape() or (1,))
         stream = self._pmu(tensor, access, [], buffer)
-        return Source(stream, type.get_shape() or (1,), _identity(type.get_shape()))
+        return Source(stream, type.get_shape() or (1,), identity(type.get_shape()))
 
     def _store_tile(self, op: kernel.StoreOp, access: LinearAccess) -> tuple[int, ...]:
         owner = op.value.owner
@@ -317,7 +298,7 @@ class SectionLowering:
             made = owner.output_types[0].get_shape()
             kept = [ceil(t * whole / e) for t, e, whole in zip(kept, extents, made, strict=True)]
             extents = list(made)
-        return _refined(kept, extents, access)
+        return refined(kept, extents, access)
 
     # -- buffers -----------------------------------------------------------------------------------------------------
 
@@ -334,7 +315,7 @@ class SectionLowering:
         for source in tensor.sources:
             first = len(tensor.sources) + len(extra)
             written = source.access(tensor.shape)
-            ports.append(rdu.PortAttr(rdu.PortData(written.extents, _data(written, first))))
+            ports.append(rdu.PortAttr(rdu.PortData(written.extents, access_data(written, first))))
             extra.extend(source.indices)
         first = len(tensor.sources) + len(extra)
         extra.extend(indices)
@@ -345,7 +326,7 @@ class SectionLowering:
             [self._stream(element, min(prod(access.extents), prod(tensor.shape)), tokens)],
             elements=prod(tensor.shape),
             writes=ports,
-            reads=[rdu.PortAttr(rdu.PortData(access.extents, _data(access, first)))],
+            reads=[rdu.PortAttr(rdu.PortData(access.extents, access_data(access, first)))],
             depth=min(max(handed, 1), depth * windows),
             window_bytes=max(1, ceil(size / max(handed, 1))),
             banks=self._banks(ceil(size / max(handed, 1))),
@@ -374,7 +355,7 @@ class SectionLowering:
         levels = levels_through(operand.level, [self.stage_of[move] for move in moves])
         extents = stage.extents or (1,)
         access = linearise(levels, extents, operand.num_symbols)
-        indices = [self._index(op, symbol) for symbol in _symbols(access)]
+        indices = [self._index(op, symbol) for symbol in symbols_of(access)]
         if tensor.slot is not None:
             return self._indexed_load(op, tensor, access, indices), access
         buffer = value.owner if isinstance(value.owner, kernel.BufferOp) else None
@@ -396,8 +377,8 @@ class SectionLowering:
             tensor.slot,
             self._stream(tensor.type.element_type, prod(access.extents), tokens),
             domain=access.extents,
-            access=_data(access),
-            tile=_refined(mapping.tile, op.extents, access) if mapping is not None else access.extents,
+            access=access_data(access),
+            tile=refined(mapping.tile, op.extents, access) if mapping is not None else access.extents,
             streams=[*indices, *waits],
             indices=len(indices),
             depths=[2] * len(indices) + [1] * len(waits),
@@ -441,7 +422,7 @@ class SectionLowering:
         joined = Tensor(op.output_types[0], init=bits_of(pads[0]) if pads[0] is not None else 0)
         for number in range(len(op.operands) - 1, -1, -1):
             delivered = self._delivered(op, op.operands[number])
-            point = _inverse(op, stage, number)
+            point = inverse(op, stage, number)
             coordinates = tuple(expr.replace_dims_and_symbols(point, ()) for expr in op.result_maps[0].results)
             placed = tuple(expr.replace_dims_and_symbols(delivered.coordinates, ()) for expr in coordinates)
             joined.sources.append(Source(delivered.stream, delivered.extents, placed, delivered.indices))
@@ -461,13 +442,13 @@ class SectionLowering:
             label=op.op.data,
         )
         self._add(made)
-        self.tensors[op.results[0]] = Tensor(type, [Source(made.result, type.get_shape(), _identity(type.get_shape()))])
+        self.tensors[op.results[0]] = Tensor(type, [Source(made.result, type.get_shape(), identity(type.get_shape()))])
 
     def _compute(self, op: kernel.Stage) -> None:
         """Streams in, the PCU group unless nothing is computed, results as sources or as stores to a slot."""
         if passes_on(op):
             stream, _ = self._operand(op, passed_on(op))
-            self._result(op, 0, stream, op.extents or (1,), _points(op, keep=("parallel", "sequential", "reduction")))
+            self._result(op, 0, stream, op.extents or (1,), points_of(op, keep=("parallel", "sequential", "reduction")))
             return
         program = tile_program(op)
         made = self._pcu(op, program)
@@ -476,7 +457,9 @@ class SectionLowering:
             keep = ("parallel", "sequential") if per_step or not op.init_constants else ("parallel",)
             extents = tuple(e for e, kind in zip(op.extents, op.kinds, strict=True) if kind in keep)
             block = kernel.block_shape(op.yielded[number].type)
-            self._result(op, number, made.outputs[number], (*(extents or (1,)), *block), _points(op, keep), len(block))
+            self._result(
+                op, number, made.outputs[number], (*(extents or (1,)), *block), points_of(op, keep), len(block)
+            )
 
     def _pcu(self, op: kernel.Stage, program: TileProgram) -> rdu.PcuOp:
         mapping = op.tiling
@@ -496,7 +479,7 @@ class SectionLowering:
             order=mapping.order if not scalar else (0,),
             split=op.splits if not scalar else (1,),
             depths=[2] * len(streams),
-            inits=[_init(init) for init in op.init_constants],
+            inits=[init_bits(init) for init in op.init_constants],
             predicate=[(row[0], 0, *row[1:]) if scalar else row for row in predicate_rows(op, program.ports)],
             combine=program.combine,
             finish=program.finish,
@@ -552,7 +535,7 @@ class SectionLowering:
         outer = len(shape) - block
         coordinates = (*coordinates[:outer], *(c + d for c, d in zip(coordinates[outer:], inner, strict=True)))
         source = Source(stream, extents, coordinates)
-        used = _symbols(source_access(source, shape, map.num_symbols))
+        used = symbols_of(source_access(source, shape, map.num_symbols))
         if used:
             streams = tuple(self._index(op, symbol) for symbol in used)
             renumbered = [
@@ -592,8 +575,8 @@ class SectionLowering:
             slot,
             [source.stream, *source.indices, *waits],
             domain=access.extents,
-            access=_data(access, 1),
-            tile=_refined(mapping.tile, op.extents, access) if mapping is not None else access.extents,
+            access=access_data(access, 1),
+            tile=refined(mapping.tile, op.extents, access) if mapping is not None else access.extents,
             indices=len(source.indices),
             depths=[2] * (1 + len(source.indices)) + [1] * len(waits),
             conflict=op.conflict.data if isinstance(op, kernel.ScatterOp) else "overwrite",
@@ -604,88 +587,3 @@ class SectionLowering:
         self._add(made)
         after = made.token[0] if token else before.token
         self.tensors[op.results[number]] = Tensor(before.type, slot=before.slot, token=after)
-
-
-def source_access(source: Source, shape: Sequence[int], num_symbols: int) -> LinearAccess:
-    """A source's access while its symbols are still the stage's."""
-    return linearise([Level(source.coordinates, tuple(shape), 0)], source.extents, num_symbols)
-
-
-def tensor_of(element: Attribute, shape: Sequence[int]) -> TensorType[Attribute]:
-    """A tensor type."""
-    return cast(TensorType[Attribute], TensorType(cast(Any, element), shape))
-
-
-def _tensor(value: SSAValue) -> TensorType[Attribute]:
-    return cast(TensorType[Attribute], value.type)
-
-
-def _bytes(type: TensorType[Attribute]) -> int:
-    return prod(type.get_shape()) * element_bytes(type.element_type)
-
-
-def _identity(shape: Sequence[int]) -> tuple[AffineExpr, ...]:
-    return tuple(AffineExpr.dimension(d) for d in range(len(shape)))
-
-
-def _init(init: Attribute) -> int:
-    """Raw bits of an accumulator's first value; a block is filled with one value."""
-    return bits_of(init.value if isinstance(init, kernel.FillAttr) else init)
-
-
-def _symbols(access: LinearAccess) -> list[int]:
-    """The symbols that an access uses."""
-    rows = [row.symbols for row in access.rows]
-    return [s for s, stride in enumerate(access.symbols) if stride or any(row and row[s] for row in rows)]
-
-
-def _data(access: LinearAccess, first_port: int = 0) -> rdu.AccessData:
-    """The numbers of an access; its symbols are input ports from `first_port` on."""
-    used = _symbols(access)
-    return rdu.AccessData(
-        strides=access.strides,
-        base=access.base,
-        bounds=tuple((row.base, *row.strides, row.extent) for row in access.rows),
-        pad=access.pad if access.rows else None,
-        index_ports=tuple(range(first_port, first_port + len(used))),
-        index_strides=tuple(access.symbols[s] for s in used),
-        bound_index=tuple(tuple(row.symbols[s] for s in used) for row in access.rows) if used and access.rows else (),
-    )
-
-
-def _refined(tile: Sequence[int], extents: Sequence[int], access: LinearAccess) -> tuple[int, ...]:
-    """A tile over the counters of `access`, whose dimensions are cut finer than `extents`."""
-    rest = list(tile) or [1]
-    found = [1] * len(access.extents)
-    for counter in range(len(access.extents) - 1, -1, -1):
-        dim = access.dims[counter]
-        found[counter] = max(1, min(access.extents[counter], rest[dim]))
-        rest[dim] = ceil(rest[dim] / access.extents[counter])
-    return tuple(found)
-
-
-def _points(op: kernel.Stage, keep: Sequence[str]) -> tuple[AffineExpr, ...]:
-    """The dimensions of a stage over the domain of an output port, which keeps those of kinds `keep`."""
-    position = 0
-    points: list[AffineExpr] = []
-    for kind in op.kinds:
-        points.append(AffineExpr.dimension(position) if kind in keep else AffineExpr.constant(0))
-        position += kind in keep
-    return tuple(points)
-
-
-def _inverse(op: kernel.MoveOp, stage: Stage, number: int) -> tuple[AffineExpr, ...]:
-    """The point of a move's domain that reads the element (d0, d1, ...) of operand `number`."""
-    found = offsets(op.input_maps[number].results)
-    if found is None or len({dim for dim, _ in found}) != len(found):
-        raise error_at(op, f"places operand {number} in a way that no write pattern expresses")
-    at = {dim: (position, constant) for position, (dim, constant) in enumerate(found)}
-    point: list[AffineExpr] = []
-    for dim, extent in enumerate(stage.extents):
-        if dim in at:
-            point.append(AffineExpr.dimension(at[dim][0]) - at[dim][1])
-        elif extent == 1:
-            point.append(AffineExpr.constant(0))
-        else:
-            raise error_at(op, f"repeats operand {number}, which no write pattern expresses")
-    return tuple(point)
