@@ -36,6 +36,7 @@ from xdsl.dialects.builtin import ModuleOp
 from sambaflow.errors import InputError, Location, SambaError, UnsupportedOperator, UnsupportedOperators, WeightError
 from sambaflow.frontends.function_builder import FunctionBuilder
 from sambaflow.frontends.fx_graph import GraphReader, Tensor, Value
+from sambaflow.passes.collection import without_garbage_collection
 
 Model = nn.Module | ExportedProgram | str | Path
 
@@ -91,7 +92,8 @@ def import_model(
     imported = into or Imported(ModuleOp([]))
     if graph in imported.graphs:
         raise InputError(f"the module has a graph named {graph!r} already")
-    _Importer(program, imported, graph, tuple(input_names), frozenset(state), strip).run()
+    with without_garbage_collection():
+        _Importer(program, imported, graph, tuple(input_names), frozenset(state), strip).run()
     return imported
 
 

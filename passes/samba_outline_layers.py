@@ -293,6 +293,7 @@ class _Border:
         self.outputs = tuple(self._find_outputs())
         graph = stack.function
         self._of_argument = argument_attributes(graph)
+        self._ties = _ties_of(graph)
         self.argument_dicts = tuple(self._argument_dict(values) for values in self.actuals)
         self.result_dicts = tuple(self._result_dict(*output) for output in self.outputs)
 
@@ -331,20 +332,10 @@ class _Border:
 
     def _result_dict(self, op: int, result: int) -> DictionaryAttr:
         """The tie to an argument, when every layer's result is tied by the graph to what it passes there."""
-        tied = [self._tied_value(instance.ops[op].results[result]) for instance in self.stack.instances]
+        tied = [self._ties.get(instance.ops[op].results[result]) for instance in self.stack.instances]
         if all(value is not None for value in tied) and tuple(tied) in self.actuals:
             return DictionaryAttr({"samba.tied": INT.encode(self.actuals.index(tuple(tied)))})  # pyright: ignore[reportArgumentType]
         return DictionaryAttr({})
-
-    def _tied_value(self, value: SSAValue) -> SSAValue | None:
-        """The argument of the graph that `value` updates."""
-        graph = self.stack.function
-        terminator = graph.body.block.last_op
-        if terminator is not None:
-            for returned, attributes in zip(terminator.operands, result_attributes(graph), strict=True):
-                if returned is value and (tied := attributes.get("samba.tied")) is not None:
-                    return graph.body.block.args[INT.decode(tied)]
-        return None
 
     def call(self, instance: int, name: str) -> CallOp:
         types = [self.stack.instances[0].ops[op].results[result].type for op, result in self.outputs]
@@ -386,6 +377,17 @@ class _Border:
         )
         function.location = instance.ops[0].location
         return function
+
+
+def _ties_of(graph: FuncOp) -> dict[SSAValue, SSAValue]:
+    """By returned value, the argument of the graph that it updates."""
+    ties: dict[SSAValue, SSAValue] = {}
+    terminator = graph.body.block.last_op
+    if terminator is not None:
+        for returned, attributes in zip(terminator.operands, result_attributes(graph), strict=True):
+            if (tied := attributes.get("samba.tied")) is not None:
+                ties.setdefault(returned, graph.body.block.args[INT.decode(tied)])
+    return ties
 
 
 def _common_name(names: Sequence[str | None]) -> str | None:

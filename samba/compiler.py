@@ -6,9 +6,7 @@ exe = compile_graphs({"prefill": prefill, "decode": decode})     # several graph
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +18,7 @@ from xdsl.dialects.builtin import ModuleOp
 from sambaflow.backends.rdu.image import Image
 from sambaflow.errors import InputError
 from sambaflow.passes.base import SambaContext
+from sambaflow.passes.collection import without_garbage_collection
 from sambaflow.passes.pipelines import MODES, run_pipeline
 from sambaflow.samba.executable import Convention, Executable
 
@@ -121,21 +120,9 @@ def compile_module(
     given = {"machine": machine, "chips": chips, "tiles": tiles, "rules": rules or None}
     options = " ".join(f'{name}="{value}"' for name, value in given.items() if value is not None)
     context = ctx or SambaContext()
-    with _without_garbage_collection():
+    with without_garbage_collection():
         run_pipeline(module, f"{mode}{{{options}}}" if options else mode, context)
         return image_of(module)
-
-
-@contextmanager
-def _without_garbage_collection() -> Generator[None]:
-    """IR is one big graph of cycles: collecting while it grows costs a tenth to a quarter of a compile."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def convention_of(graph: Graph) -> Convention:
