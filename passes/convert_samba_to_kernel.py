@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from xdsl.context import Context
 from xdsl.dialects import arith
@@ -15,7 +16,9 @@ from sambaflow.dialects import kernel, samba
 from sambaflow.errors import InputError
 from sambaflow.passes.base import SambaPass
 from sambaflow.passes.conversion import LocatedBuilder, Rule, convert
+from sambaflow.passes.hints import SAMBA_HINTS, dictionary_of, hand_down
 from sambaflow.passes.kernel_library import CONVERSIONS, Conversion, StageBuilder
+from sambaflow.passes.operators import mark_operators
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,10 @@ class ConvertSambaToKernelPass(SambaPass):
     """Converts samba operators to kernel stages, by the kernel library.
 
     Fused modules become groups, other operators stages in the function; calls and private functions stay. Each stage
-    has the location of the operator that it came from. Constants that fill a tensor become numbers in the bodies that
-    read them, other constants `arith.constant`. Operators without a conversion are all named in one error.
+    has the location of the operator that it came from; those of an operator that becomes several share a number
+    (`kernel.operators`), so that a cut can keep them together, and contractions keep its hints (`kernel.hints`).
+    Constants that fill a tensor become numbers in the bodies that read them, other constants `arith.constant`.
+    Operators without a conversion are all named in one error.
 
     Before:
 
@@ -46,27 +51,48 @@ class ConvertSambaToKernelPass(SambaPass):
     name = "convert-samba-to-kernel"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        converted = convert(op, _rules(), illegal=("samba",))
+        converted = convert(op, self._rules(ctx), illegal=("samba",))
         self.count(ctx, "converted operators", converted)
         _erase_unused_constants(op)
 
+    def _rules(self, ctx: Context) -> dict[type[Operation], Rule]:
+        numbers = count()
+        rules: dict[type[Operation], Rule] = {
+            samba.OPERATIONS[name]: self._operator_rule(ctx, conversion, numbers)
+            for name, conversion in CONVERSIONS.items()
+        }
+        rules[samba.ConstantOp] = _constant
+        rules[samba.ModuleOp] = _group
+        rules[samba.YieldOp] = _yield
+        return rules
 
-def _rules() -> dict[type[Operation], Rule]:
-    rules: dict[type[Operation], Rule] = {
-        samba.OPERATIONS[name]: _operator_rule(conversion) for name, conversion in CONVERSIONS.items()
-    }
-    rules[samba.ConstantOp] = _constant
-    rules[samba.ModuleOp] = _group
-    rules[samba.YieldOp] = _yield
-    return rules
+    def _operator_rule(self, ctx: Context, conversion: Conversion, numbers: Iterator[int]) -> Rule:
+
+        def rule(op: samba.SambaOp, builder: LocatedBuilder) -> Sequence[SSAValue]:
+            _check_types(op)
+            before = op.prev_op
+            results = conversion(op, StageBuilder(builder))
+            stages = _stages_between(before, op)
+            if len(stages) > 1:
+                number = next(numbers)
+                for stage in stages:
+                    mark_operators(stage, (number,))
+            for refused in hand_down(dictionary_of(op, SAMBA_HINTS), stages):
+                self.missed(ctx, op, refused)
+            return results
+
+        return rule
 
 
-def _operator_rule(conversion: Conversion) -> Rule:
-    def rule(op: samba.SambaOp, builder: LocatedBuilder) -> Sequence[SSAValue]:
-        _check_types(op)
-        return conversion(op, StageBuilder(builder))
-
-    return rule
+def _stages_between(before: Operation | None, op: Operation) -> list[kernel.Stage]:
+    """The stages in front of `op`, after `before` (None: the start of the block)."""
+    made: list[kernel.Stage] = []
+    current = op.prev_op
+    while current is not None and current is not before:
+        if isinstance(current, kernel.Stage):
+            made.append(current)
+        current = current.prev_op
+    return made
 
 
 def _check_types(op: samba.SambaOp) -> None:

@@ -12,15 +12,8 @@ from dataclasses import dataclass
 from math import prod
 
 from xdsl.dialects.builtin import (
-    DictionaryAttr,
     FixedBitwidthType,
-    FloatAttr,
-    IntegerAttr,
-    StringAttr,
     TensorType,
-    f64,
-    i1,
-    i64,
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
@@ -232,36 +225,3 @@ def tensor_bytes(kind: Attribute) -> int:
     element = kind.element_type
     bits = element.bitwidth if isinstance(element, FixedBitwidthType) else 64
     return prod(kind.get_shape()) * ((bits + 7) // 8)
-
-
-def hints_attr(hints: Mapping[str, int | float | bool | str]) -> DictionaryAttr:
-    """Hints as an attribute: integers as i64, numbers as f64, flags as i1, names as strings."""
-    return DictionaryAttr({name: _value_attr(value) for name, value in sorted(hints.items())})
-
-
-def dictionary_of(op: Operation, name: str) -> dict[str, int | float | bool | str]:
-    """The values of a dictionary of hints or parameters that `op` carries; none if it carries none."""
-    attribute = op.attributes.get(name)
-    if not isinstance(attribute, DictionaryAttr):
-        return {}
-    return {key: _attr_value(value) for key, value in attribute.data.items()}
-
-
-def _value_attr(value: int | float | bool | str) -> Attribute:
-    if isinstance(value, bool):
-        return IntegerAttr(int(value), i1)
-    if isinstance(value, int):
-        return IntegerAttr(value, i64)
-    return FloatAttr(value, f64) if isinstance(value, float) else StringAttr(value)
-
-
-def _attr_value(attribute: Attribute) -> int | float | bool | str:
-    match attribute:
-        case IntegerAttr():
-            return bool(attribute.value.data) if attribute.type == i1 else attribute.value.data
-        case FloatAttr():
-            return attribute.value.data
-        case StringAttr():
-            return attribute.data
-        case _:
-            return str(attribute)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import FusedLoc, LocationAttr, ModuleOp, StringAttr, UnknownLoc
+from xdsl.dialects.builtin import LocationAttr, ModuleOp, StringAttr, UnknownLoc
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
-from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 
 from sambaflow.dialects import kernel
 from sambaflow.passes.base import SambaPass, functions_of
+from sambaflow.passes.operators import operators_of
 from sambaflow.passes.planning import Estimate, Planner
 from sambaflow.passes.planning_analysis import Analysis
 from sambaflow.passes.planning_facts import SectionPlan, Stage
@@ -294,10 +295,7 @@ class _Cutter:
 
 
 def _merge_operators(parts: Sequence[Part]) -> list[Part]:
-    """Join neighbouring stages that came from one operator: they have one location.
-
-    Operators of one source line in one module have one location too, and count as one.
-    """
+    """Join neighbouring stages that came from one operator."""
     merged: list[Part] = []
     for part in parts:
         if merged and not part.rule and not merged[-1].rule and _same_operator(merged[-1].ops[-1], part.ops[0]):
@@ -308,13 +306,8 @@ def _merge_operators(parts: Sequence[Part]) -> list[Part]:
 
 
 def _same_operator(a: Operation, b: Operation) -> bool:
-    """Whether two stages came from one operator; a fused stage came from several."""
-    origins = _origins(b.location)
-    return any(origin in origins for origin in _origins(a.location) if not isinstance(origin, UnknownLoc))
-
-
-def _origins(location: LocationAttr) -> tuple[Attribute, ...]:
-    return tuple(cast(Sequence[Attribute], location.locations)) if isinstance(location, FusedLoc) else (location,)
+    """Whether two stages came from one operator of several stages; a fused stage came from several operators."""
+    return any(number in operators_of(b) for number in operators_of(a))
 
 
 def _with_moves(ops: Sequence[Operation]) -> list[list[Operation]]:

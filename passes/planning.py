@@ -146,12 +146,14 @@ class Planner:
         return Estimate(best.picoseconds(), best.off_chip_bytes()) if best.feasible else None
 
     def _best(self, stages: Sequence[Stage], live_out: Collection[int]) -> _Section:
-        """The grain with the least time."""
-        sections = [self._solved(stages, live_out, grain) for grain in GRAINS]
+        """The grain with the least time; where a heuristic asks for another loop order, that too."""
+        plain = [0] * len(stages)
+        asked = [int(stage.wishes.stream_largest) for stage in stages]
+        starts = [plain] if asked == plain else [plain, asked]
+        sections = [self._solved(stages, live_out, grain, list(start)) for start in starts for grain in GRAINS]
         return min(sections, key=lambda section: (not section.feasible, section.time))
 
-    def _solved(self, stages: Sequence[Stage], live_out: Collection[int], grain: int) -> _Section:
-        variants = [0] * len(stages)
+    def _solved(self, stages: Sequence[Stage], live_out: Collection[int], grain: int, variants: list[int]) -> _Section:
         while True:
             section = _Section(self, stages, live_out, variants, grain)
             heaviest = None if section.solve() else section.heaviest_held(variants)

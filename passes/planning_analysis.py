@@ -24,6 +24,7 @@ from sambaflow.dialects.rdu.instructions import bits_of
 from sambaflow.machine import Machine, collectives
 from sambaflow.machine.opcodes import Opcode, opcode
 from sambaflow.passes.access import Level, NotRectangular, linearise
+from sambaflow.passes.hints import wishes_of
 from sambaflow.passes.planning_facts import Operand, Result, Stage, levels_through, permutes
 
 MODES = {"kernel.contract": "systolic", "kernel.reduce": "reduce"}
@@ -89,7 +90,7 @@ class Analysis:
         body, finish = classes(op.body.blocks.first), classes(op.finish.blocks.first)
         stage = Stage(
             op.name, op.extents, op.kinds, operands, results, "", body, finish,
-            dtype_name(first.element_type) or "f32", split=op.splits, mapping=op.tiling,
+            dtype_name(first.element_type) or "f32", split=op.splits, wishes=wishes_of(op), mapping=op.tiling,
         )  # fmt: skip
         match op:
             case kernel.MoveOp():

@@ -15,6 +15,7 @@ from xdsl.ir.affine import AffineDimExpr, AffineExpr
 from sambaflow.dialects.kernel import Mapping
 from sambaflow.machine import Demand, Shortfall
 from sambaflow.passes.access import Level
+from sambaflow.passes.hints import NO_WISHES, Wishes
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +77,7 @@ class Stage:
     join: bool = False
     transfer_picoseconds: int = 0
     split: tuple[int, ...] = ()
+    wishes: Wishes = NO_WISHES
     mapping: Mapping | None = None
     """A mapping that stands in the IR: tile and order are kept, and par too once `kernel-balance` has set it."""
 

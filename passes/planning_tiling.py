@@ -151,14 +151,17 @@ class Tiling:
                 found[par] = Candidate(prod(par), price.cycles, price.latency, par)
             return found[par]
 
-        best = take((1,) * len(self.tile))
+        wishes, first = self.stage.wishes, self.stage.wishes.first
+        best = take(tuple(min(wishes.par_of(dim) or 1, tile) for dim, tile in enumerate(self.tile)))
         while True:
-            wider = [take(par) for par in self._wider(best.par, 2, 1)]
+            narrow = best.par
+            wider = [take(par) for par in self._wider(narrow, 2, 1)]
             if not wider:
                 break
-            for par in self._wider(best.par, 3, 2):
+            for par in self._wider(narrow, 3, 2):
                 take(par)
-            best = min(wider, key=lambda c: (c.cycles, c.par))
+            ranked = [(c.cycles, first >= 0 and c.par[first] == narrow[first], c.par, c) for c in wider]
+            best = min(ranked)[-1]
         return _pareto(found.values())
 
     def _copies(self, accesses: Sequence[LinearAccess | None], machine: Machine) -> tuple[Candidate, ...]:
@@ -183,6 +186,8 @@ class Tiling:
         """`par` with one parallel dimension widened by up / down, as far as the tile goes."""
         wider: list[tuple[int, ...]] = []
         for dim, kind in enumerate(self.stage.kinds):
+            if self.stage.wishes.par_of(dim):
+                continue
             limit = self.tile[dim] if kind == "parallel" else (self.stage.split[dim] if self.stage.split else 1)
             more = min(par[dim] * up // down, limit)
             if more > par[dim]:
@@ -226,7 +231,7 @@ def tile_stage(stage: Stage, variant: int, grain: int) -> Tiling:
         if stage.kinds[dim] == "reduction" or extent <= 1:
             tile[dim] = extent
             continue
-        tile[dim] = _tile_of(extent, left)
+        tile[dim] = max(_tile_of(extent, left), stage.wishes.par_of(dim))
         left = max(1, left // ceil(extent / tile[dim]))
     return Tiling(stage, tuple(tile), order)
 

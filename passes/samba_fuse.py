@@ -13,7 +13,8 @@ from xdsl.ir import Operation
 from sambaflow.dialects import samba
 from sambaflow.passes.base import FunctionPass
 from sambaflow.passes.fusion_rules import DEFAULT_RULES, Rule, load_rules
-from sambaflow.passes.grouping import HEURISTIC_PARAMETERS, HINTS, Group, Groups, hints_attr, make_region
+from sambaflow.passes.grouping import HEURISTIC_PARAMETERS, Group, Groups, make_region
+from sambaflow.passes.hints import SAMBA_HINTS, hints_attr
 from sambaflow.passes.matcher import Graph, Refusal, Search
 
 
@@ -117,4 +118,4 @@ def write_settings(rule: Rule, binding: Mapping[str, Operation]) -> None:
     """Leave the settings of the rule's nodes as hints on the ops that they matched."""
     for name, op in binding.items():
         if settings := rule.pattern.nodes[name].settings:
-            op.attributes[HINTS] = hints_attr(settings)
+            op.attributes[SAMBA_HINTS] = hints_attr(settings)

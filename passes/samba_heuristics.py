@@ -12,22 +12,23 @@ from sambaflow.diagnostics import error_at
 from sambaflow.dialects import samba
 from sambaflow.errors import InputError
 from sambaflow.passes.base import SambaPass
-from sambaflow.passes.grouping import HEURISTIC_PARAMETERS, HINTS, dictionary_of, hints_attr
+from sambaflow.passes.grouping import HEURISTIC_PARAMETERS
 from sambaflow.passes.heuristics import Heuristic, heuristic_for
 from sambaflow.passes.heuristics.base import Hints, operators
+from sambaflow.passes.hints import SAMBA_HINTS, dictionary_of, hints_attr
 from sambaflow.passes.registry import did_you_mean
 
 
 @dataclass(frozen=True)
 class SambaHeuristicsPass(SambaPass):
-    """Name a heuristic on every `samba.module` and leave its hints there and on the ops inside.
+    """Name a heuristic on every `samba.module` and leave its hints on the ops inside.
 
     The rule's choice stands; a module without one gets MHA when it holds attention, SAFE_GEMM when it holds a matrix
     product, else DEFAULT. Settings that a rule wrote on an op win over the heuristic's.
 
         samba.module "ffn"(...) heuristic = "SAFE_GEMM" -> (...) { %0 = samba.linear ... }
         // becomes
-        samba.module "ffn"(...) heuristic = "SAFE_GEMM" attributes {samba.hints = {one_section = true}} -> (...) {
+        samba.module "ffn"(...) heuristic = "SAFE_GEMM" -> (...) {
           %0 = samba.linear ... {samba.hints = {k_shard_degree = 1 : i64, shard_first = "n", stationary = "input"}}
         }
     """
@@ -50,10 +51,8 @@ def _apply(heuristic: Heuristic, module: samba.ModuleOp) -> None:
         if name not in heuristic.parameters:
             near = did_you_mean(name, heuristic.parameters)
             raise error_at(module, f"heuristic {heuristic.names[0]} has no parameter '{name}'{near}", InputError)
-    hints = {**heuristic.mapping(module), **heuristic.multi_socket_distribution(module, parameters)}
-    if hints:
-        module.attributes[HINTS] = hints_attr(hints)
+    heuristic.multi_socket_distribution(module, parameters)
     for op in operators(module):
-        own: Hints = {**heuristic.distribution(op), **heuristic.tiling(op), **dictionary_of(op, HINTS)}
+        own: Hints = {**heuristic.distribution(op), **heuristic.tiling(op), **dictionary_of(op, SAMBA_HINTS)}
         if own:
-            op.attributes[HINTS] = hints_attr(own)
+            op.attributes[SAMBA_HINTS] = hints_attr(own)

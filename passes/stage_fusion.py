@@ -37,6 +37,7 @@ from sambaflow.dialects.kernel.analysis import (
     op_classes,
 )
 from sambaflow.dialects.kernel.stage import dense
+from sambaflow.passes.operators import mark_operators, operators_of
 
 Expressions = Sequence[AffineExpr]
 ZERO = AffineExpr.constant(0)
@@ -408,6 +409,7 @@ def _replace(
         attributes={**joined.attributes, **kept.attributes},
         regions=regions,
     )
+    mark_operators(fused, (*operators_of(kept), *operators_of(joined)))
     fused.location = _both(kept.location, joined.location)
     Rewriter.insert_op(fused, InsertPoint.before(at or kept))
     for old, new in zip(results, fused.results, strict=True):

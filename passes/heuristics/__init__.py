@@ -1,8 +1,8 @@
 """Heuristics: strategies for the modules that fusion rules make, as small plug-ins.
 
 A heuristic has SambaFlow's four phases: distribution (over PCUs), tiling, mapping (sections) and multi-socket
-distribution. Each gives hints: wishes that stand on the module, or on an op in it, as `samba.hints`, for the kernel
-planner where it has a choice. A setting that the user wrote in a rule is never overruled.
+distribution. Distribution and tiling give hints: wishes that stand on an op as `samba.hints`, for the kernel planner
+(`passes/hints.py`). A setting that the user wrote in a rule is never overruled.
 
     heuristic   names                     for
     default     DEFAULT, O3               everything else: the planner's own optimisation decides all

@@ -13,7 +13,8 @@ Hints = dict[str, int | float | bool | str]
 
 
 class Heuristic(ABC):
-    """A strategy: each phase gives hints for a whole module, or for one op in it."""
+    """A strategy: its phases give hints for the ops of a module. That a module lies in one section (the mapping phase)
+    is the rule for all of them: `kernel-cut-sections` cuts a module only when it does not fit."""
 
     names: ClassVar[tuple[str, ...]]
     """The names under which rules ask for it; the first is its own."""
@@ -33,13 +34,9 @@ class Heuristic(ABC):
         """What of one op stays on the chip and what streams."""
         return {}
 
-    def mapping(self, module: samba.ModuleOp) -> Hints:
-        """How the module lies in sections."""
-        return {}
-
-    def multi_socket_distribution(self, module: samba.ModuleOp, parameters: Mapping[str, object]) -> Hints:
-        """How the module spreads over chips."""
-        return {}
+    def multi_socket_distribution(self, module: samba.ModuleOp, parameters: Mapping[str, object]) -> None:
+        """Check how the rule wants the module spread over chips; InputError for what samba-shard does not offer."""
+        return
 
 
 def operators(module: samba.ModuleOp) -> list[samba.SambaOp]:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
+from sambaflow.diagnostics import error_at
 from sambaflow.dialects import samba
+from sambaflow.errors import InputError
 from sambaflow.passes.heuristics.base import Heuristic, Hints, operators
 
 
@@ -52,10 +54,8 @@ class GemmHeuristic(Heuristic):
         gemm = gemm_of(op)
         return {} if gemm is None else {"stationary": "weight" if gemm.m > gemm.n else "input"}
 
-    def mapping(self, module: samba.ModuleOp) -> Hints:
-        return {"one_section": True}
-
-    def multi_socket_distribution(self, module: samba.ModuleOp, parameters: Mapping[str, object]) -> Hints:
-        """`tp_dim`: the dimension of the weights that chips divide; Auto leaves it to samba-shard."""
+    def multi_socket_distribution(self, module: samba.ModuleOp, parameters: Mapping[str, object]) -> None:
+        """`tp_dim`, the dimension of the weights that chips divide: Auto, which leaves it to samba-shard."""
         wanted = str(parameters.get("tp_dim", "Auto"))
-        return {} if wanted == "Auto" else {"tp_dim": wanted}
+        if wanted != "Auto":
+            raise error_at(module, f"asks for tp_dim = {wanted}; only Auto is supported", InputError)

