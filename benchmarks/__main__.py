@@ -47,9 +47,9 @@ def _print(results: Mapping[str, Sequence[Row]]) -> None:
     table = Table("what", "value", "ratio", "reference", "its value", "at most")
     for rows in results.values():
         for row in rows:
-            bound = "" if row.bound is None else f"{row.bound:.3g} {row.unit}{'' if row.kept else ' EXCEEDED'}"
+            bound = "" if row.bound is None else f"{row.bound:.4g} {row.unit}{'' if row.kept else ' EXCEEDED'}"
             own, other = f"{row.value:.4g} {row.unit}", f"{row.reference_value:.4g} {row.unit}"
-            table.add_row(row.what, own, f"{row.ratio:.2f}", row.reference, other, bound)
+            table.add_row(row.what, own, f"{row.ratio:.3g}", row.reference, other, bound)
         table.add_section()
     Console(width=None if sys.stdout.isatty() else 120).print(table)
 

@@ -38,7 +38,7 @@ def _rows(model: str, figures: dict[str, Any]) -> list[Row]:
     parts = [Row(f"{name}:   {part}", figures[part], "s", reference, export) for part in PARTS]
     published = f"published, {PUBLISHED[model]}"
     return [
-        Row(f"{name}: after torch.export", figures["total"], "s", reference, export, SECONDS),
+        Row(f"{name}: after torch.export", figures["total"], "s", reference, export, SECONDS if model == "8b" else None),
         *parts,
         Row(f"{name}: peak memory", figures["peak"] / MIB, "MiB", "torch.export alone", figures["export_peak"] / MIB,
             BYTES / MIB),
