@@ -16,11 +16,13 @@ alone. What an operator becomes is in `conversions`, how aliases and in-place op
 
 from __future__ import annotations
 
+import io
 import logging
 import re
+import sys
 import traceback
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -150,16 +152,15 @@ def _first_line(error: BaseException) -> str:
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """torch logs half a page for each guard it then raises."""
-    loggers = [logging.getLogger(f"torch.{name}") for name in ("fx.experimental.symbolic_shapes", "export", "_export")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
+    """torch logs tracebacks and prints half a graph about what it then raises; what was written is kept otherwise."""
+    disabled, written = logging.root.manager.disable, io.StringIO()
+    logging.disable(logging.CRITICAL)
     try:
-        yield
+        with redirect_stderr(written):
+            yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logging.disable(disabled)
+    sys.stderr.write(written.getvalue())
 
 
 class _Importer:

@@ -87,9 +87,9 @@ def pmus_for(window_bytes: int, depth: int, machine: Machine, *, ports: int = 1)
     different banks.
     """
     pmu = machine.pmu
-    bank = ceil(pmu.bytes / pmu.banks)
+    bank = max(1, pmu.bytes // pmu.banks)
     banks = depth * max(1, ceil(window_bytes / bank))
-    return max(ports, ceil(banks / pmu.banks))
+    return max(ports, ceil(banks / pmu.banks), ceil(depth * window_bytes / pmu.bytes))
 
 
 def agcus_for(bytes_per_second: float, machine: Machine, tier: str) -> int:

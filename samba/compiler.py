@@ -16,7 +16,10 @@ from torch.export import ExportedProgram
 from xdsl.dialects.builtin import ModuleOp
 
 from sambaflow.backends.rdu.image import Image
-from sambaflow.errors import InputError
+from sambaflow.diagnostics import error_at
+from sambaflow.dialects.rdu import ProgramOp
+from sambaflow.dialects.rdu.capacity import complaints
+from sambaflow.errors import CapacityError, InputError
 from sambaflow.passes.base import SambaContext
 from sambaflow.passes.collection import without_garbage_collection
 from sambaflow.passes.pipelines import MODES, run_pipeline
@@ -122,7 +125,15 @@ def compile_module(
     context = ctx or SambaContext()
     with without_garbage_collection():
         run_pipeline(module, f"{mode}{{{options}}}" if options else mode, context)
+        _refuse_what_does_not_fit(module)
         return image_of(module)
+
+
+def _refuse_what_does_not_fit(module: ModuleOp) -> None:
+    """CapacityError when a finished program asks more of the chip than it has, as the verifier would say."""
+    for op in module.ops:
+        for complaint in complaints(op) if isinstance(op, ProgramOp) else ():
+            raise error_at(op, complaint, CapacityError)
 
 
 def convention_of(graph: Graph) -> Convention:

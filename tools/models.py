@@ -82,7 +82,7 @@ def call_function(path: str, name: str) -> tuple[Any, tuple[Any, ...], dict[str,
         result = function()
     except SambaError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(
             f"{path}:{name} raised {type(error).__name__}: {error}", location=_line(error, path)
         ) from error
@@ -95,7 +95,7 @@ def call_function(path: str, name: str) -> tuple[Any, tuple[Any, ...], dict[str,
     return result[0], result[1], dict(result[2]) if len(result) == 3 else {}
 
 
-def _line(error: Exception, path: str) -> Location:
+def _line(error: BaseException, path: str) -> Location:
     """The last line of the user's file in the traceback."""
     if isinstance(error, SyntaxError):
         return Location(error.filename or path, error.lineno or 0, error.offset or 0)

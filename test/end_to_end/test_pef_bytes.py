@@ -80,8 +80,16 @@ def test_nothing_is_written_when_saving_fails(saved: tuple[Path, torch.Tensor, t
     assert sorted(path.parent.iterdir()) == before
 
 
-def test_torch_compile_backend():
-    module = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU()).eval()
-    x = torch.randn(2, 6)
-    with torch.no_grad():
-        assert torch.allclose(torch.compile(module, backend="samba")(x), module(x), atol=1e-6)
+TORCH_COMPILE = """
+import torch
+module, x = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU()).eval(), torch.randn(2, 6)
+with torch.no_grad():
+    assert torch.allclose(torch.compile(module, backend="samba")(x), module(x), atol=1e-6)
+import sys
+assert "sambaflow.samba.compiler" in sys.modules
+"""
+
+
+def test_torch_compile_finds_the_backend(tmp_path: Path):
+    """By the entry point of the installed package: the program does not import sambaflow."""
+    subprocess.run([sys.executable, "-c", TORCH_COMPILE], check=True, cwd=tmp_path)
