@@ -37,8 +37,9 @@ def _rows(model: str, figures: dict[str, Any]) -> list[Row]:
     reference = f"torch.export of {name}"
     parts = [Row(f"{name}:   {part}", figures[part], "s", reference, export) for part in PARTS]
     published = f"published, {PUBLISHED[model]}"
+    bound = SECONDS if model == "8b" else None
     return [
-        Row(f"{name}: after torch.export", figures["total"], "s", reference, export, SECONDS if model == "8b" else None),
+        Row(f"{name}: after torch.export", figures["total"], "s", reference, export, bound),
         *parts,
         Row(f"{name}: peak memory", figures["peak"] / MIB, "MiB", "torch.export alone", figures["export_peak"] / MIB,
             BYTES / MIB),
