@@ -1,8 +1,9 @@
-"""Output files that are there whole or not at all."""
+"""Output files that are there whole or not at all, and output that nobody reads to its end."""
 
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 
 
@@ -27,3 +28,9 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def end_with_the_reader() -> None:
+    """Let this program end like any other filter when the reader of its output closes the pipe (`... | head`)."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from sambaflow.diagnostics import render_error
 from sambaflow.errors import InputError, Location, SambaError
 from sambaflow.passes.pipelines import MODES
+from sambaflow.tools.files import end_with_the_reader
 from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from
 
 
@@ -41,6 +42,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command-line entry point; returns the exit code."""
+    if arguments is None:
+        end_with_the_reader()
     command_line = parser()
     args = command_line.parse_args(arguments)
     check_model_arguments(command_line, args)

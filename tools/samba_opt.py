@@ -32,7 +32,7 @@ from sambaflow.passes.pipelines import PIPELINE_SOURCE, parse_pipeline
 from sambaflow.passes.registry import PASSES, load_pass
 from sambaflow.passes.verification import verify_module
 from sambaflow.tools.expected import Diagnostic, compare, expectations_of
-from sambaflow.tools.files import write_atomically
+from sambaflow.tools.files import end_with_the_reader, write_atomically
 
 SEPARATOR = "// -----"
 
@@ -233,6 +233,8 @@ def _as_diagnostic(remark: Remark) -> Diagnostic:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command-line entry point; returns the exit code."""
+    if arguments is None:
+        end_with_the_reader()
     try:
         return SambaOpt(description="Run passes on a sambaflow module.", args=arguments).main()
     except UsageError as error:

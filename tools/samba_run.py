@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from sambaflow.diagnostics import render_error
 from sambaflow.errors import InputError, Location, PefError, SambaError, WeightError
-from sambaflow.tools.files import write_atomically
+from sambaflow.tools.files import end_with_the_reader, write_atomically
 
 if TYPE_CHECKING:
     import torch
@@ -56,6 +56,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command-line entry point; returns the exit code."""
+    if arguments is None:
+        end_with_the_reader()
     args = parser().parse_args(arguments)
     try:
         _run(args)

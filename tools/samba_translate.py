@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from sambaflow.diagnostics import render_error
 from sambaflow.errors import InputError, Location, SambaError
-from sambaflow.tools.files import write_atomically
+from sambaflow.tools.files import end_with_the_reader, write_atomically
 from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command-line entry point; returns the exit code."""
+    if arguments is None:
+        end_with_the_reader()
     command_line = parser()
     args = command_line.parse_args(arguments)
     if args.translation == "from-torch":
