@@ -252,7 +252,7 @@ class _Library:
         calls = [border.call(i, name) for i in range(len(stack.instances))]
         for instance, call in zip(stack.instances, calls, strict=True):
             _block_of(instance).insert_op_before(call, instance.ops[0])
-            border.use_results(instance, call)
+        border.use_results(calls)
         kept, *copies = stack.instances
         if callee is None:
             callee = self.known[key] = border.function(name, kept)
@@ -343,15 +343,16 @@ class _Border:
         call.location = self.stack.instances[instance].ops[0].location
         return call
 
-    def use_results(self, instance: Instance, call: CallOp) -> None:
-        """Let everything outside of the layer use the call's results; later layers' arguments too."""
-        inside = dict.fromkeys(instance.ops)
+    def use_results(self, calls: Sequence[CallOp]) -> None:
+        """Let everything outside of each layer use its call's results; later layers' arguments too."""
         new: dict[SSAValue, SSAValue] = {}
-        for (op, result), value in zip(self.outputs, call.results, strict=True):
-            old = instance.ops[op].results[result]
-            value.name_hint = old.name_hint
-            new[old] = value
-            old.replace_uses_with_if(value, lambda use: use.operation not in inside)
+        for instance, call in zip(self.stack.instances, calls, strict=True):
+            inside = dict.fromkeys(instance.ops)
+            for (op, result), value in zip(self.outputs, call.results, strict=True):
+                old = instance.ops[op].results[result]
+                value.name_hint = old.name_hint
+                new[old] = value
+                old.replace_uses_with_if(value, lambda use, inside=inside: use.operation not in inside)
         self.actuals = [tuple(new.get(value, value) for value in values) for values in self.actuals]
 
     def function(self, name: str, instance: Instance) -> FuncOp:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, LocationAttr, StringAttr, TensorType
 from xdsl.ir import Attribute, Operation, Region, SSAValue
@@ -270,11 +270,7 @@ def build(
     try:
         if row is None:
             raise VerifyException("is not in the operator table")
-        _check_attributes(row, given)
-        _check_operand_count(row, len(operands))
-        encoded = {spec.name: spec.kind.encode(given[spec.name]) for spec in row.attributes if spec.name in given}
-        values = {spec.name: spec.kind.decode(encoded[spec.name]) for spec in row.attributes if spec.name in given}
-        inferred = row.rule([shaped_of(value) for value in operands], row.defaults(values))
+        encoded, inferred = _inferred(row, [shaped_of(value) for value in operands], given)
     except VerifyException as error:
         raise InputError(str(error), op=f"samba.{name}", location=_place(location)) from None
     results = [value if dtype is None else Shaped(value.shape, dtype) for value in inferred]
@@ -283,9 +279,35 @@ def build(
     return OPERATIONS[name].create(
         operands=operands,
         result_types=[tensor_type(value) for value in results],
-        properties=encoded,
+        properties=dict(encoded),
         location=location,
     )
+
+
+Inferred = tuple[dict[str, Attribute], Sequence[Shaped]]
+
+_INFERRED: dict[object, Inferred] = {}
+"""What `_inferred` found: the layers of a model ask the same of it again and again."""
+
+
+def _inferred(row: Row, operands: Sequence[Shaped], given: Mapping[str, Any]) -> Inferred:
+    """The attributes of a new op as IR, and the shapes of its results; VerifyException if they do not fit."""
+    key = (row.name, tuple(operands), tuple((name, exact_key(value)) for name, value in given.items()))
+    if (known := _INFERRED.get(key)) is not None:
+        return known
+    _check_attributes(row, given)
+    _check_operand_count(row, len(operands))
+    encoded = {spec.name: spec.kind.encode(given[spec.name]) for spec in row.attributes if spec.name in given}
+    values = {spec.name: spec.kind.decode(encoded[spec.name]) for spec in row.attributes if spec.name in given}
+    found = _INFERRED[key] = (encoded, row.rule(operands, row.defaults(values)))
+    return found
+
+
+def exact_key(value: Any) -> object:
+    """A key that tells apart what Python calls equal: 1, 1.0 and True, 0.0 and -0.0."""
+    if isinstance(value, list | tuple):
+        return tuple(exact_key(part) for part in cast(Sequence[Any], value))
+    return type(value), value.hex() if isinstance(value, float) else value
 
 
 def _place(location: LocationAttr | None) -> Location | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TextIO, TypeVar
 
 from xdsl.dialects.builtin import CallSiteLoc, FileLineColLoc, FusedLoc, IntAttr, NameLoc, StringAttr, UnknownLoc
@@ -28,8 +29,14 @@ Sources = Mapping[str, str]
 
 def location_attr(location: Location) -> FileLineColLoc | NameLoc:
     """The xDSL attribute: `loc("model.py":12:3)`, with a module path `loc("layers.0.mlp"("model.py":12:3))`."""
-    place = FileLineColLoc(StringAttr(location.file), IntAttr(location.line), IntAttr(location.column))
+    place = _place_attr(location.file, location.line, location.column)
     return NameLoc(StringAttr(location.module_path), place) if location.module_path else place
+
+
+@lru_cache(maxsize=1 << 12)
+def _place_attr(file: str, line: int, column: int) -> FileLineColLoc:
+    """Cached: every layer of a model has its operators at the same few places."""
+    return FileLineColLoc(StringAttr(file), IntAttr(line), IntAttr(column))
 
 
 def location_from_attr(attribute: Attribute) -> Location | None:
