@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from sambaflow.dialects import samba
+from sambaflow.passes.hints import Hint
 
-Hints = dict[str, int | float | bool | str]
+Hints = dict[str, Hint]
 """Wishes by name; what each name means stands in `docs/boundaries.md`."""
 
 
