@@ -41,10 +41,6 @@ def verify_stage(stage: Stage) -> None:
         _verify_mapping(stage, stage.tiling)
 
 
-def _fail(message: str) -> None:
-    raise VerifyException(message)
-
-
 # ---- domain, types, maps
 
 
@@ -52,54 +48,60 @@ def _verify_domain(stage: Stage) -> None:
     rules = stage.RULES
     for dim, (extent, kind) in enumerate(zip(stage.extents, stage.kinds, strict=True)):
         if extent < 1:
-            _fail(f"dimension d{dim} has extent {extent}, it must be at least 1")
+            raise VerifyException(f"dimension d{dim} has extent {extent}, it must be at least 1")
         if kind not in rules.kinds:
-            _fail(f"dimension d{dim} is {kind}, {stage.name} takes {' and '.join(rules.kinds)} dimensions only")
+            raise VerifyException(
+                f"dimension d{dim} is {kind}, {stage.name} takes {' and '.join(rules.kinds)} dimensions only"
+            )
     for kind in rules.required:
         if kind not in stage.kinds:
-            _fail(f"needs a {kind} dimension")
+            raise VerifyException(f"needs a {kind} dimension")
     if (count := stage.kinds.count("sequential")) > 1:
-        _fail(f"has {count} sequential dimensions, it takes exactly one")
+        raise VerifyException(f"has {count} sequential dimensions, it takes exactly one")
 
 
 def _verify_types(stage: Stage) -> None:
     for name, values in (("input", stage.operands), ("result", stage.results)):
         for i, value in enumerate(values):
             if not isinstance(value.type, TensorType):
-                _fail(f"{name} {i} is {value.type}, not a tensor")
-            elif min(value.type.get_shape(), default=1) < 1:
-                _fail(f"{name} {i} is {value.type}, its shape must be static and not empty")
-            elif not is_scalar(value.type.element_type):
-                _fail(f"{name} {i} has elements of {value.type.element_type}, not floats or integers")
+                raise VerifyException(f"{name} {i} is {value.type}, not a tensor")
+            if min(value.type.get_shape(), default=1) < 1:
+                raise VerifyException(f"{name} {i} is {value.type}, its shape must be static and not empty")
+            if not is_scalar(value.type.element_type):
+                raise VerifyException(f"{name} {i} has elements of {value.type.element_type}, not floats or integers")
 
 
 def _verify_maps(stage: Stage) -> None:
     values = (*stage.operands, *stage.results)
     if len(stage.maps.data) != len(values):
-        _fail(f"has {len(stage.maps.data)} maps for {len(stage.operands)} inputs and {len(stage.results)} results")
+        raise VerifyException(
+            f"has {len(stage.maps.data)} maps for {len(stage.operands)} inputs and {len(stage.results)} results"
+        )
     symbols = len(stage.bound_inputs)
     for name, map, value in _accesses(stage):
         if map.num_dims != stage.rank:
-            _fail(f"the map of {name} has {map.num_dims} dimensions, the domain {stage.rank}")
+            raise VerifyException(f"the map of {name} has {map.num_dims} dimensions, the domain {stage.rank}")
         if map.num_symbols != symbols:
-            _fail(f"the map of {name} has {map.num_symbols} symbols, {symbols} are bound")
+            raise VerifyException(f"the map of {name} has {map.num_symbols} symbols, {symbols} are bound")
         if len(map.results) != len(block_shape(value.type)):
-            _fail(
+            raise VerifyException(
                 f"the map of {name} has {len(map.results)} coordinates, {value.type} has {len(block_shape(value.type))}"
             )
     for symbol, index in enumerate(stage.bound_inputs):
         if not 0 <= index < len(stage.operands):
-            _fail(f"symbol s{symbol} is bound to input {index}, there are {len(stage.operands)}")
+            raise VerifyException(f"symbol s{symbol} is bound to input {index}, there are {len(stage.operands)}")
         if not isinstance(element_type(stage.operands[index].type), IntegerType):
-            _fail(f"symbol s{symbol} is bound to input {index} of type {stage.operands[index].type}, not integers")
+            raise VerifyException(
+                f"symbol s{symbol} is bound to input {index} of type {stage.operands[index].type}, not integers"
+            )
         if any(used_symbols(e) for e in stage.input_maps[index].results):
-            _fail(f"input {index} is bound to symbol s{symbol}, its own map must not use symbols")
+            raise VerifyException(f"input {index} is bound to symbol s{symbol}, its own map must not use symbols")
         if stage.input_blocks[index]:
-            _fail(f"symbol s{symbol} is bound to input {index}, which delivers blocks")
+            raise VerifyException(f"symbol s{symbol} is bound to input {index}, which delivers blocks")
     if stage.predicate is not None:
         points = stage.predicate.data
         if (points.num_dims, points.num_symbols) != (stage.rank, symbols):
-            _fail(
+            raise VerifyException(
                 f"the predicate has {points.num_dims} dimensions and {points.num_symbols} symbols, "
                 f"the domain has {stage.rank} and {symbols} are bound"
             )
@@ -116,14 +118,14 @@ def _verify_pads(stage: Stage) -> None:
     if stage.pads is None:
         return
     if len(stage.pads.data) != len(stage.operands):
-        _fail(f"has {len(stage.pads.data)} pads for {len(stage.operands)} inputs")
+        raise VerifyException(f"has {len(stage.pads.data)} pads for {len(stage.operands)} inputs")
     for i, pad in enumerate(stage.pad_constants):
         if pad is None:
             continue
         if not isinstance(pad, FloatAttr | IntegerAttr):
-            _fail(f"the pad of input {i} is neither a number nor unit")
+            raise VerifyException(f"the pad of input {i} is neither a number nor unit")
         if constant_type(pad) != element_type(stage.operands[i].type):
-            _fail(
+            raise VerifyException(
                 f"the pad of input {i} is {constant_type(pad)}, the elements are {element_type(stage.operands[i].type)}"
             )
 
@@ -132,17 +134,19 @@ def _verify_tied(stage: Stage) -> None:
     if stage.tied is None:
         return
     if len(stage.tied_inputs) != len(stage.results):
-        _fail(f"'tied' has {len(stage.tied_inputs)} entries for {len(stage.results)} results")
+        raise VerifyException(f"'tied' has {len(stage.tied_inputs)} entries for {len(stage.results)} results")
     seen: list[int] = []
     for result, index in enumerate(stage.tied_inputs):
         if index == -1:
             continue
         if not 0 <= index < len(stage.operands):
-            _fail(f"result {result} is tied to input {index}, there are {len(stage.operands)}")
+            raise VerifyException(f"result {result} is tied to input {index}, there are {len(stage.operands)}")
         if stage.operands[index].type != stage.results[result].type:
-            _fail(f"result {result} of type {stage.results[result].type} is tied to {stage.operands[index].type}")
+            raise VerifyException(
+                f"result {result} of type {stage.results[result].type} is tied to {stage.operands[index].type}"
+            )
         if index in seen:
-            _fail(f"input {index} is tied to two results")
+            raise VerifyException(f"input {index} is tied to two results")
         seen.append(index)
 
 
@@ -150,14 +154,16 @@ def _verify_split(stage: Stage) -> None:
     if stage.split is None:
         return
     if len(stage.splits) != stage.rank:
-        _fail(f"'split' has {len(stage.splits)} entries, the domain {stage.rank} dimensions")
+        raise VerifyException(f"'split' has {len(stage.splits)} entries, the domain {stage.rank} dimensions")
     for dim, parts in enumerate(stage.splits):
         if parts < 1:
-            _fail(f"dimension d{dim} is split in {parts} parts, it must be at least 1")
+            raise VerifyException(f"dimension d{dim} is split in {parts} parts, it must be at least 1")
         if parts > 1 and stage.kinds[dim] != "reduction":
-            _fail(f"dimension d{dim} is {stage.kinds[dim]}, only reduction dimensions are split")
+            raise VerifyException(f"dimension d{dim} is {stage.kinds[dim]}, only reduction dimensions are split")
         if stage.extents[dim] % parts:
-            _fail(f"dimension d{dim} of extent {stage.extents[dim]} does not split in {parts} equal parts")
+            raise VerifyException(
+                f"dimension d{dim} of extent {stage.extents[dim]} does not split in {parts} equal parts"
+            )
 
 
 # ---- regions
@@ -165,17 +171,17 @@ def _verify_split(stage: Stage) -> None:
 
 def _verify_regions(stage: Stage) -> None:
     if not stage.RULES.accumulators and stage.inits is not None:
-        _fail(f"{stage.name} has no accumulators, but inits are given")
+        raise VerifyException(f"{stage.name} has no accumulators, but inits are given")
     for i, init in enumerate(stage.init_constants):
         if constant_type(init) is init:
-            _fail(f"init {i} is neither a number nor a #kernel.fill")
+            raise VerifyException(f"init {i} is neither a number nor a #kernel.fill")
         if isinstance(init, FillAttr) and init.type.element_type != constant_type(init.value):
-            _fail(f"init {i} fills {init.type} with a {constant_type(init.value)}")
+            raise VerifyException(f"init {i} fills {init.type} with a {constant_type(init.value)}")
     if stage.RULES.accumulators and not stage.init_constants:
-        _fail("needs inits for its accumulators")
+        raise VerifyException("needs inits for its accumulators")
     if not stage.RULES.body:
         if any(region.blocks.first is not None for region in stage.regions):
-            _fail(f"{stage.name} has no regions")
+            raise VerifyException(f"{stage.name} has no regions")
         return
     elements = _verify_body(stage)
     accumulators = stage.accumulator_types
@@ -200,26 +206,34 @@ def _verify_body(stage: Stage) -> Sequence[Attribute]:
     count = len(stage.operands)
     elements = [argument.type for argument in block.args[:count]]
     if len(block.args) != count + len(accumulators):
-        _fail(f"the body has {len(block.args)} arguments for {count} inputs and {len(accumulators)} accumulators")
+        raise VerifyException(
+            f"the body has {len(block.args)} arguments for {count} inputs and {len(accumulators)} accumulators"
+        )
     for i, (operand, argument) in enumerate(zip(stage.operands, elements, strict=True)):
         if element_type(argument) != element_type(operand.type):
-            _fail(f"body argument {i} is {argument}, the elements of input {i} are {element_type(operand.type)}")
+            raise VerifyException(
+                f"body argument {i} is {argument}, the elements of input {i} are {element_type(operand.type)}"
+            )
         if len(block_shape(argument)) > len(block_shape(operand.type)):
-            _fail(f"body argument {i} is a block of rank {len(block_shape(argument))}, input {i} is {operand.type}")
+            raise VerifyException(
+                f"body argument {i} is a block of rank {len(block_shape(argument))}, input {i} is {operand.type}"
+            )
     _check_types("the accumulators of the body are", [a.type for a in block.args[count:]], accumulators)
     yielded = _yielded(stage.body, "body")
     if stage.RULES.accumulators:
         _check_types("the body yields accumulators of", yielded[: len(accumulators)], accumulators)
         yielded = yielded[len(accumulators) :]
         if yielded and "sequential" not in stage.kinds:
-            _fail(f"the body yields {len(yielded)} values beside its {len(accumulators)} accumulators")
+            raise VerifyException(f"the body yields {len(yielded)} values beside its {len(accumulators)} accumulators")
         if len(yielded) > len(stage.results):
-            _fail(f"the body yields {len(yielded)} results of a step, there are {len(stage.results)} results")
+            raise VerifyException(
+                f"the body yields {len(yielded)} results of a step, there are {len(stage.results)} results"
+            )
         results = stage.results[: len(yielded)]
     else:
         results = stage.results
         if len(yielded) != len(results):
-            _fail(f"the body yields {len(yielded)} values for {len(results)} results")
+            raise VerifyException(f"the body yields {len(yielded)} values for {len(results)} results")
     _verify_results("body", stage, yielded, [r.type for r in results])
     _verify_body_ops(stage, stage.body, "body")
     return elements
@@ -227,12 +241,12 @@ def _verify_body(stage: Stage) -> Sequence[Attribute]:
 
 def _verify_finish(stage: Stage, elements: Sequence[Attribute]) -> None:
     if not stage.init_constants:
-        _fail("'finish' needs accumulators")
+        raise VerifyException("'finish' needs accumulators")
     _check_arguments("finish", stage.finish, [*elements, *stage.accumulator_types])
     results = [r.type for r in stage.results[stage.step_results :]]
     yielded = _yielded(stage.finish, "finish")
     if len(yielded) != len(results):
-        _fail(f"'finish' yields {len(yielded)} values for {len(results)} results")
+        raise VerifyException(f"'finish' yields {len(yielded)} values for {len(results)} results")
     _verify_results("finish", stage, yielded, results)
     folded = stage.domain.data.dims("reduction", "sequential")
     for i, (map, argument) in enumerate(zip(stage.input_maps, _block(stage.finish).args, strict=False)):
@@ -240,7 +254,7 @@ def _verify_finish(stage: Stage, elements: Sequence[Attribute]) -> None:
         read = [map, *(stage.input_maps[stage.bound_inputs[s]] for s in symbols)]
         dims = [d for m in read for d in map_dims(m) if d in folded]
         if argument.first_use is not None and dims:
-            _fail(f"'finish' reads input {i}, whose map uses the folded dimension d{dims[0]}")
+            raise VerifyException(f"'finish' reads input {i}, whose map uses the folded dimension d{dims[0]}")
     _verify_body_ops(stage, stage.finish, "finish")
 
 
@@ -250,9 +264,11 @@ def _verify_results(region: str, stage: Stage, yielded: Sequence[Attribute], res
         element = element_type(value)
         added = isinstance(stage, ScatterOp) and stage.conflict.data == "add" and isinstance(element, Float32Type)
         if element != expected and not added:
-            _fail(f"'{region}' yields {value} as result {i}, the elements of {result} are {expected}")
+            raise VerifyException(f"'{region}' yields {value} as result {i}, the elements of {result} are {expected}")
         if len(block_shape(value)) > len(block_shape(result)):
-            _fail(f"'{region}' yields a block of rank {len(block_shape(value))} as result {i}, which is {result}")
+            raise VerifyException(
+                f"'{region}' yields a block of rank {len(block_shape(value))} as result {i}, which is {result}"
+            )
 
 
 def _verify_body_ops(stage: Stage, region: Region, name: str) -> None:
@@ -260,14 +276,14 @@ def _verify_body_ops(stage: Stage, region: Region, name: str) -> None:
     for op in _block(region).ops:
         if isinstance(op, Stage):
             if not nested:
-                _fail(f"'{name}' holds {op.name}, only the body of a scan holds stages")
+                raise VerifyException(f"'{name}' holds {op.name}, only the body of a scan holds stages")
         elif op.name not in _BODY_OPS:
-            _fail(f"'{name}' holds {op.name}, no instruction carries it out")
+            raise VerifyException(f"'{name}' holds {op.name}, no instruction carries it out")
         if isinstance(op, IndexOp) and op.dim.value.data >= stage.rank:
-            _fail(f"kernel.index {op.dim.value.data} in a domain of {stage.rank} dimensions")
+            raise VerifyException(f"kernel.index {op.dim.value.data} in a domain of {stage.rank} dimensions")
         for operand in op.operands:
             if not _visible(stage, operand, region):
-                _fail(f"'{name}' uses a {operand.type} from outside, which must be an input")
+                raise VerifyException(f"'{name}' uses a {operand.type} from outside, which must be an input")
 
 
 def _visible(stage: Stage, value: SSAValue, region: Region) -> bool:
@@ -288,7 +304,7 @@ def _block(region: Region) -> Block:
 
 def _yielded(region: Region, name: str) -> list[Attribute]:
     if region.blocks.first is not region.blocks.last:
-        _fail(f"'{name}' has more than one block")
+        raise VerifyException(f"'{name}' has more than one block")
     last = _block(region).last_op
     if not isinstance(last, YieldOp):
         raise VerifyException(f"'{name}' does not end with kernel.yield")
@@ -301,7 +317,7 @@ def _check_arguments(name: str, region: Region, types: Sequence[Attribute]) -> N
 
 def _check_types(what: str, given: Sequence[Attribute], expected: Sequence[Attribute]) -> None:
     if list(given) != list(expected):
-        _fail(f"{what} ({', '.join(map(str, given))}), expected ({', '.join(map(str, expected))})")
+        raise VerifyException(f"{what} ({', '.join(map(str, given))}), expected ({', '.join(map(str, expected))})")
 
 
 def _rounded(accumulator: Attribute, result: Attribute) -> Attribute:
@@ -317,10 +333,12 @@ def _verify_kind(stage: Stage) -> None:
     match stage:
         case ContractOp():
             if multiply_accumulate(stage) is None:
-                _fail("the body of a contract is 'acc + a * b' on one f32 accumulator (operands extended to f32)")
+                raise VerifyException(
+                    "the body of a contract is 'acc + a * b' on one f32 accumulator (operands extended to f32)"
+                )
         case ScatterOp():
             if stage.conflict.data not in CONFLICTS:
-                _fail(f'conflict "{stage.conflict.data}" is not one of {", ".join(CONFLICTS)}')
+                raise VerifyException(f'conflict "{stage.conflict.data}" is not one of {", ".join(CONFLICTS)}')
         case MoveOp():
             _verify_move(stage)
         case CollectiveOp():
@@ -330,53 +348,59 @@ def _verify_kind(stage: Stage) -> None:
         case _:
             pass
     if prod(stage.splits) > 1 and stage.combine.blocks.first is None and implied_combine(stage) is None:
-        _fail("is split, but has no 'combine', and its body is not a plain sum, product, minimum or maximum")
+        raise VerifyException(
+            "is split, but has no 'combine', and its body is not a plain sum, product, minimum or maximum"
+        )
     for i, (operation, init) in enumerate(zip(implied_combine(stage) or (), stage.init_constants, strict=False)):
         neutral = {"add": 0, "mul": 1}.get(operation)
         if neutral is not None and isinstance(init, FloatAttr | IntegerAttr) and init.value.data != neutral:
-            _fail(f"init {i} is {init.value.data}, every block of {BLOCK} starts from it: it must be {neutral}")
+            raise VerifyException(
+                f"init {i} is {init.value.data}, every block of {BLOCK} starts from it: it must be {neutral}"
+            )
 
 
 def _verify_move(stage: MoveOp) -> None:
     if len(stage.results) != 1 or not stage.operands:
-        _fail("has one result and at least one input")
+        raise VerifyException("has one result and at least one input")
     types = {element_type(value.type) for value in (*stage.operands, *stage.results)}
     if len(types) > 1:
-        _fail(f"changes the element type: {', '.join(sorted(map(str, types)))}")
+        raise VerifyException(f"changes the element type: {', '.join(sorted(map(str, types)))}")
 
 
 def _verify_like(stage: Stage) -> None:
     """Sort: result i is input i, sorted."""
     if [o.type for o in stage.operands] != [r.type for r in stage.results]:
-        _fail("the results do not have the types of the inputs")
+        raise VerifyException("the results do not have the types of the inputs")
     if any(map.results != stage.input_maps[0].results for map in (*stage.input_maps, *stage.result_maps)):
-        _fail("the maps of a sort are all the same")
+        raise VerifyException("the maps of a sort are all the same")
 
 
 def _verify_collective(stage: CollectiveOp) -> None:
     kind, chips = stage.op.data, stage.chips.value.data
     if kind not in COLLECTIVES:
-        _fail(f'op "{kind}" is not one of {", ".join(COLLECTIVES)}')
+        raise VerifyException(f'op "{kind}" is not one of {", ".join(COLLECTIVES)}')
     if len(stage.operands) != 1 or len(stage.results) != 1:
-        _fail("has one input and one result")
+        raise VerifyException("has one input and one result")
     source, target = list(stage.input_types[0].get_shape()), list(stage.output_types[0].get_shape())
     if tuple(source) != stage.extents:
-        _fail(f"the domain is {stage.extents}, the input {stage.input_types[0]}")
+        raise VerifyException(f"the domain is {stage.extents}, the input {stage.input_types[0]}")
     dim = stage.dim.value.data if stage.dim is not None else None
     if (dim is None) != (kind == "all_reduce"):
-        _fail(f"{kind} {'needs a' if dim is None else 'takes no'} 'dim'")
+        raise VerifyException(f"{kind} {'needs a' if dim is None else 'takes no'} 'dim'")
     if dim is not None and not 0 <= dim < len(source):
-        _fail(f"dim {dim} of {stage.input_types[0]}")
+        raise VerifyException(f"dim {dim} of {stage.input_types[0]}")
     expected = list(source)
     if dim is not None and kind == "all_gather":
         expected[dim] *= chips
     if dim is not None and kind in ("reduce_scatter", "all_to_all"):
         if source[dim] % chips:
-            _fail(f"dimension {dim} of {source[dim]} does not split over {chips} chips")
+            raise VerifyException(f"dimension {dim} of {source[dim]} does not split over {chips} chips")
         if kind == "reduce_scatter":
             expected[dim] //= chips
     if target != expected:
-        _fail(f"the result is {stage.output_types[0]}, {kind} over {chips} chips makes {'x'.join(map(str, expected))}")
+        raise VerifyException(
+            f"the result is {stage.output_types[0]}, {kind} over {chips} chips makes {'x'.join(map(str, expected))}"
+        )
 
 
 # ---- accesses
@@ -394,12 +418,12 @@ def _verify_reads(stage: Stage) -> None:
                 continue
             in_range[i] = False
             if stage.pad_constants[i] is None and not isinstance(stage, MoveOp):
-                _fail(
+                raise VerifyException(
                     f"input {i} is read at [{bounds[0]}, {bounds[1] + size}) of [0, {extent}) in coordinate {c}; "
                     "give a pad or keep the access in range"
                 )
     if isinstance(stage, MoveOp) and not any(in_range) and stage.pad_constants[0] is None and not _covered(stage):
-        _fail("some points may lie outside of every input; give input 0 a pad")
+        raise VerifyException("some points may lie outside of every input; give input 0 a pad")
 
 
 def _covered(stage: MoveOp) -> bool:
@@ -439,14 +463,18 @@ def _verify_writes(stage: Stage) -> None:
         sizes = (1,) * (len(shape) - len(block)) + block
         for c, (form, extent) in enumerate(zip(forms, shape, strict=True)):
             if form.terms:
-                _fail(f"the map of result {i} uses floordiv or mod; reshape in the input maps")
+                raise VerifyException(f"the map of result {i} uses floordiv or mod; reshape in the input maps")
             if form.symbols and not stage.RULES.indexed_results:
-                _fail(f"the map of result {i} uses a symbol, only scatter writes at indexed coordinates")
+                raise VerifyException(
+                    f"the map of result {i} uses a symbol, only scatter writes at indexed coordinates"
+                )
             if not per_point and (dims := [d for d, _ in form.dims if d in folded]):
-                _fail(f"the map of result {i} uses the {stage.kinds[dims[0]]} dimension d{dims[0]}")
+                raise VerifyException(f"the map of result {i} uses the {stage.kinds[dims[0]]} dimension d{dims[0]}")
             bounds = interval(form, ranges)
             if bounds is not None and not stage.RULES.indexed_results and (bounds[0] < 0 or bounds[1] >= extent):
-                _fail(f"result {i} is written at [{bounds[0]}, {bounds[1] + 1}) of [0, {extent}) in coordinate {c}")
+                raise VerifyException(
+                    f"result {i} is written at [{bounds[0]}, {bounds[1] + 1}) of [0, {extent}) in coordinate {c}"
+                )
         if not stage.RULES.indexed_results:
             _verify_injective(stage, i, [f.dims for f in forms], sizes, per_point)
 
@@ -468,7 +496,7 @@ def _verify_injective(
             span += step * (stage.extents[dim] - 1)
             pending.remove(dim)
     if pending:
-        _fail(f"result {result} is written more than once along d{pending[0]}")
+        raise VerifyException(f"result {result} is written more than once along d{pending[0]}")
 
 
 # ---- mapping
@@ -477,22 +505,26 @@ def _verify_injective(
 def _verify_mapping(stage: Stage, mapping: Mapping) -> None:
     for name in ("tile", "par", "order"):
         if (length := len(getattr(mapping, name))) != stage.rank:
-            _fail(f"mapping: '{name}' has {length} entries, the domain {stage.rank} dimensions")
+            raise VerifyException(f"mapping: '{name}' has {length} entries, the domain {stage.rank} dimensions")
     if mapping.hold and len(mapping.hold) != len(stage.operands):
-        _fail(f"mapping: 'hold' has {len(mapping.hold)} entries for {len(stage.operands)} inputs")
+        raise VerifyException(f"mapping: 'hold' has {len(mapping.hold)} entries for {len(stage.operands)} inputs")
     if any(not 0 <= depth <= stage.rank for depth in mapping.hold):
-        _fail(f"mapping: a 'hold' is a loop depth in [0, {stage.rank}]")
+        raise VerifyException(f"mapping: a 'hold' is a loop depth in [0, {stage.rank}]")
     if sorted(mapping.order) != list(range(stage.rank)):
-        _fail(f"mapping: 'order' {list(mapping.order)} is not a permutation of the {stage.rank} dimensions")
+        raise VerifyException(
+            f"mapping: 'order' {list(mapping.order)} is not a permutation of the {stage.rank} dimensions"
+        )
     for dim, (tile, par, extent) in enumerate(zip(mapping.tile, mapping.par, stage.extents, strict=True)):
         if not 1 <= tile <= extent:
-            _fail(f"mapping: tile {tile} of d{dim}, whose extent is {extent}")
+            raise VerifyException(f"mapping: tile {tile} of d{dim}, whose extent is {extent}")
         if not 1 <= par <= tile:
-            _fail(f"mapping: par {par} of d{dim}, whose tile is {tile}")
+            raise VerifyException(f"mapping: par {par} of d{dim}, whose tile is {tile}")
         if par > 1 and stage.kinds[dim] == "sequential":
-            _fail(f"mapping: par {par} of the sequential dimension d{dim}")
+            raise VerifyException(f"mapping: par {par} of the sequential dimension d{dim}")
         if par > 1 and stage.kinds[dim] == "reduction" and stage.splits[dim] % par:
-            _fail(f"mapping: par {par} of the reduction dimension d{dim}, which is split in {stage.splits[dim]}")
+            raise VerifyException(
+                f"mapping: par {par} of the reduction dimension d{dim}, which is split in {stage.splits[dim]}"
+            )
     _verify_fold_order(stage, mapping)
 
 
@@ -510,10 +542,12 @@ def _verify_fold_order(stage: Stage, mapping: Mapping) -> None:
         return
     last = cut[-1]
     if any(size != 1 for size in slices[:last]):
-        _fail(f"mapping: d{dims[last]} is cut inside a tile of d{dims[last - 1]}, which folds out of order")
+        raise VerifyException(
+            f"mapping: d{dims[last]} is cut inside a tile of d{dims[last - 1]}, which folds out of order"
+        )
     places = [mapping.order.index(dims[i]) for i in cut]
     if places != sorted(places):
-        _fail(f"mapping: the tiles of {', '.join(f'd{dims[i]}' for i in cut)} are visited out of order")
+        raise VerifyException(f"mapping: the tiles of {', '.join(f'd{dims[i]}' for i in cut)} are visited out of order")
     if not (blocked and stage.RULES.accumulators):
         return
     for i in cut:
@@ -521,7 +555,7 @@ def _verify_fold_order(stage: Stage, mapping: Mapping) -> None:
         size = slices[i] * inner
         aligned = stage.splits[dims[i]] == 1 or parts[i] * inner % BLOCK == 0
         if (i == last and size % BLOCK) or (i < last and inner % BLOCK) or not aligned:
-            _fail(
+            raise VerifyException(
                 f"mapping: a tile of d{dims[i]} folds {size if i == last else inner} points, "
                 f"it must be whole blocks of {BLOCK} (a multiple of {BLOCK} from the start) or the whole of a part"
             )
