@@ -28,7 +28,11 @@ from xdsl.utils.exceptions import VerifyException
 class YieldOp(AbstractYieldOperation[Attribute]):
     """Ends a stage region, a section or a group.
 
+    Example:
+
+    ```mlir
     kernel.yield %s : f32
+    ```
     """
 
     name = "kernel.yield"
@@ -40,8 +44,12 @@ class YieldOp(AbstractYieldOperation[Attribute]):
 class IndexOp(IRDLOperation):
     """The point's index along a dimension of the stage's domain, before tiling and padding.
 
-        %i = kernel.index 1
-        %g = kernel.index 0 shard 8 x 64
+    Example:
+
+    ```mlir
+    %i = kernel.index 1
+    %g = kernel.index 0 shard 8 x 64
+    ```
 
     With `shard chips x inner` the dimension is this chip's part of a sharded one, and the result is the index before
     sharding: `(i floordiv inner) * chips * inner + chip * inner + i mod inner`.
@@ -99,7 +107,11 @@ class IndexOp(IRDLOperation):
 class InsertSortedOp(IRDLOperation):
     """Insert a (value, index) pair into k pairs sorted descending; the last pair falls out.
 
-        %v1, %i1 = kernel.insert_sorted %v, %i, %x, %n : tensor<4xf32>, tensor<4xi64>
+    Example:
+
+    ```mlir
+    %v1, %i1 = kernel.insert_sorted %v, %i, %x, %n : tensor<4xf32>, tensor<4xi64>
+    ```
 
     A new pair goes behind pairs of equal value, so that the earliest index wins.
     """
@@ -154,7 +166,11 @@ class InsertSortedOp(IRDLOperation):
 class RandomBitsOp(IRDLOperation):
     """32 random bits, a function of a seed and a global index (a counter-based generator).
 
-        %bits = kernel.random_bits %seed, %index
+    Example:
+
+    ```mlir
+    %bits = kernel.random_bits %seed, %index
+    ```
 
     The index comes from `kernel.index`, so neither tiles nor shards change the numbers.
     """

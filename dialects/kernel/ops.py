@@ -18,9 +18,13 @@ COLLECTIVES = ("all_reduce", "all_gather", "reduce_scatter", "all_to_all")
 class MapOp(Stage):
     """A function of the elements at each point.
 
+    Example:
+
+    ```mlir
     %y = kernel.map ins(%x : tensor<4xf32>) domain #kernel.domain<4 parallel>
            maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>]
            body {^bb0(%a: f32): %e = math.exp %a : f32  kernel.yield %e : f32} : tensor<4xf32>
+    ```
     """
 
     name = "kernel.map"
@@ -34,14 +38,18 @@ class ContractOp(Stage):
     One f32 accumulator; the body is `acc + a * b`, the product is not rounded (exact for bf16 operands). Other inputs
     than a and b are read by `finish` only.
 
-        %y = kernel.contract ins(%x, %w : tensor<4x8xf32>, tensor<16x8xf32>)
-               domain #kernel.domain<4 parallel, 16 parallel, 8 reduction>
-               maps [affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d1, d2)>, affine_map<(d0, d1,
-                   d2) -> (d0, d1)>]
-               inits [0.0 : f32]
-               body {^bb0(%a: f32, %b: f32, %acc: f32): %p = arith.mulf %a, %b : f32  %s = arith.addf %acc, %p : f32
-                   kernel.yield %s : f32}
-               : tensor<4x16xf32>
+    Example:
+
+    ```mlir
+    %y = kernel.contract ins(%x, %w : tensor<4x8xf32>, tensor<16x8xf32>)
+           domain #kernel.domain<4 parallel, 16 parallel, 8 reduction>
+           maps [affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d1, d2)>, affine_map<(d0, d1,
+               d2) -> (d0, d1)>]
+           inits [0.0 : f32]
+           body {^bb0(%a: f32, %b: f32, %acc: f32): %p = arith.mulf %a, %b : f32  %s = arith.addf %acc, %p : f32
+               kernel.yield %s : f32}
+           : tensor<4x16xf32>
+    ```
     """
 
     name = "kernel.contract"
@@ -54,9 +62,13 @@ class ContractOp(Stage):
 class ReduceOp(Stage):
     """A fold over the reduction dimensions with any number of accumulators: sums, extrema, moments, pooling, top k.
 
+    Example:
+
+    ```mlir
     %s = kernel.reduce ins(%x : tensor<4x8xf32>) domain #kernel.domain<4 parallel, 8 reduction>
            maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>] inits [0.0 : f32]
            body {^bb0(%a: f32, %acc: f32): %n = arith.addf %acc, %a : f32  kernel.yield %n : f32} : tensor<4xf32>
+    ```
     """
 
     name = "kernel.reduce"
@@ -71,10 +83,14 @@ class ScanOp(Stage):
 
     Arguments and accumulators may be blocks; then the body is a DAG of stages.
 
-        %c = kernel.scan ins(%x : tensor<8xf32>) domain #kernel.domain<8 sequential>
-               maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] inits [0.0 : f32]
-               body {^bb0(%a: f32, %acc: f32): %n = arith.addf %acc, %a : f32  kernel.yield %n, %n : f32, f32} :
-                   tensor<8xf32>
+    Example:
+
+    ```mlir
+    %c = kernel.scan ins(%x : tensor<8xf32>) domain #kernel.domain<8 sequential>
+           maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] inits [0.0 : f32]
+           body {^bb0(%a: f32, %acc: f32): %n = arith.addf %acc, %a : f32  kernel.yield %n, %n : f32, f32} :
+               tensor<8xf32>
+    ```
     """
 
     name = "kernel.scan"
@@ -87,11 +103,15 @@ class ScanOp(Stage):
 class GatherOp(Stage):
     """A map whose inputs are read at coordinates that other inputs give (symbols): embedding, index_select.
 
+    Example:
+
+    ```mlir
     %y = kernel.gather ins(%ids, %table : tensor<5xi64>, tensor<100x8xf32>) domain #kernel.domain<5 parallel, 8
         parallel>
            maps [affine_map<(d0, d1)[s0] -> (d0)>, affine_map<(d0, d1)[s0] -> (s0, d1)>, affine_map<(d0, d1)[s0] ->
                (d0, d1)>]
            bindings [0] body {^bb0(%i: i64, %v: f32): kernel.yield %v : f32} : tensor<5x8xf32>
+    ```
     """
 
     name = "kernel.gather"
@@ -106,13 +126,17 @@ class ScatterOp(Stage):
     added in row-major order in f32 (integers in their type) and rounded once ("add"). A point out of range is not
     written.
 
-        %c = kernel.scatter ins(%cache, %pos, %new : tensor<64x8xf32>, tensor<1xi64>, tensor<1x8xf32>)
-               domain #kernel.domain<1 parallel, 8 parallel>
-               maps [affine_map<(d0, d1)[s0] -> (0, d1)>, affine_map<(d0, d1)[s0] -> (0)>, affine_map<(d0, d1)[s0] ->
-                   (d0, d1)>,
-                     affine_map<(d0, d1)[s0] -> (s0 + d0, d1)>]
-               bindings [1] tied [0] conflict "overwrite"
-               body {^bb0(%old: f32, %p: i64, %v: f32): kernel.yield %v : f32} : tensor<64x8xf32>
+    Example:
+
+    ```mlir
+    %c = kernel.scatter ins(%cache, %pos, %new : tensor<64x8xf32>, tensor<1xi64>, tensor<1x8xf32>)
+           domain #kernel.domain<1 parallel, 8 parallel>
+           maps [affine_map<(d0, d1)[s0] -> (0, d1)>, affine_map<(d0, d1)[s0] -> (0)>, affine_map<(d0, d1)[s0] ->
+               (d0, d1)>,
+                 affine_map<(d0, d1)[s0] -> (s0 + d0, d1)>]
+           bindings [1] tied [0] conflict "overwrite"
+           body {^bb0(%old: f32, %p: i64, %v: f32): kernel.yield %v : f32} : tensor<64x8xf32>
+    ```
     """
 
     name = "kernel.scatter"
@@ -125,9 +149,13 @@ class ScatterOp(Stage):
 class SortOp(Stage):
     """Sorts along the sequential dimension, stably; the first input is the key, the others move along.
 
+    Example:
+
+    ```mlir
     %v, %i = kernel.sort ins(%x, %iota : tensor<4x8xf32>, tensor<4x8xi64>) domain #kernel.domain<4 parallel, 8
         sequential>
            maps [affine_map<(d0, d1) -> (d0, d1)>, ...] descending : tensor<4x8xf32>, tensor<4x8xi64>
+    ```
     """
 
     name = "kernel.sort"
@@ -140,10 +168,14 @@ class SortOp(Stage):
 class RandomOp(Stage):
     """A map whose body draws random bits (`kernel.random_bits`): dropout, random initialisation.
 
+    Example:
+
+    ```mlir
     %y = kernel.random ins(%seed : tensor<i64>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> ()>,
         affine_map<(d0) -> (d0)>]
            body {^bb0(%s: i64): %i = kernel.index 0  %b = kernel.random_bits %s, %i  kernel.yield %b : i32} :
                tensor<8xi32>
+    ```
     """
 
     name = "kernel.random"
@@ -156,8 +188,12 @@ class MoveOp(Stage):
 
     The result at a point is the element of the first operand whose access is in range, else the pad of operand 0.
 
-        %t = kernel.move ins(%x : tensor<4x8xf32>) domain #kernel.domain<8 parallel, 4 parallel>
-               maps [affine_map<(d0, d1) -> (d1, d0)>, affine_map<(d0, d1) -> (d0, d1)>] : tensor<8x4xf32>
+    Example:
+
+    ```mlir
+    %t = kernel.move ins(%x : tensor<4x8xf32>) domain #kernel.domain<8 parallel, 4 parallel>
+           maps [affine_map<(d0, d1) -> (d1, d0)>, affine_map<(d0, d1) -> (d0, d1)>] : tensor<8x4xf32>
+    ```
     """
 
     name = "kernel.move"
@@ -171,9 +207,13 @@ class CollectiveOp(Stage):
     The domain runs over the input's elements, the maps are identities. Sums are f32 in ascending order of the chips;
     `wire` is the dtype on the link.
 
-        %y = kernel.collective ins(%x : tensor<4x8xf32>) op "all_reduce" domain #kernel.domain<4 parallel, 8 parallel>
-               maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>] chips 2 wire f32 :
-                   tensor<4x8xf32>
+    Example:
+
+    ```mlir
+    %y = kernel.collective ins(%x : tensor<4x8xf32>) op "all_reduce" domain #kernel.domain<4 parallel, 8 parallel>
+           maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>] chips 2 wire f32 :
+               tensor<4x8xf32>
+    ```
     """
 
     name = "kernel.collective"

@@ -157,10 +157,14 @@ def _print_binding(printer: Printer, argument: SSAValue, operand: SSAValue) -> N
 class SectionOp(Enclosure):
     """A pipeline of stages that is on the chip at one time.
 
+    Example:
+
+    ```mlir
     %y = kernel.section @s0 (%a = %x : tensor<4xf32>) -> (tensor<4xf32>) {
       %0 = kernel.map ins(%a : tensor<4xf32>) ...
       kernel.yield %0 : tensor<4xf32>
     }
+    ```
     """
 
     name = "kernel.section"
@@ -175,7 +179,11 @@ class SectionOp(Enclosure):
 class GroupOp(Enclosure):
     """The stages of one fused module, before sections are cut; named by the rule that made it.
 
+    Example:
+
+    ```mlir
     %y = kernel.group "mlp" (%a = %x : tensor<4xf32>) -> (tensor<4xf32>) {...}
+    ```
     """
 
     name = "kernel.group"
@@ -202,8 +210,12 @@ def _parse_after(parser: Parser) -> list[SSAValue]:
 class LoadOp(IRDLOperation):
     """Reads a tensor from off-chip memory; `after` a store of the same tensor.
 
+    Example:
+
+    ```mlir
     %v = kernel.load %a : tensor<4xf32>
     %w = kernel.load %b after %token : tensor<4xf32>
+    ```
     """
 
     name = "kernel.load"
@@ -243,8 +255,12 @@ class LoadOp(IRDLOperation):
 class StoreOp(IRDLOperation):
     """Writes a tensor to off-chip memory: over `to`, or to a tensor of its own. Yields that tensor and a token.
 
+    Example:
+
+    ```mlir
     %r, %t = kernel.store %v : tensor<4xf32>
     %s, %u = kernel.store %v to %dest after %t : tensor<4xf32>
+    ```
     """
 
     name = "kernel.store"
@@ -294,7 +310,11 @@ class StoreOp(IRDLOperation):
 class BufferOp(IRDLOperation):
     """A stage buffer on an edge: `depth` windows of room, `tokens` windows in one execution, a tier, PMUs.
 
+    Example:
+
+    ```mlir
     %b = kernel.buffer %v {depth = 2 : i64, tokens = 16 : i64, tier = "sram", pmus = 4 : i64} : tensor<4xf32>
+    ```
     """
 
     name = "kernel.buffer"

@@ -51,6 +51,9 @@ from sambaflow.dialects.rdu.units import (
 class PcuOp(UnitOp):
     """A PCU group and its tile program.
 
+    Example:
+
+    ```mlir
     %y = rdu.pcu(%x) {mode = "simd", domain = array<i64: 16, 128>, kinds = array<i64: 0, 1>, tile = array<i64: 4, 128>,
                       par = array<i64: 2, 1>, split = array<i64: 1, 1>, order = array<i64: 0, 1>, count = 2 : i64,
                       inits = array<i64: 0>, depths = array<i64: 2>}
@@ -63,6 +66,7 @@ class PcuOp(UnitOp):
       %0 = rdu.truncf %sum : f32 to bf16
       rdu.yield %0 : bf16
     }
+    ```
 
     Body: (inputs, accumulators) -> (accumulators, results per step). Combine: (accumulators a, accumulators b) ->
     accumulators. Finish: (inputs, accumulators) -> results. Without finish the accumulators themselves are results.
@@ -236,10 +240,14 @@ def _types(types: Sequence[Attribute | None]) -> str:
 class CollectiveOp(UnitOp):
     """A peer-to-peer exchange with the other chips of the launch; the domain is that of the local operand.
 
+    Example:
+
+    ```mlir
     %s = rdu.collective(%x) {op = "all_reduce", dim = 0 : i64, chips = 8 : i64, wire = f32, domain = array<i64: 16,
     128>,
                              count = 1 : i64, depths = array<i64: 2>}
          : (!rdu.stream<tensor<4x128xf32>, 4>) -> !rdu.stream<tensor<4x128xf32>, 4>
+    ```
     """
 
     name = "rdu.collective"

@@ -67,7 +67,11 @@ def symbol_ref(name: str) -> SymbolRefAttr:
 class ProgramOp(IRDLOperation):
     """All that one PEF holds: the target, then symbols, sections and schedules.
 
+    Example:
+
+    ```mlir
     rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> { ... }
+    ```
 
     `machine_data`: the resolved machine as JSON, where it is not what `machine.load` gives for the target's name.
     Symbols, sections and schedules have a name space each.
@@ -143,8 +147,12 @@ def machine_of(program: ProgramOp) -> Machine:
 class SymbolOp(IRDLOperation):
     """A tensor in memory; the type is what one chip holds.
 
+    Example:
+
+    ```mlir
     rdu.symbol @"model.embed.weight" param tensor<1024x64xbf16> {shard = array<i64: 0, 1, 8>, tier = "hbm",
                                                                 address = 4096 : i64, first = 0 : i64, last = 7 : i64}
+    ```
 
     `shard`: dimension, outer, chips. `tier`, `address`, and the lifetime `first`, `last` (launch numbers,
     inclusive) are
@@ -244,8 +252,12 @@ class SymbolOp(IRDLOperation):
 class SectionOp(IRDLOperation):
     """A pipeline that is on the chip at one time. Arguments are slots: a launch binds a symbol to each.
 
+    Example:
+
+    ```mlir
     rdu.section @linear (%w : tensor<64x64xbf16>, %y : tensor<16x64xbf16>) { units } or, placed and routed,
     rdu.section @linear (...) attributes {config_bytes = 81920 : i64, net_sources = dense<...>, ...} { units }
+    ```
 
     A slot is writable if a store writes it. Routes, one per sending unit: `net_sources` [N, 3] (group, output port,
     unit of the group), `net_hops` [N]: hops of each, `hops` [H, 4] (x0, y0, x1, y1), `tracks` [H]; `flows` [N] are
@@ -352,9 +364,13 @@ class SectionOp(IRDLOperation):
 class ScheduleOp(IRDLOperation):
     """How one graph runs: its inputs and outputs, and the launches in order.
 
+    Example:
+
+    ```mlir
     rdu.schedule @forward inputs [@x, @w] outputs [@y] tied [-1] {orchestration = "hardware"} {
       rdu.launch @linear [@w, @x, @y] chips [0]
     }
+    ```
 
     `tied`: per output the position of the input that it updates in place, or -1. `orchestration` is set by
     rdu-schedule.
@@ -461,9 +477,13 @@ class ScheduleOp(IRDLOperation):
 class RepeatOp(IRDLOperation):
     """The same launches round after round (layers). In it a launch has one list of symbols per round.
 
+    Example:
+
+    ```mlir
     rdu.repeat 2 {carried = array<i64: 0, 1, 0, 0>, prefetched = array<i64: 0, 2>} {
       rdu.launch @layer [[@x0, @x1, @w0], [@x1, @x2, @w1]] chips [0]
     }
+    ```
 
     `carried`: rows (launch, slot, launch of the next round, its slot); `prefetched`: rows (launch, slot) whose
     loads may
@@ -551,7 +571,11 @@ class RepeatOp(IRDLOperation):
 class LaunchOp(IRDLOperation):
     """One execution of a section on a set of chips, with a symbol for each slot (in a repeat: a list per round).
 
+    Example:
+
+    ```mlir
     rdu.launch @linear [@w, @x, @y] chips [0, 1]
+    ```
     """
 
     name = "rdu.launch"

@@ -363,9 +363,17 @@ _COLLECTIVES: list[Row] = [
            _CHIPS, _WIRE, traits=Trait.COLLECTIVE, sample=["4x3xf32"], dim=0, chips=2),
 ]  # fmt: skip
 
-OPERATORS: dict[str, Row] = {
-    row.name: row
-    for group in (_ELEMENTWISE, _PRODUCTS, _NORMS, _REDUCTIONS, _VIEWS, _INDEXING, _CREATION, _COLLECTIVES)
-    for row in group
+GROUPS: Mapping[str, Sequence[Row]] = {
+    "Elementwise": _ELEMENTWISE,
+    "Products": _PRODUCTS,
+    "Normalizations": _NORMS,
+    "Reductions": _REDUCTIONS,
+    "Views": _VIEWS,
+    "Indexing": _INDEXING,
+    "Creation": _CREATION,
+    "Collectives": _COLLECTIVES,
 }
+"""All rows, by what they do."""
+
+OPERATORS: dict[str, Row] = {row.name: row for group in GROUPS.values() for row in group}
 """All operators by ATen name, without the dialect prefix."""
