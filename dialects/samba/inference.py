@@ -183,20 +183,24 @@ def scalars_of(a: Attributes, *names: str) -> list[bool | int | float]:
 
 
 def same(x: Operands, a: Attributes) -> list[Shaped]:
+    """The operand's shape and dtype."""
     return [x[0]]
 
 
 def float_unary(x: Operands, a: Attributes) -> list[Shaped]:
+    """The operand's shape; its dtype if that is a float, else f32."""
     return [Shaped(x[0].shape, as_float(x[0].dtype))]
 
 
 def floats_only(x: Operands, a: Attributes) -> list[Shaped]:
+    """The operand's shape and dtype, which must be a float."""
     if not is_float(x[0].dtype):
         raise fail(f"operand must be a float tensor, got {x[0]}")
     return [x[0]]
 
 
 def bool_unary(x: Operands, a: Attributes) -> list[Shaped]:
+    """The operand's shape, i1."""
     return [Shaped(x[0].shape, i1)]
 
 
@@ -207,16 +211,19 @@ def _binary_shape(x: Operands, a: Attributes, scalar: str) -> Shape:
 
 
 def binary(x: Operands, a: Attributes) -> list[Shaped]:
+    """The broadcast shape; the promoted dtype of the operands, or of the operand and the number."""
     shape = _binary_shape(x, a, "other")
     return [Shaped(shape, result_dtype(x, scalars_of(a, "other")))]
 
 
 def power(x: Operands, a: Attributes) -> list[Shaped]:
+    """The broadcast shape; the promoted dtype of base and exponent."""
     shape = _binary_shape(x, a, "exponent")
     return [Shaped(shape, result_dtype(x, scalars_of(a, "exponent")))]
 
 
 def divide(x: Operands, a: Attributes) -> list[Shaped]:
+    """The broadcast shape; the promoted dtype, integers as f32 unless a rounding mode keeps them."""
     result = binary(x, a)[0]
     if a.get("rounding_mode") not in (None, "floor", "trunc"):
         raise fail(f'rounding_mode must be "floor" or "trunc", got "{a["rounding_mode"]}"')
@@ -224,6 +231,7 @@ def divide(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def bitwise(x: Operands, a: Attributes) -> list[Shaped]:
+    """The broadcast shape; the promoted dtype, which must be an integer or i1."""
     result = binary(x, a)[0] if len(x) == 2 or a.get("other") is not None else x[0]
     if is_float(result.dtype):
         raise fail(f"bitwise operators need integers or bools, got {result}")
@@ -231,17 +239,20 @@ def bitwise(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def compare(x: Operands, a: Attributes) -> list[Shaped]:
+    """The broadcast shape, i1."""
     result_dtype(x, scalars_of(a, "other"))
     return [Shaped(_binary_shape(x, a, "other"), i1)]
 
 
 def where(x: Operands, a: Attributes) -> list[Shaped]:
+    """The broadcast shape of all three; the promoted dtype of the last two. The condition is i1."""
     if not is_bool(x[0].dtype):
         raise fail(f"condition must be i1, got {x[0]}")
     return [Shaped(broadcast(*(v.shape for v in x)), result_dtype(x[1:]))]
 
 
 def masked_fill(x: Operands, a: Attributes) -> list[Shaped]:
+    """The broadcast shape of operand and mask, the operand's dtype. The mask is i1, the value of rank 0."""
     if not is_bool(x[1].dtype):
         raise fail(f"mask must be i1, got {x[1]}")
     if (len(x) == 3) == (a.get("value") is not None):
@@ -252,10 +263,12 @@ def masked_fill(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def clamp(x: Operands, a: Attributes) -> list[Shaped]:
+    """The operand's shape; its dtype promoted with the numbers."""
     return [Shaped(x[0].shape, result_dtype(x, scalars_of(a, "min", "max")))]
 
 
 def to(x: Operands, a: Attributes) -> list[Shaped]:
+    """The operand's shape in the dtype asked for."""
     return [Shaped(x[0].shape, a["dtype"])]
 
 
@@ -263,6 +276,7 @@ def to(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def linear(x: Operands, a: Attributes) -> list[Shaped]:
+    """[..., in] by [out, in] gives [..., out]; all operands have one dtype."""
     dtype = require_same_dtype(x, "operands")
     value, weight = x[0], x[1]
     require_rank(weight, 2, "weight")
@@ -274,6 +288,7 @@ def linear(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def matmul(x: Operands, a: Attributes) -> list[Shaped]:
+    """[..., m, k] by [..., k, n] gives the broadcast batch and [m, n]; rank 1 counts as a row, or a column."""
     dtype = require_same_dtype(x, "operands")
     (left, _), (right, _) = x
     if not left or not right:
@@ -288,12 +303,14 @@ def matmul(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def mm(x: Operands, a: Attributes) -> list[Shaped]:
+    """[m, k] by [k, n] gives [m, n]; one dtype."""
     require_rank(x[0], 2, "left operand")
     require_rank(x[1], 2, "right operand")
     return matmul(x, a)
 
 
 def bmm(x: Operands, a: Attributes) -> list[Shaped]:
+    """[b, m, k] by [b, k, n] gives [b, m, n]; one dtype."""
     require_rank(x[0], 3, "left operand")
     require_rank(x[1], 3, "right operand")
     if x[0].shape[0] != x[1].shape[0]:
@@ -302,10 +319,12 @@ def bmm(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def addmm(x: Operands, a: Attributes) -> list[Shaped]:
+    """[m, n], the product of [m, k] and [k, n]; `self` is broadcast to it."""
     return _plus_product(x, mm(x[1:], a)[0])
 
 
 def baddbmm(x: Operands, a: Attributes) -> list[Shaped]:
+    """[b, m, n], the product of [b, m, k] and [b, k, n]; `self` is broadcast to it."""
     return _plus_product(x, bmm(x[1:], a)[0])
 
 
@@ -333,6 +352,7 @@ def pair(values: Sequence[int]) -> tuple[int, int]:
 
 
 def conv2d(x: Operands, a: Attributes) -> list[Shaped]:
+    """[n, out, h, w] with the window positions that stride, padding and dilation leave; one dtype."""
     dtype = require_same_dtype(x, "operands")
     require_rank(x[0], 4, "input")
     require_rank(x[1], 4, "weight")
@@ -346,6 +366,7 @@ def conv2d(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def conv1d(x: Operands, a: Attributes) -> list[Shaped]:
+    """[n, out, l] with the window positions that stride, padding and dilation leave; one dtype."""
     dtype = require_same_dtype(x, "operands")
     require_rank(x[0], 3, "input")
     require_rank(x[1], 3, "weight")
@@ -358,6 +379,7 @@ def conv1d(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def attention(x: Operands, a: Attributes) -> list[Shaped]:
+    """[..., queries, value size]: the broadcast batch, with grouped heads the query's; one dtype."""
     (query, dtype), (key, _), (value, _) = x[:3]
     require_same_dtype(x[:3], "query, key and value")
     if min(len(query), len(key), len(value)) < 2:
@@ -385,6 +407,7 @@ def attention(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def _normalized(x: Operands, a: Attributes) -> list[Shaped]:
+    """The input's shape and dtype; `normalized_shape` is its end, and the parameters' shape."""
     shape = tuple(a["normalized_shape"])
     if not shape or x[0].shape[-len(shape) :] != shape:
         raise fail(f"normalized_shape {list(shape)} is not the end of {x[0]}")
@@ -397,11 +420,12 @@ layer_norm = _normalized
 
 
 def rms_norm(x: Operands, a: Attributes) -> list[Shaped]:
+    """The input's shape; the promoted dtype of input and weight."""
     return [Shaped(_normalized(x, a)[0].shape, result_dtype(x))]
 
 
 def channel_norm(x: Operands, a: Attributes) -> list[Shaped]:
-    """batch_norm and group_norm: parameters are one number per channel (dimension 1)."""
+    """The input's shape and dtype; parameters are one number a channel (dimension 1)."""
     if len(x[0].shape) < 2:
         raise fail(f"input must have rank 2 or more, got {x[0]}")
     for parameter in x[1:]:
@@ -412,46 +436,54 @@ def channel_norm(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def softmax(x: Operands, a: Attributes) -> list[Shaped]:
+    """The operand's shape; `dtype` if given, else the operand's, which must be a float."""
     dim_index(a["dim"], len(x[0].shape))
     return [Shaped(x[0].shape, a["dtype"] or floats_only(x, a)[0].dtype)]
 
 
 def reduce_float(x: Operands, a: Attributes) -> list[Shaped]:
-    """mean, var: floats only; all dimensions if none is named."""
+    """The kept dimensions; `dtype` if given, else the operand's, which must be a float."""
     shape = reduced(x[0].shape, dim_indices(a["dim"], len(x[0].shape)), a["keepdim"])
     return [Shaped(shape, a.get("dtype") or floats_only(x, a)[0].dtype)]
 
 
 def reduce_sum(x: Operands, a: Attributes) -> list[Shaped]:
+    """The kept dimensions; `dtype` if given, else the operand's, integers as i64."""
     shape = reduced(x[0].shape, dim_indices(a["dim"], len(x[0].shape)), a["keepdim"])
     return [Shaped(shape, a["dtype"] or (x[0].dtype if is_float(x[0].dtype) else i64))]
 
 
 def reduce_same(x: Operands, a: Attributes) -> list[Shaped]:
+    """The kept dimensions, those of `dim` as 1 with `keepdim`; the operand's dtype."""
     return [Shaped(reduced(x[0].shape, dim_indices(a["dim"], len(x[0].shape)), a["keepdim"]), x[0].dtype)]
 
 
 def reduce_bool(x: Operands, a: Attributes) -> list[Shaped]:
+    """The kept dimensions, i1."""
     return [Shaped(reduce_same(x, a)[0].shape, i1)]
 
 
 def reduce_with_index(x: Operands, a: Attributes) -> list[Shaped]:
+    """The kept dimensions: values, and i64 indices."""
     shape = reduced(x[0].shape, [dim_index(a["dim"], len(x[0].shape))], a["keepdim"])
     return [Shaped(shape, x[0].dtype), Shaped(shape, i64)]
 
 
 def arg_reduce(x: Operands, a: Attributes) -> list[Shaped]:
+    """The kept dimensions, i64; a scalar when no dimension is named."""
     if a["dim"] is None:
         return [Shaped((1,) * len(x[0].shape) if a["keepdim"] else (), i64)]
     return [Shaped(reduced(x[0].shape, [dim_index(a["dim"], len(x[0].shape))], a["keepdim"]), i64)]
 
 
 def cumulative(x: Operands, a: Attributes) -> list[Shaped]:
+    """The operand's shape; `dtype` if given, else the operand's, integers as i64."""
     dim_index(a["dim"], len(x[0].shape))
     return [Shaped(x[0].shape, a["dtype"] or (x[0].dtype if is_float(x[0].dtype) else i64))]
 
 
 def topk(x: Operands, a: Attributes) -> list[Shaped]:
+    """Values and i64 indices: the operand's shape with `k` at the dimension."""
     dim = dim_index(a["dim"], len(x[0].shape))
     if not x[0].shape or not 0 < a["k"] <= x[0].shape[dim]:
         raise fail(f"k = {a['k']} is out of range for dimension {dim} of {x[0]}")
@@ -460,11 +492,13 @@ def topk(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def sort(x: Operands, a: Attributes) -> list[Shaped]:
+    """The operand's shape: values, and i64 indices."""
     dim_index(a["dim"], len(x[0].shape))
     return [x[0], Shaped(x[0].shape, i64)]
 
 
 def cross_entropy(x: Operands, a: Attributes) -> list[Shaped]:
+    """A scalar, or one loss a target without reduction; logits are [classes] or [batch, classes]."""
     if len(x[0].shape) not in (1, 2):
         raise fail(f"logits must have shape [classes] or [batch, classes], got {x[0]}")
     if is_float(x[1].dtype):
@@ -494,15 +528,18 @@ def _pooled(x: Operands, a: Attributes, dilation: tuple[int, int]) -> list[Shape
 
 
 def max_pool2d(x: Operands, a: Attributes) -> list[Shaped]:
+    """The positions of the window in the last two dimensions; the operand's dtype."""
     return _pooled(x, a, pair(a["dilation"]))
 
 
 def avg_pool2d(x: Operands, a: Attributes) -> list[Shaped]:
+    """The positions of the window in the last two dimensions; the operand's dtype, a float."""
     floats_only(x, a)
     return _pooled(x, a, (1, 1))
 
 
 def adaptive_pool2d(x: Operands, a: Attributes) -> list[Shaped]:
+    """`output_size` as the last two dimensions; the operand's dtype, a float."""
     if len(x[0].shape) not in (3, 4):
         raise fail(f"input must have rank 3 or 4, got {x[0]}")
     return [Shaped((*x[0].shape[:-2], *pair(a["output_size"])), floats_only(x, a)[0].dtype)]

@@ -39,10 +39,12 @@ def resolved_size(shape: Shape, size: Sequence[int]) -> Shape:
 
 
 def view(x: Operands, a: Attributes) -> list[Shaped]:
+    """The shape `size`, a -1 filled in; the operand's dtype."""
     return [Shaped(resolved_size(x[0].shape, a["size"]), x[0].dtype)]
 
 
 def flatten(x: Operands, a: Attributes) -> list[Shaped]:
+    """Dimensions `start_dim` to `end_dim` as their product."""
     shape = x[0].shape or (1,)
     start, end = (dim_index(a[name], len(shape), name) for name in ("start_dim", "end_dim"))
     if start > end:
@@ -51,6 +53,7 @@ def flatten(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def unflatten(x: Operands, a: Attributes) -> list[Shaped]:
+    """Dimension `dim` as `sizes`, a -1 filled in."""
     shape = x[0].shape
     dim = dim_index(a["dim"], len(shape))
     return [Shaped((*shape[:dim], *resolved_size(shape[dim : dim + 1], a["sizes"]), *shape[dim + 1 :]), x[0].dtype)]
@@ -76,6 +79,8 @@ def permutation(shape: Shape, name: str, a: Attributes) -> list[int]:
 
 
 def permuted(name: str) -> Rule:
+    """The rule of transpose, t and permute: the operand's dimensions in another order."""
+
     def rule(x: Operands, a: Attributes) -> list[Shaped]:
         return [Shaped(tuple(x[0].shape[dim] for dim in permutation(x[0].shape, name, a)), x[0].dtype)]
 
@@ -83,17 +88,20 @@ def permuted(name: str) -> Rule:
 
 
 def unsqueeze(x: Operands, a: Attributes) -> list[Shaped]:
+    """A dimension of size 1 at `dim`."""
     dim = dim_index(a["dim"], len(x[0].shape) + 1)
     return [Shaped((*x[0].shape[:dim], 1, *x[0].shape[dim:]), x[0].dtype)]
 
 
 def squeeze(x: Operands, a: Attributes) -> list[Shaped]:
+    """Without dimensions of size 1: all, or those of `dim`."""
     shape = x[0].shape
     dims = range(len(shape)) if a["dim"] is None else [dim_index(dim, len(shape)) for dim in a["dim"]]
     return [Shaped(tuple(size for i, size in enumerate(shape) if size != 1 or i not in dims), x[0].dtype)]
 
 
 def expand(x: Operands, a: Attributes) -> list[Shaped]:
+    """The shape `size`, -1 keeping a dimension; the operand must broadcast to it."""
     shape, size = x[0].shape, a["size"]
     lead = len(size) - len(shape)
     if lead < 0:
@@ -112,6 +120,7 @@ def slice_range(size: int, start: int | None, end: int | None, step: int) -> ran
 
 
 def slice_(x: Operands, a: Attributes) -> list[Shaped]:
+    """As many elements along `dim` as `start`, `end` and `step` take, clamped as in PyTorch."""
     dim = dim_index(a["dim"], len(x[0].shape))
     taken = slice_range(x[0].shape[dim], a["start"], a["end"], a["step"])
     return [Shaped(replaced(x[0].shape, dim, len(taken)), x[0].dtype)]
@@ -124,6 +133,7 @@ def _element(size: int, index: int) -> int:
 
 
 def select(x: Operands, a: Attributes) -> list[Shaped]:
+    """Without dimension `dim`."""
     dim = dim_index(a["dim"], len(x[0].shape))
     _element(x[0].shape[dim], a["index"])
     return [Shaped((*x[0].shape[:dim], *x[0].shape[dim + 1 :]), x[0].dtype)]
@@ -144,6 +154,8 @@ def split_sizes(size: int, name: str, a: Attributes) -> list[int]:
 
 
 def pieces(name: str) -> Rule:
+    """The rule of split, chunk and unbind: one result a piece along `dim`."""
+
     def rule(x: Operands, a: Attributes) -> list[Shaped]:
         dim = dim_index(a["dim"], len(x[0].shape))
         shape = x[0].shape
@@ -156,6 +168,7 @@ def pieces(name: str) -> Rule:
 
 
 def cat(x: Operands, a: Attributes) -> list[Shaped]:
+    """The sum of the sizes along `dim`; the other dimensions are equal; the promoted dtype."""
     dim = dim_index(a["dim"], len(x[0].shape))
     for value in x[1:]:
         if replaced(value.shape, dim, 0) != replaced(x[0].shape, dim, 0):
@@ -164,6 +177,7 @@ def cat(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def stack(x: Operands, a: Attributes) -> list[Shaped]:
+    """A new dimension at `dim`, as long as there are operands of one shape; the promoted dtype."""
     dim = dim_index(a["dim"], len(x[0].shape) + 1)
     if any(value.shape != x[0].shape for value in x):
         raise fail(f"shapes differ: {', '.join(map(str, x))}")
@@ -171,6 +185,7 @@ def stack(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def repeat(x: Operands, a: Attributes) -> list[Shaped]:
+    """Each size times its number of repeats; more numbers than dimensions add dimensions in front."""
     lead = len(a["repeats"]) - len(x[0].shape)
     if lead < 0:
         raise fail(f"repeats {list(a['repeats'])} has fewer numbers than {x[0]} has dimensions")
@@ -179,11 +194,13 @@ def repeat(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def repeat_interleave(x: Operands, a: Attributes) -> list[Shaped]:
+    """The size of `dim` times `repeats`."""
     dim = dim_index(a["dim"], len(x[0].shape))
     return [Shaped(replaced(x[0].shape, dim, x[0].shape[dim] * a["repeats"]), x[0].dtype)]
 
 
 def constant_pad(x: Operands, a: Attributes) -> list[Shaped]:
+    """Each dimension plus its two borders, the last dimension first in `pad`."""
     pad, shape = a["pad"], list(x[0].shape)
     if len(pad) % 2 or len(pad) > 2 * len(shape):
         raise fail(f"pad {list(pad)} does not fit {x[0]}")
@@ -195,11 +212,13 @@ def constant_pad(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def flip(x: Operands, a: Attributes) -> list[Shaped]:
+    """The operand's shape and dtype."""
     dim_indices(a["dims"], len(x[0].shape))
     return [x[0]]
 
 
 def triangle(x: Operands, a: Attributes) -> list[Shaped]:
+    """The operand's shape and dtype; rank 2 or more."""
     if len(x[0].shape) < 2:
         raise fail(f"operand must have rank 2 or more, got {x[0]}")
     return [x[0]]
@@ -209,12 +228,14 @@ def triangle(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def embedding(x: Operands, a: Attributes) -> list[Shaped]:
+    """The indices' shape and the weight's columns; the weight's dtype."""
     require_rank(x[0], 2, "weight")
     require_integer(x[1], "indices")
     return [Shaped((*x[1].shape, x[0].shape[1]), x[0].dtype)]
 
 
 def index_select(x: Operands, a: Attributes) -> list[Shaped]:
+    """As many slices along `dim` as there are indices."""
     require_rank(x[1], 1, "index")
     require_integer(x[1], "index")
     return [Shaped(replaced(x[0].shape, dim_index(a["dim"], len(x[0].shape)), x[1].shape[0]), x[0].dtype)]
@@ -237,10 +258,12 @@ def indexed_shape(value: Shaped, indices: Operands, dims: Sequence[int]) -> Shap
 
 
 def index(x: Operands, a: Attributes) -> list[Shaped]:
+    """The broadcast shape of the indices in the place of the indexed dimensions, in front if those are apart."""
     return [Shaped(indexed_shape(x[0], x[1:], a["dims"]), x[0].dtype)]
 
 
 def index_put(x: Operands, a: Attributes) -> list[Shaped]:
+    """The shape and dtype of `self`; the values broadcast to what is indexed."""
     require_same_dtype(x[:2], "self and values")
     shape = indexed_shape(x[0], x[2:], a["dims"])
     if broadcast(x[1].shape, shape) != shape:
@@ -249,6 +272,7 @@ def index_put(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def gather(x: Operands, a: Attributes) -> list[Shaped]:
+    """The index's shape, the operand's dtype; outside `dim` the index may not exceed the operand."""
     dim = dim_index(a["dim"], len(x[0].shape))
     require_integer(x[1], "index")
     require_rank(x[1], len(x[0].shape), "index")
@@ -258,6 +282,7 @@ def gather(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def scatter(x: Operands, a: Attributes) -> list[Shaped]:
+    """The shape and dtype of `self`; the index fits `src`, and `self` outside `dim`."""
     gather(x, a)
     require_same_dtype([x[0], x[2]], "self and src")
     if any(n > size for n, size in zip(x[1].shape, x[2].shape, strict=True)):
@@ -266,6 +291,7 @@ def scatter(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def index_copy(x: Operands, a: Attributes) -> list[Shaped]:
+    """The shape and dtype of `self`; the source has a slice for each index."""
     value, positions, source = x
     dim = dim_index(a["dim"], len(value.shape))
     require_rank(positions, 1, "index")
@@ -276,12 +302,14 @@ def index_copy(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def slice_scatter(x: Operands, a: Attributes) -> list[Shaped]:
+    """The shape and dtype of `self`; `src` has the slice's shape."""
     require_same_dtype(x, "self and src")
     require_shape(x[1], slice_(x[:1], a)[0].shape, "src")
     return [x[0]]
 
 
 def select_scatter(x: Operands, a: Attributes) -> list[Shaped]:
+    """The shape and dtype of `self`; `src` has the element's shape."""
     require_same_dtype(x, "self and src")
     require_shape(x[1], select(x[:1], a)[0].shape, "src")
     return [x[0]]
@@ -291,23 +319,27 @@ def select_scatter(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def full(x: Operands, a: Attributes) -> list[Shaped]:
+    """The shape `size` in the dtype asked for."""
     if min(a["size"], default=0) < 0:
         raise fail(f"size {list(a['size'])} is negative")
     return [Shaped(tuple(a["size"]), a["dtype"])]
 
 
 def arange(x: Operands, a: Attributes) -> list[Shaped]:
+    """Rank 1, ceil((end - start) / step) elements."""
     if not a["step"]:
         raise fail("step must not be zero")
     return [Shaped((max(0, math.ceil((a["end"] - a["start"]) / a["step"])),), a["dtype"])]
 
 
 def all_gather(x: Operands, a: Attributes) -> list[Shaped]:
+    """The size of `dim` times the chips."""
     dim = dim_index(a["dim"], len(x[0].shape))
     return [Shaped(replaced(x[0].shape, dim, x[0].shape[dim] * a["chips"]), x[0].dtype)]
 
 
 def reduce_scatter(x: Operands, a: Attributes) -> list[Shaped]:
+    """The size of `dim` over the chips, which divide it."""
     dim = dim_index(a["dim"], len(x[0].shape))
     if x[0].shape[dim] % a["chips"]:
         raise fail(f"dimension {dim} of {x[0]} does not divide over {a['chips']} chips")
@@ -315,5 +347,6 @@ def reduce_scatter(x: Operands, a: Attributes) -> list[Shaped]:
 
 
 def all_to_all(x: Operands, a: Attributes) -> list[Shaped]:
+    """The operand's shape and dtype; the chips divide `dim`."""
     reduce_scatter(x, a)
     return [x[0]]
