@@ -22,7 +22,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar, cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 Fact = str | int | float | bool
 RemarkKind = Literal["applied", "missed", "analysis"]
+OpT = TypeVar("OpT", bound=Operation)
 
 DEFAULT_MACHINE = "sn40l"
 
@@ -147,10 +148,45 @@ def register_dialects(ctx: Context) -> None:
 
 
 @dataclass(frozen=True)
+class Semantics:
+    """What a pass may do to the numbers that a module computes: nothing, unless it says so.
+
+    `bound`: the largest error of an output, relative to the output's largest magnitude; 0: every bit stays.
+    `reason`: what changes the bits. `samba-opt --check-semantics` holds each pass to it.
+    """
+
+    bound: float = 0.0
+    reason: str = ""
+
+    @property
+    def exact(self) -> bool:
+        return self.bound == 0
+
+    def __str__(self) -> str:
+        return "exact" if self.exact else f"within {self.bound:g} of the largest magnitude: {self.reason}"
+
+
+EXACT = Semantics()
+
+
+@dataclass(frozen=True)
 class SambaPass(ModulePass):
-    """The base of all passes: options are fields, remarks and counters are one call each."""
+    """The base of all passes: options are fields, remarks and counters are one call each.
+
+    What is true of the class stands in class variables, which the pass manager, `--help-pass` and the docs read:
+    `needs` and `leaves` name properties of modules (`passes/properties.py`): the first are checked before the pass
+    runs, the second after it with `--verify-each`; `counters` are its statistics, name and summary; `semantics` what it
+    may do to the numbers; `preserves` the analyses that stay valid (`passes/analyses.py`).
+    """
 
     name: ClassVar[str]
+    anchor: ClassVar[str] = "builtin.module"
+    """The op that one run of the pass works on."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    leaves: ClassVar[tuple[str, ...]] = ()
+    counters: ClassVar[Mapping[str, str]] = {}
+    semantics: ClassVar[Semantics] = EXACT
+    preserves: ClassVar[tuple[Callable[..., object], ...]] = ()
 
     @abstractmethod
     def apply(self, ctx: Context, op: ModuleOp) -> None: ...
@@ -168,7 +204,8 @@ class SambaPass(ModulePass):
         self._remark(ctx, "analysis", op, message, facts)
 
     def count(self, ctx: Context, counter: str, amount: int = 1) -> None:
-        """Add to one of the pass's counters (`--pass-statistics`)."""
+        """Add to one of the pass's `counters` (`--statistics`)."""
+        assert counter in self.counters, f"{type(self).__name__} declares no counter '{counter}'"
         journal_of(ctx).count(self.name, counter, amount)
 
     def _remark(self, ctx: Context, kind: RemarkKind, op: Operation, message: str, facts: dict[str, Fact]) -> None:
@@ -176,15 +213,38 @@ class SambaPass(ModulePass):
 
 
 @dataclass(frozen=True)
-class FunctionPass(SambaPass):
-    """A pass that looks at one function at a time; functions without a body are left out."""
+class OperationPass(SambaPass, Generic[OpT]):
+    """A pass that looks at one op of a kind at a time, its `anchor`: in a pipeline it may stand inside that op's nest.
+
+        class RduPlacePass(OperationPass[rdu.ProgramOp]):
+            name = "rdu-place"
+            anchor = "rdu.program"
+
+            def apply_to(self, ctx: Context, op: rdu.ProgramOp) -> None: ...
+
+    `builtin.module(rdu.program(rdu-place))` and `rdu-place` run it on every program of the module.
+    """
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for function in list(functions_of(op)):
-            self.apply_to_function(ctx, function)
+        for one in anchored(op, self.anchor):
+            self.apply_to(ctx, cast(OpT, one))
 
     @abstractmethod
-    def apply_to_function(self, ctx: Context, function: FuncOp) -> None: ...
+    def apply_to(self, ctx: Context, op: OpT) -> None:
+        """Run the pass on one op; it may change that op and what is in it, nothing else."""
+
+
+@dataclass(frozen=True)
+class FunctionPass(OperationPass[FuncOp]):
+    """A pass that looks at one function at a time; functions without a body are left out."""
+
+    anchor: ClassVar[str] = "func.func"
+
+
+def anchored(root: Operation, anchor: str) -> list[Operation]:
+    """The ops named `anchor` directly in `root`, in order; functions without a body are left out."""
+    ops = [op for region in root.regions for block in region.blocks for op in block.ops if op.name == anchor]
+    return [op for op in ops if not (isinstance(op, FuncOp) and op.is_declaration)]
 
 
 def functions_of(module: ModuleOp) -> list[FuncOp]:

@@ -34,6 +34,9 @@ class ConvertKernelToRduPass(SambaPass):
     """
 
     name = "convert-kernel-to-rdu"
+    needs = ("target", "tiles", "buffers")
+    leaves = ("program",)
+    counters = {"sections": "distinct sections", "symbols": "tensors in memory"}
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         resources = resources_of(op)

@@ -49,6 +49,8 @@ class ConvertSambaToKernelPass(SambaPass):
     """
 
     name = "convert-samba-to-kernel"
+    leaves = ("no-samba",)
+    counters = {"converted operators": "samba ops that became stages"}
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         converted = convert(op, self._rules(ctx), illegal=("samba",))

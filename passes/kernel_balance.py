@@ -26,6 +26,8 @@ class KernelBalancePass(SambaPass):
     """
 
     name = "kernel-balance"
+    needs = ("target", "sections", "tiles")
+    leaves = ("tiles",)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for section in sections_of(op):

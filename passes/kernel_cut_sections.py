@@ -56,6 +56,8 @@ class KernelCutSectionsPass(SambaPass):
     """
 
     name = "kernel-cut-sections"
+    needs = ("target", "no-samba")
+    leaves = ("sections",)
 
     mode: Literal["o0", "o1", "o3"] = "o3"
 

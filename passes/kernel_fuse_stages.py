@@ -48,6 +48,11 @@ class KernelFuseStagesPass(SambaPass):
     """Joins maps to their neighbours and folds moves into access maps. Bits do not change."""
 
     name = "kernel-fuse-stages"
+    counters = {
+        "moves": "moves folded into the access maps of their readers",
+        "producers": "stages joined to the one in front",
+        "consumers": "stages joined to the one that they read",
+    }
 
     scope: Literal["all", "groups", "none"] = "all"
     """Where stages fuse: in function bodies, sections and groups; in groups only; nowhere."""

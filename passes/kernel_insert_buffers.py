@@ -27,6 +27,9 @@ class KernelInsertBuffersPass(SambaPass):
     """
 
     name = "kernel-insert-buffers"
+    needs = ("target", "tiles", "transfers")
+    leaves = ("buffers",)
+    counters = {"buffers": "stage buffers", "pmus": "PMUs of stage buffers"}
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for section in sections_of(op):

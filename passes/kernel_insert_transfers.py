@@ -34,6 +34,8 @@ class KernelInsertTransfersPass(SambaPass):
     """
 
     name = "kernel-insert-transfers"
+    needs = ("target", "sections")
+    leaves = ("transfers",)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for section in sections_of(op):

@@ -33,6 +33,8 @@ class KernelSizeFifosPass(SambaPass):
     """
 
     name = "kernel-size-fifos"
+    needs = ("target", "buffers")
+    counters = {"deeper": "buffers that got more windows", "shallower": "buffers that got fewer windows"}
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for section in sections_of(op):

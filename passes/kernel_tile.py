@@ -26,6 +26,9 @@ class KernelTilePass(SambaPass):
     """
 
     name = "kernel-tile"
+    needs = ("target", "sections")
+    leaves = ("tiles",)
+    counters = {"stages": "stages that got a mapping"}
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for section in sections_of(op):

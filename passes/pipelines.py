@@ -2,27 +2,31 @@
 
     pipeline ::= step (`,` step)*                       o1{rules=my.yaml chips=8}
     step     ::= name [`{` option (space option)* `}`]  samba-fuse,kernel-tile
-    option   ::= name [`=` value (`,` value)*]          builtin.module(samba-canonicalize, samba-cse)
+               | anchor `(` pipeline `)`                builtin.module(func.func(samba-canonicalize, samba-cse))
+    option   ::= name [`=` value (`,` value)*]          kernel-fuse-stages{scope=groups max-inputs=1e1}
 
-Whitespace may stand between any two tokens; a value may be quoted, or a list in brackets. The name of a mode stands for
-its list; its options go to the passes of the list that take them.
+Whitespace may stand between any two tokens; a value may be quoted, or a list in brackets. A step with an anchor runs
+its passes on every op of that name directly inside: on each in turn all of them. The name of a mode stands for its
+list; its options go to the passes of the list that take them.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 
+from sambaflow import plugins
 from sambaflow.errors import InputError, Location
-from sambaflow.passes.base import Journal, SambaContext, journal_of
+from sambaflow.passes.base import Journal, OperationPass, SambaContext, journal_of
+from sambaflow.passes.manager import MODULE, Instrumentation, PassManager, Pipeline
+from sambaflow.passes.options import REQUIRED, options_of, typed
 from sambaflow.passes.registry import did_you_mean, load_pass
 
 
@@ -32,6 +36,41 @@ class Step:
 
     name: str
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+
+@dataclass(frozen=True)
+class Nest:
+    """Steps on every op of a kind, and where they stand in the text."""
+
+    anchor: str
+    items: tuple[Step | Nest, ...]
+    column: int = 0
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A named pipeline: its passes, and which of them takes each of its options.
+
+    Mode.of("quick", "o0 without cleaning", "set-target,convert-samba-to-kernel", {"chips": "set-target"})
+    """
+
+    name: str
+    summary: str
+    steps: tuple[Step, ...]
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @staticmethod
+    def of(name: str, summary: str, text: str, options: Mapping[str, str] | None = None) -> Mode:
+        """A mode from the text of its pipeline; the names of other modes in it stand for their lists.
+
+        Raises InputError when the text does not parse or nests.
+        """
+        steps: list[Step] = []
+        for item in _Reader(text).pipeline():
+            if isinstance(item, Nest):
+                raise InputError(f"the list of mode '{name}' has a nest; its passes find their ops themselves")
+            steps.extend(_expand(item))
+        return Mode(name, summary, tuple(steps), options or {})
 
 
 def _steps(*names: str) -> tuple[Step, ...]:
@@ -50,135 +89,142 @@ def _kernel_to_rdu(mode: str) -> tuple[Step, ...]:
     )
 
 
-MODE_OPTIONS: Mapping[str, str] = {
-    "machine": "set-target",
-    "tiles": "set-target",
-    "chips": "set-target",
-    "rules": "samba-fuse",
-}
-"""The options of a mode, and the pass of its list that takes each."""
-
 PIPELINE_SOURCE = "<pass-pipeline>"
 """The file name of locations inside the text of a pipeline."""
 
 _CLEAN = _steps("set-target", "samba-canonicalize", "samba-cse", "samba-outline-layers")
 _GROUP = _steps("samba-fuse", "samba-heuristics")
+_TARGET = {"machine": "set-target", "tiles": "set-target", "chips": "set-target"}
 
-MODES: Mapping[str, tuple[Step, ...]] = {
-    # every operator its own section
-    "o0": (*_CLEAN, *(step for step in _kernel_to_rdu("o0") if step.name != "kernel-fuse-stages")),
-    # modules from fusion rules, each compiled once and reused
-    "o1": (*_CLEAN, *_GROUP, *_kernel_to_rdu("o1")),
-    # the whole graph: the cut starts from the modules and joins them where that is faster
-    "o3": (*_CLEAN, *_GROUP, *_kernel_to_rdu("o3")),
+MODES: Mapping[str, Mode] = {
+    mode.name: mode
+    for mode in (
+        Mode(
+            "o0",
+            "every operator its own section",
+            (*_CLEAN, *(step for step in _kernel_to_rdu("o0") if step.name != "kernel-fuse-stages")),
+            _TARGET,
+        ),
+        Mode(
+            "o1",
+            "modules from fusion rules, each compiled once and reused",
+            (*_CLEAN, *_GROUP, *_kernel_to_rdu("o1")),
+            {**_TARGET, "rules": "samba-fuse"},
+        ),
+        Mode(
+            "o3",
+            "the whole graph: the cut starts from the modules and joins them where that is faster",
+            (*_CLEAN, *_GROUP, *_kernel_to_rdu("o3")),
+            {**_TARGET, "rules": "samba-fuse"},
+        ),
+    )
 }
 
 
-def parse_pipeline(text: str) -> tuple[ModulePass, ...]:
-    """The passes that `text` names, with their options.
+def mode_of(name: str) -> Mode | None:
+    """The mode of that name: one of ours, else one that a package adds."""
+    return MODES.get(name) or plugins.load("pipelines", name, Mode)
 
-    Raises InputError when the text does not parse (with the column), names an unknown pass or option, or a value has
-    the wrong type.
+
+def mode_names() -> tuple[str, ...]:
+    """The names of all modes: ours, then those that packages add."""
+    return (*MODES, *plugins.plugins("pipelines"))
+
+
+def parse_pipeline(text: str) -> Pipeline:
+    """The passes that `text` names, with their options, nested as they run.
+
+    Raises InputError when the text does not parse (with the column), names an unknown pass or option, a value has the
+    wrong type, or a pass stands in the nest of an op that it does not run on.
     """
-    passes: list[ModulePass] = []
-    for step in _Reader(text).pipeline():
-        for part in _expand(step):
-            passes.append(make_pass(part))
-    return tuple(passes)
+    items = _Reader(text).pipeline()
+    if len(items) == 1 and isinstance(items[0], Nest) and items[0].anchor == MODULE:
+        return _make_nest(items[0])
+    return _make_nest(Nest(MODULE, tuple(items)))
 
 
 def run_pipeline(
     module: ModuleOp,
-    pipeline: str | Sequence[ModulePass],
+    pipeline: str | Pipeline | Sequence[ModulePass],
     ctx: Context | None = None,
     after_pass: Callable[[ModulePass, ModuleOp], None] | None = None,
+    instrumentations: Sequence[Instrumentation] = (),
 ) -> Journal:
     """Run `pipeline` on `module` in place; `after_pass` sees the module after each pass. Returns the journal."""
     ctx = ctx or SambaContext()
-    passes = parse_pipeline(pipeline) if isinstance(pipeline, str) else pipeline
-    for one in passes:
-        one.apply(ctx, module)
-        if after_pass is not None:
-            after_pass(one, module)
+    if isinstance(pipeline, str):
+        pipeline = parse_pipeline(pipeline)
+    elif not isinstance(pipeline, Pipeline):
+        pipeline = Pipeline(MODULE, tuple(pipeline))
+    if after_pass is not None:
+        instrumentations = (*instrumentations, _AfterPass(module, after_pass))
+    PassManager(pipeline, ctx, instrumentations).run(module)
     return journal_of(ctx)
+
+
+@dataclass
+class _AfterPass(Instrumentation):
+    module: ModuleOp
+    call: Callable[[ModulePass, ModuleOp], None]
+
+    def after_pass(self, one: ModulePass, op: Operation) -> None:
+        self.call(one, self.module)
 
 
 def make_pass(step: Step) -> ModulePass:
     """The pass that `step` names, its options typed as the fields of its class say."""
-    pass_class = load_pass(step.name, tuple(MODES))
-    hints = get_type_hints(pass_class)
-    fields = {f.name: f for f in dataclasses.fields(pass_class) if f.init and f.name != "name"}
+    pass_class = load_pass(step.name, mode_names)
+    options = {option.name: option for option in options_of(pass_class)}
     values: dict[str, Any] = {}
-    for option, words in step.options.items():
-        name = option.replace("-", "_")
-        if name not in fields:
-            raise InputError(f"pass '{step.name}' has no option '{option}'{did_you_mean(name, list(fields))}")
+    for name, words in step.options.items():
+        option = options.get(name.replace("_", "-"))
+        if option is None:
+            raise InputError(
+                f"pass '{step.name}' has no option '{name}'{did_you_mean(name, list(options))}",
+                levers=[f"samba-opt --help-pass {step.name} lists its options"],
+            )
         try:
-            values[name] = _typed(words, hints[name])
+            values[option.field] = typed(words, option.type)
         except ValueError as error:
-            raise InputError(f"option '{option}' of pass '{step.name}': {error}") from error
-    for name, one in fields.items():
-        if name not in values and one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING:
-            raise InputError(f"pass '{step.name}' needs the option '{name}'")
+            raise InputError(f"option '{name}' of pass '{step.name}': {error}") from error
+    for option in options.values():
+        if option.default is REQUIRED and option.field not in values:
+            raise InputError(f"pass '{step.name}' needs the option '{option.name}'")
     return pass_class(**values)
+
+
+def _make_nest(nest: Nest) -> Pipeline:
+    items: list[ModulePass | Pipeline] = []
+    for item in nest.items:
+        if isinstance(item, Nest):
+            items.append(_make_nest(item))
+            continue
+        for step in _expand(item):
+            items.append(one := make_pass(step))
+            if nest.anchor != MODULE and not (isinstance(one, OperationPass) and one.anchor == nest.anchor):
+                runs_on = one.anchor if isinstance(one, OperationPass) else MODULE
+                raise InputError(
+                    f"pass '{one.name}' runs on {runs_on}, not on {nest.anchor}",
+                    location=Location(PIPELINE_SOURCE, 1, nest.column),
+                    levers=[f"put it into {runs_on}(...)"],
+                )
+    return Pipeline(nest.anchor, tuple(items))
 
 
 def _expand(step: Step) -> tuple[Step, ...]:
     """The list of a mode, its options given to the passes that take them; any other step stays itself."""
-    if step.name not in MODES:
+    mode = mode_of(step.name)
+    if mode is None:
         return (step,)
-    steps = MODES[step.name]
+    steps = mode.steps
     for option, words in step.options.items():
-        taker = MODE_OPTIONS.get(option)
-        if taker is None or all(s.name != taker for s in steps):
-            known = [o for o, name in MODE_OPTIONS.items() if any(s.name == name for s in steps)]
-            raise InputError(f"pipeline '{step.name}' has no option '{option}'{did_you_mean(option, known)}")
+        taker = mode.options.get(option)
+        if taker is None:
+            raise InputError(
+                f"pipeline '{step.name}' has no option '{option}'{did_you_mean(option, list(mode.options))}"
+            )
         steps = tuple(Step(s.name, {**s.options, option: words}) if s.name == taker else s for s in steps)
     return steps
-
-
-def _typed(words: tuple[str, ...], hint: Any) -> Any:
-    """The words of an option as a value of the type `hint`; ValueError says what was expected."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin in (Union, UnionType):
-        kinds = [kind for kind in arguments if kind is not NoneType]
-        if NoneType in arguments and words in ((), ("none",)):
-            return None
-        return _first_that_fits(words, kinds)
-    if origin is tuple:
-        return tuple(_typed((word,), arguments[0]) for word in words)
-    if hint is bool and not words:
-        return True
-    if len(words) != 1:
-        raise ValueError(f"expected one value, got {len(words)}")
-    return _scalar(words[0], hint)
-
-
-def _first_that_fits(words: tuple[str, ...], kinds: Sequence[Any]) -> Any:
-    problems: list[str] = []
-    for kind in kinds:
-        try:
-            return _typed(words, kind)
-        except ValueError as error:
-            problems.append(str(error))
-    raise ValueError(" or ".join(problems))
-
-
-def _scalar(word: str, hint: Any) -> Any:
-    if hint is bool:
-        if word not in ("true", "false"):
-            raise ValueError(f"expected true or false, got '{word}'")
-        return word == "true"
-    if hint in (int, float):
-        try:
-            return hint(word)
-        except ValueError:
-            raise ValueError(f"expected {'an integer' if hint is int else 'a number'}, got '{word}'") from None
-    if get_origin(hint) is Literal:
-        if word not in get_args(hint):
-            raise ValueError(f"expected one of {', '.join(get_args(hint))}, got '{word}'")
-        return word
-    return word
 
 
 _TOKEN = re.compile(r"""\s*(?:(?P<mark>[{}(),=\[\]])|"(?P<string>[^"]*)"|(?P<word>[^\s{}(),=\[\]"]+))""")
@@ -200,31 +246,30 @@ class _Reader:
             position = match.end()
         self.at = 0
 
-    def pipeline(self) -> list[Step]:
+    def pipeline(self) -> list[Step | Nest]:
         steps = self.steps()
         if self.at < len(self.tokens):
             raise self.error(f"unexpected '{self.tokens[self.at][1]}'")
         return steps
 
-    def steps(self) -> list[Step]:
-        steps: list[Step] = []
-        while self.at < len(self.tokens):
-            steps.extend(self.step())
+    def steps(self) -> list[Step | Nest]:
+        steps: list[Step | Nest] = []
+        while self.at < len(self.tokens) and self.tokens[self.at][:2] != ("mark", ")"):
+            steps.append(self.step())
             if not self.accept(","):
                 break
             if self.at == len(self.tokens):
                 raise self.error("expected a pass after ','")
         return steps
 
-    def step(self) -> list[Step]:
+    def step(self) -> Step | Nest:
         name = self.word("a pass")
+        column = self.tokens[self.at - 1][2] + 1
         if self.accept("("):
-            if name != "builtin.module":
-                raise self.error(f"passes run on builtin.module, not on '{name}'")
             inner = self.steps()
             self.expect(")")
-            return inner
-        return [Step(name, self.options() if self.accept("{") else {})]
+            return Nest(name, tuple(inner), column)
+        return Step(name, self.options() if self.accept("{") else {})
 
     def options(self) -> dict[str, tuple[str, ...]]:
         options: dict[str, tuple[str, ...]] = {}

@@ -7,19 +7,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Region
 
-from sambaflow.diagnostics import error_at
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.configuration import config_bytes
 from sambaflow.dialects.rdu.units import number
-from sambaflow.errors import PassError
-from sambaflow.passes.base import SambaPass
+from sambaflow.passes.base import OperationPass
 
 
 @dataclass(frozen=True)
-class RduFinalizePass(SambaPass):
+class RduFinalizePass(OperationPass[rdu.ProgramOp]):
     """Complete a placed and routed program, so that a PEF can be made from it.
 
         rdu.section @s (...) attributes {net_sources = .., ...} { ... }
@@ -30,24 +27,19 @@ class RduFinalizePass(SambaPass):
     A flow id tells the packets of nets apart at every switch where they meet: each net gets the smallest id that no
     earlier net has at any of its switches. In tile programs constants and counters move in front of the instructions,
     as they are read back from a PEF; those that nothing reads go.
-
-    Raises PassError for a section that is not placed or not routed.
     """
 
     name: ClassVar[str] = "rdu-finalize"
+    anchor: ClassVar[str] = "rdu.program"
+    needs = ("program", "placement", "routes")
+    leaves = ("configuration",)
 
-    def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for program in op.ops:
-            if isinstance(program, rdu.ProgramOp):
-                for section in program.sections:
-                    self.finalize(ctx, section)
+    def apply_to(self, ctx: Context, op: rdu.ProgramOp) -> None:
+        for section in op.sections:
+            self._finalize(ctx, section)
 
-    def finalize(self, ctx: Context, section: rdu.SectionOp) -> None:
+    def _finalize(self, ctx: Context, section: rdu.SectionOp) -> None:
         units = section.units
-        if any(unit.coordinates is None for unit in units):
-            raise error_at(section, "is not placed", PassError, levers=["run rdu-place first"])
-        if section.net_sources is None:
-            raise error_at(section, "is not routed", PassError, levers=["run rdu-route first"])
         for unit in units:
             for region in unit.regions:
                 canonicalize(region)

@@ -8,21 +8,20 @@ from random import Random
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
 
 from sambaflow.diagnostics import location_of
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.capacity import demand_of
 from sambaflow.dialects.rdu.grid import Grid, Place, grid_of, partners
 from sambaflow.machine import require
-from sambaflow.passes.base import SambaPass
+from sambaflow.passes.base import OperationPass
 
 Unit = tuple[int, int]
 """Group number, number in the group."""
 
 
 @dataclass(frozen=True)
-class RduPlacePass(SambaPass):
+class RduPlacePass(OperationPass[rdu.ProgramOp]):
     """Choose coordinates: PCUs and PMUs on the checkerboard, AGCUs at its sides.
 
         %y = rdu.pcu(%x) {count = 2 : i64, ...}
@@ -38,22 +37,20 @@ class RduPlacePass(SambaPass):
     """
 
     name: ClassVar[str] = "rdu-place"
+    anchor: ClassVar[str] = "rdu.program"
+    needs = ("program",)
+    leaves = ("placement",)
 
     moves: int = 4000
     """Trials of the improvement, a section."""
     seed: int = 0
 
-    def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for program in op.ops:
-            if isinstance(program, rdu.ProgramOp):
-                self.place(ctx, program)
-
-    def place(self, ctx: Context, program: rdu.ProgramOp) -> None:
-        machine = rdu.machine_of(program)
-        budget = machine.target(chips=program.target.chips.data, tiles=program.target.tiles.data)
+    def apply_to(self, ctx: Context, op: rdu.ProgramOp) -> None:
+        machine = rdu.machine_of(op)
+        budget = machine.target(chips=op.target.chips.data, tiles=op.target.tiles.data)
         grid = grid_of(machine, budget)
         known: dict[Netlist, list[list[Place]]] = {}
-        for section in program.sections:
+        for section in op.sections:
             require(demand_of(section), budget, op=f"@{section.sym_name.data}", location=location_of(section))
             netlist = netlist_of(section)
             if netlist not in known:

@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
 
 from sambaflow.diagnostics import location_of
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.lifetimes import RESIDENT, Life, lives_of
 from sambaflow.errors import CapacityError
-from sambaflow.passes.base import SambaPass
+from sambaflow.passes.base import OperationPass
 
 WEIGHTS = ("param", "buffer", "constant")
 
 
 @dataclass(frozen=True)
-class RduPlanMemoryPass(SambaPass):
+class RduPlanMemoryPass(OperationPass[rdu.ProgramOp]):
     """Place symbols in the memory of a chip (all chips have the same plan).
 
         rdu.symbol @w param tensor<64x64xbf16>
@@ -36,36 +35,33 @@ class RduPlanMemoryPass(SambaPass):
     """
 
     name: ClassVar[str] = "rdu-plan-memory"
+    anchor: ClassVar[str] = "rdu.program"
+    needs = ("program",)
+    leaves = ("addresses",)
 
-    def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for program in op.ops:
-            if isinstance(program, rdu.ProgramOp):
-                self.plan(ctx, program)
-
-    def plan(self, ctx: Context, program: rdu.ProgramOp) -> None:
-        machine = rdu.machine_of(program)
-        budget = machine.target(chips=program.target.chips.data, tiles=program.target.tiles.data)
+    def apply_to(self, ctx: Context, op: rdu.ProgramOp) -> None:
+        machine = rdu.machine_of(op)
+        budget = machine.target(chips=op.target.chips.data, tiles=op.target.tiles.data)
         align = max(64, *(tier.access_bytes for tier in machine.tiers.values()))
-        lives = lives_of(program)
+        lives = lives_of(op)
         left = [
-            Tensor(i, s.sym_name.data, s.role.data, s.bytes, lives[s.sym_name.data])
-            for i, s in enumerate(program.symbols)
+            Tensor(i, s.sym_name.data, s.role.data, s.bytes, lives[s.sym_name.data]) for i, s in enumerate(op.symbols)
         ]
-        symbols = {s.sym_name.data: s for s in program.symbols}
+        symbols = {s.sym_name.data: s for s in op.symbols}
         tiers = list(budget.tier_bytes.items())
         for tier, limit in tiers:
             last = tier == tiers[-1][0]
             stay, spilled = (left, []) if last else choose(left, limit, align)
             addresses, used = assign(stay, align)
             if used > limit:
-                raise _too_small(program, tier, used, limit, stay)
+                raise _too_small(op, tier, used, limit, stay)
             for tensor in stay:
                 symbols[tensor.name].place(tier, addresses[tensor.index], tensor.life.first, tensor.life.last)
             for tensor in spilled:
                 self.missed(ctx, symbols[tensor.name], f"does not fit {tier}", bytes=tensor.bytes)
             if stay:
                 bound = live_bytes(stay, align)
-                self.found(ctx, program, f"plan of {tier}", bytes=used, bound=bound, limit=limit, symbols=len(stay))
+                self.found(ctx, op, f"plan of {tier}", bytes=used, bound=bound, limit=limit, symbols=len(stay))
             left = spilled
 
 

@@ -8,21 +8,20 @@ from heapq import heapify, heappop, heappush
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
 
 from sambaflow.diagnostics import location_of
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.grid import Grid, Place, grid_of, partners
 from sambaflow.dialects.rdu.units import stream
 from sambaflow.errors import CapacityError, PassError
-from sambaflow.passes.base import SambaPass
+from sambaflow.passes.base import OperationPass
 
 MOVES = ((1, 0), (-1, 0), (0, 1), (0, -1))
 """Directions of the output ports of a switch; the link over port d enters the neighbour by another port of its own."""
 
 
 @dataclass(frozen=True)
-class RduRoutePass(SambaPass):
+class RduRoutePass(OperationPass[rdu.ProgramOp]):
     """Choose a tree of hops for what each unit sends, and a vector track for each hop.
 
         rdu.section @s (...) { ... }
@@ -40,22 +39,20 @@ class RduRoutePass(SambaPass):
     """
 
     name: ClassVar[str] = "rdu-route"
+    anchor: ClassVar[str] = "rdu.program"
+    needs = ("program", "placement")
+    leaves = ("routes",)
 
     rounds: int = 8
     """Rounds of negotiated congestion."""
     strict: bool = False
     """An overloaded side is an error."""
 
-    def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for program in op.ops:
-            if isinstance(program, rdu.ProgramOp):
-                self.route(ctx, program)
-
-    def route(self, ctx: Context, program: rdu.ProgramOp) -> None:
-        machine = rdu.machine_of(program)
-        grid = grid_of(machine, machine.target(chips=program.target.chips.data, tiles=program.target.tiles.data))
+    def apply_to(self, ctx: Context, op: rdu.ProgramOp) -> None:
+        machine = rdu.machine_of(op)
+        grid = grid_of(machine, machine.target(chips=op.target.chips.data, tiles=op.target.tiles.data))
         known: dict[tuple[Net, ...], Routing] = {}
-        for section in program.sections:
+        for section in op.sections:
             nets = tuple(nets_of(section, grid))
             if nets not in known:
                 known[nets] = Routing(grid, nets, machine.network.tracks)

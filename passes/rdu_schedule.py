@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import StringAttr
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.lifetimes import launches_of, slot_uses
 from sambaflow.dialects.rdu.program import ORCHESTRATIONS
 from sambaflow.errors import InputError, PassError
-from sambaflow.passes.base import SambaPass
+from sambaflow.passes.base import OperationPass
 
 
 @dataclass(frozen=True)
-class RduSchedulePass(SambaPass):
+class RduSchedulePass(OperationPass[rdu.ProgramOp]):
     """Choose hardware or software orchestration for every graph, and check the order of its launches.
 
         rdu.schedule @forward inputs [@x] outputs [@y] tied [-1] { ... }
@@ -30,21 +30,22 @@ class RduSchedulePass(SambaPass):
     """
 
     name: ClassVar[str] = "rdu-schedule"
+    anchor: ClassVar[str] = "rdu.program"
+    needs = ("program",)
+    leaves = ("orchestration",)
 
     orchestration: str | None = None
     """"hardware" or "software"; what the machine does faster if not given."""
 
-    def apply(self, ctx: Context, op: ModuleOp) -> None:
+    def apply_to(self, ctx: Context, op: rdu.ProgramOp) -> None:
         if self.orchestration not in (None, *ORCHESTRATIONS):
             raise InputError(f"orchestration is one of {', '.join(ORCHESTRATIONS)}, not {self.orchestration}")
-        for program in op.ops:
-            if isinstance(program, rdu.ProgramOp):
-                launch = rdu.machine_of(program).launch
-                cheaper = "hardware" if launch.hardware <= launch.software else "software"
-                for schedule in program.schedules:
-                    _check_order(program, schedule)
-                    schedule.properties["orchestration"] = StringAttr(self.orchestration or cheaper)
-                    self._report(ctx, schedule)
+        launch = rdu.machine_of(op).launch
+        cheaper = "hardware" if launch.hardware <= launch.software else "software"
+        for schedule in op.schedules:
+            _check_order(op, schedule)
+            schedule.properties["orchestration"] = StringAttr(self.orchestration or cheaper)
+            self._report(ctx, schedule)
 
     def _report(self, ctx: Context, schedule: rdu.ScheduleOp) -> None:
         launches = sum(rounds for _, rounds in schedule.launches)

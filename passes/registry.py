@@ -11,6 +11,7 @@ from difflib import get_close_matches
 
 from xdsl.passes import ModulePass
 
+from sambaflow import plugins
 from sambaflow.errors import InputError
 from sambaflow.passes.base import SambaPass
 
@@ -50,20 +51,34 @@ def class_name(pass_name: str) -> str:
     return "".join(word.capitalize() for word in pass_name.split("-")) + "Pass"
 
 
-def load_pass(name: str, also: tuple[str, ...] = ()) -> type[ModulePass]:
-    """The class of the pass `name`: one of ours, else one of xDSL's.
+def load_pass(name: str, also: Callable[[], tuple[str, ...]] = tuple) -> type[ModulePass]:
+    """The class of the pass `name`: one of ours, else one that a package adds, else one of xDSL's.
 
-    Raises InputError for an unknown name, with the nearest known one; `also` are further names it may have meant.
+    Raises InputError for an unknown name, with the nearest known one; `also` gives further names it may have meant.
     """
     if name in PASSES:
         return load_own_pass(name)
-    foreign = _foreign_passes()
+    if name in plugins.plugins("passes"):
+        return _added_pass(name)
+    foreign = foreign_passes()
     if name in foreign:
         return foreign[name]()
+    known = (*also(), *PASSES, *plugins.plugins("passes"), *foreign)
     raise InputError(
-        f"unknown pass '{name}'{did_you_mean(name, (*also, *PASSES, *foreign))}",
-        levers=["samba-opt --help lists the passes"],
+        f"unknown pass '{name}'{did_you_mean(name, known)}", levers=["samba-opt --list-passes lists the passes"]
     )
+
+
+def pass_names() -> tuple[str, ...]:
+    """Our passes in the order of the levels, then those that packages add, by name."""
+    return (*PASSES, *plugins.plugins("passes"))
+
+
+def _added_pass(name: str) -> type[ModulePass]:
+    added = plugins.load("passes", name, type)
+    if added is None or not issubclass(added, ModulePass) or added.name != name:
+        raise InputError(f"the entry point '{name}' of sambaflow.passes does not lead to a pass of that name")
+    return added
 
 
 def load_own_pass(name: str) -> type[SambaPass]:
@@ -77,7 +92,8 @@ def did_you_mean(name: str, known: tuple[str, ...] | list[str]) -> str:
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
-def _foreign_passes() -> Mapping[str, Callable[[], type[ModulePass]]]:
+def foreign_passes() -> Mapping[str, Callable[[], type[ModulePass]]]:
+    """xDSL's passes by name, each loaded when called."""
     from xdsl.transforms import get_all_passes
 
     return get_all_passes()

@@ -47,6 +47,7 @@ class SambaCanonicalizePass(SambaPass):
     """
 
     name = "samba-canonicalize"
+    counters = {"rewrites": "ops that were replaced or erased"}
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for function in functions_of(op):

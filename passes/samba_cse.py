@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from sambaflow.dialects import samba
-from sambaflow.passes.base import SambaPass, functions_of
+from sambaflow.passes.base import FunctionPass
 
 Key: TypeAlias = tuple[
     str,
@@ -22,7 +22,7 @@ Key: TypeAlias = tuple[
 
 
 @dataclass(frozen=True)
-class SambaCsePass(SambaPass):
+class SambaCsePass(FunctionPass):
     """Computes operators and constants that occur several times only once.
 
     Two ops are equal when name, operands, attributes and result types are; discardable attributes count, because a
@@ -41,11 +41,11 @@ class SambaCsePass(SambaPass):
     """
 
     name = "samba-cse"
+    counters = {"merged ops": "ops that became another one"}
 
-    def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for function in functions_of(op):
-            for block in function.body.blocks:
-                self.count(ctx, "merged ops", merge_equal(block))
+    def apply_to(self, ctx: Context, op: FuncOp) -> None:
+        for block in op.body.blocks:
+            self.count(ctx, "merged ops", merge_equal(block))
 
 
 def merge_equal(block: Block) -> int:

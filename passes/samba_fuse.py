@@ -38,13 +38,14 @@ class SambaFusePass(FunctionPass):
     """
 
     name: ClassVar[str] = "samba-fuse"
+    counters = {"modules": "modules made of fusion rules' matches"}
 
     rules: str = DEFAULT_RULES
     """A file of fusion rules, or the name of one that ships."""
 
-    def apply_to_function(self, ctx: Context, function: FuncOp) -> None:
+    def apply_to(self, ctx: Context, op: FuncOp) -> None:
         rules = load_rules(self.rules)
-        for block in function.body.blocks:
+        for block in op.body.blocks:
             graph = Graph(block, operator_name, is_transparent)
             groups = Groups(graph)
             chosen: dict[str, Rule] = {rule.name: rule for rule in rules}

@@ -34,6 +34,7 @@ class SambaHeuristicsPass(SambaPass):
     """
 
     name: ClassVar[str] = "samba-heuristics"
+    counters = {"modules": "modules that got a heuristic"}
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for module in op.walk():
@@ -41,7 +42,7 @@ class SambaHeuristicsPass(SambaPass):
                 heuristic = heuristic_for(module)
                 _apply(heuristic, module)
                 name = module.heuristic = StringAttr(module.heuristic.data if module.heuristic else heuristic.names[0])
-                self.count(ctx, name.data)
+                self.count(ctx, "modules")
                 self.found(ctx, module, f"module '{module.rule.data}' has the heuristic {name.data}")
 
 

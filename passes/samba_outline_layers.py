@@ -43,6 +43,7 @@ class SambaOutlineLayersPass(SambaPass):
     """
 
     name: ClassVar[str] = "samba-outline-layers"
+    counters = {"layers": "calls that took the place of a layer"}
 
     min_ops: int = 8
     """The shortest period, in ops, that is worth a call."""

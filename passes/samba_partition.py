@@ -41,6 +41,13 @@ class SambaPartitionPass(SambaPass):
     """
 
     name: ClassVar[str] = "samba-partition"
+    needs = ("target",)
+    counters = {
+        "all_reduce": "sums over chips",
+        "all_gather": "values gathered from chips",
+        "reduce_scatter": "sums of which each chip keeps a part",
+        "all_to_all": "values dealt out anew",
+    }
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         chips = target_of(op).chips.data

@@ -44,6 +44,7 @@ class SambaShardPass(SambaPass):
     """
 
     name: ClassVar[str] = "samba-shard"
+    needs = ("target",)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         chips = target_of(op).chips.data

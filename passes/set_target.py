@@ -26,6 +26,7 @@ class SetTargetPass(SambaPass):
     """
 
     name: ClassVar[str] = "set-target"
+    leaves = ("target",)
 
     machine: str | None = None
     """A machine's name, or the path of a YAML file."""

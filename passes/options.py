@@ -1,0 +1,153 @@
+"""The options of a pass: fields of its class, with their types, defaults and what the string below each says.
+
+The text of an option is a list of words; `typed` makes a value of the field's type of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import pairwise
+from textwrap import dedent
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from xdsl.passes import ModulePass
+
+REQUIRED = dataclasses.MISSING
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: its name in a pipeline, the type of its field, its default (REQUIRED: none) and what it means."""
+
+    name: str
+    type: Any
+    default: Any
+    summary: str = ""
+
+    @property
+    def field(self) -> str:
+        return self.name.replace("-", "_")
+
+    @property
+    def type_text(self) -> str:
+        """The type as people write it: `int | none`, `o0 | o1 | o3`, `list of str`."""
+        return _type_text(self.type)
+
+
+def options_of(pass_class: type[ModulePass]) -> tuple[Option, ...]:
+    """The options of a pass, in the order of its fields."""
+    hints = get_type_hints(pass_class)
+    summaries = _summaries(pass_class)
+    return tuple(
+        Option(one.name.replace("_", "-"), hints[one.name], _default(one), summaries.get(one.name, ""))
+        for one in dataclasses.fields(pass_class)
+        if one.init and one.name != "name"
+    )
+
+
+def _default(one: dataclasses.Field[Any]) -> Any:
+    return one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
+
+
+def _summaries(pass_class: type) -> Mapping[str, str]:
+    """The string that stands below each field in the source; empty where there is no source."""
+    found: dict[str, str] = {}
+    for one in reversed(pass_class.__mro__):
+        if not dataclasses.is_dataclass(one):
+            continue
+        try:
+            body = ast.parse(dedent(inspect.getsource(one))).body[0]
+        except (OSError, TypeError):
+            continue
+        statements = body.body if isinstance(body, ast.ClassDef) else []
+        for field, after in pairwise(statements):
+            match field, after:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str() as text)):
+                    found[name] = " ".join(text.split())
+                case _:
+                    pass
+    return found
+
+
+def _type_text(hint: Any) -> str:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return " | ".join(_type_text(one) for one in arguments)
+    if origin is tuple:
+        return f"list of {_type_text(arguments[0])}"
+    if origin is Literal:
+        return " | ".join(map(str, arguments))
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return " | ".join(str(one.value) for one in hint)
+    return "none" if hint is NoneType else getattr(hint, "__name__", str(hint))
+
+
+def typed(words: Sequence[str], hint: Any) -> Any:
+    """The words of an option as a value of the type `hint`; ValueError says what was expected."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        kinds = [kind for kind in arguments if kind is not NoneType]
+        if NoneType in arguments and tuple(words) in ((), ("none",)):
+            return None
+        return _first_that_fits(words, kinds)
+    if origin is tuple:
+        return tuple(typed((word,), arguments[0]) for word in words)
+    if hint is bool and not words:
+        return True
+    if len(words) != 1:
+        raise ValueError(f"expected one value, got {len(words)}")
+    return _scalar(words[0], hint)
+
+
+def _first_that_fits(words: Sequence[str], kinds: Sequence[Any]) -> Any:
+    problems: list[str] = []
+    for kind in kinds:
+        try:
+            return typed(words, kind)
+        except ValueError as error:
+            problems.append(str(error))
+    raise ValueError(" or ".join(problems))
+
+
+def _scalar(word: str, hint: Any) -> Any:
+    if hint is bool:
+        return _one_of(word, {"true": True, "false": False}, "true or false")
+    if hint is int:
+        return _integer(word)
+    if hint is float:
+        try:
+            return float(word)
+        except ValueError:
+            raise ValueError(f"expected a number, got '{word}'") from None
+    if get_origin(hint) is Literal:
+        return _one_of(word, {str(one): one for one in get_args(hint)})
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return _one_of(word, {str(one.value): one for one in hint})
+    return word
+
+
+def _one_of(word: str, values: Mapping[str, Any], expected: str = "") -> Any:
+    if word not in values:
+        raise ValueError(f"expected {expected or 'one of ' + ', '.join(values)}, got '{word}'")
+    return values[word]
+
+
+def _integer(word: str) -> int:
+    """An integer, also as `1e6` or `0x40`."""
+    try:
+        return int(word, 0)
+    except ValueError:
+        pass
+    try:
+        number = float(word)
+        if number.is_integer():
+            return int(number)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError(f"expected an integer, got '{word}'")

@@ -1,0 +1,195 @@
+"""Properties of modules that passes need and leave: one table, one check, one error.
+
+A pass names them (`needs = ("target", "sections")`, `leaves = ("tiles",)`). Before it runs, the pass manager checks
+what it needs, so that a pass that is run too early is refused with the pass to run first:
+
+    model.mlir:7:10: error: 'kernel.map' op has no mapping, which kernel-balance needs
+    note: try: run kernel-tile first
+
+With `--verify-each` it also checks what the pass leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Operation
+
+from sambaflow.diagnostics import error_at
+from sambaflow.errors import InputError
+
+if TYPE_CHECKING:
+    from sambaflow.dialects import kernel, rdu
+
+
+@dataclass(frozen=True)
+class Property:
+    """Something that holds for a module or does not."""
+
+    name: str
+    summary: str
+    lacking: str
+    """What is said of the op that lacks it: `has no mapping`."""
+    made_by: str
+    """The pass that makes it hold."""
+    violations: Callable[[Operation], Iterator[Operation]]
+    """The ops, below and including a root, that lack it, in order."""
+
+
+def require(root: Operation, names: tuple[str, ...], pass_name: str) -> None:
+    """Check what the pass needs; InputError about the first op that lacks it, with the pass to run first."""
+    for property in map(PROPERTIES.__getitem__, names):
+        for op in property.violations(root):
+            levers = [f"run {property.made_by} first"]
+            raise error_at(op, f"{property.lacking}, which {pass_name} needs", InputError, levers=levers)
+
+
+def ensure(root: Operation, names: tuple[str, ...], pass_name: str) -> None:
+    """Check what the pass said that it leaves; AssertionError about the first op that lacks it: the pass is wrong."""
+    for property in map(PROPERTIES.__getitem__, names):
+        for op in property.violations(root):
+            raise AssertionError(f"{pass_name} does not leave '{property.name}': '{op.name}' op {property.lacking}")
+
+
+def _sections(root: Operation) -> Iterator[kernel.SectionOp]:
+    from sambaflow.dialects import kernel
+
+    for function in _functions(root):
+        for op in function.body.block.ops:
+            if isinstance(op, kernel.SectionOp):
+                yield op
+
+
+def _functions(root: Operation) -> Iterator[FuncOp]:
+    if isinstance(root, FuncOp):
+        yield root
+    for region in root.regions:
+        for block in region.blocks:
+            yield from (op for op in block.ops if isinstance(op, FuncOp) and not op.is_declaration)
+
+
+def _programs(root: Operation) -> Iterator[rdu.ProgramOp]:
+    from sambaflow.dialects import rdu
+
+    for op in (root, *(op for region in root.regions for block in region.blocks for op in block.ops)):
+        if isinstance(op, rdu.ProgramOp):
+            yield op
+
+
+def _without_target(root: Operation) -> Iterator[Operation]:
+    from sambaflow.dialects.rdu import TargetAttr
+
+    if not isinstance(root.attributes.get("rdu.target"), TargetAttr):
+        yield root
+
+
+def _samba(root: Operation) -> Iterator[Operation]:
+    return (op for op in root.walk() if op.name.startswith("samba."))
+
+
+def _outside_sections(root: Operation) -> Iterator[Operation]:
+    from sambaflow.dialects import kernel
+
+    for function in _functions(root):
+        for op in function.body.block.ops:
+            if isinstance(op, kernel.Stage | kernel.GroupOp):
+                yield op
+
+
+def _untiled(root: Operation) -> Iterator[Operation]:
+    """Moves and collectives take no PCU: those that are access patterns or go over links have no mapping."""
+    from sambaflow.dialects import kernel
+
+    for section in _sections(root):
+        for op in section.body.block.ops:
+            if (
+                isinstance(op, kernel.Stage)
+                and op.mapping is None
+                and op.name not in ("kernel.move", "kernel.collective")
+            ):
+                yield op
+
+
+def _without_transfers(root: Operation) -> Iterator[Operation]:
+    from sambaflow.dialects import kernel
+
+    for section in _sections(root):
+        for value in section.terminator.operands:
+            if isinstance(value.owner, kernel.Stage):
+                yield value.owner
+
+
+def _unbuffered(root: Operation) -> Iterator[Operation]:
+    from sambaflow.dialects import kernel
+
+    for section in _sections(root):
+        for op in section.body.block.ops:
+            reads_load = any(isinstance(operand.owner, kernel.LoadOp) for operand in op.operands)
+            if reads_load and isinstance(op, kernel.Stage) and not isinstance(op, kernel.MoveOp):
+                yield op
+
+
+def _without_program(root: Operation) -> Iterator[Operation]:
+    if next(_programs(root), None) is None:
+        yield root
+
+
+def _symbols_without_address(root: Operation) -> Iterator[Operation]:
+    return (symbol for program in _programs(root) for symbol in program.symbols if symbol.address is None)
+
+
+def _unplaced(root: Operation) -> Iterator[Operation]:
+    for program in _programs(root):
+        for section in program.sections:
+            yield from (unit for unit in section.units if unit.coordinates is None)
+
+
+def _unrouted(root: Operation) -> Iterator[Operation]:
+    return (section for program in _programs(root) for section in program.sections if section.net_sources is None)
+
+
+def _without_orchestration(root: Operation) -> Iterator[Operation]:
+    return (one for program in _programs(root) for one in program.schedules if one.orchestration is None)
+
+
+def _without_configuration(root: Operation) -> Iterator[Operation]:
+    return (section for program in _programs(root) for section in program.sections if section.config_bytes is None)
+
+
+_ROWS = (
+    Property("target", "the module names its machine", "has no rdu.target attribute", "set-target", _without_target),
+    Property("no-samba", "no samba op is left", "is a samba op", "convert-samba-to-kernel", _samba),
+    Property(
+        "sections", "stages stand in sections", "stands outside of sections", "kernel-cut-sections", _outside_sections
+    ),
+    Property("tiles", "every stage of a section has a mapping", "has no mapping", "kernel-tile", _untiled),
+    Property(
+        "transfers",
+        "what a section yields is stored, what it reads is loaded",
+        "gives a result of its section without a kernel.store",
+        "kernel-insert-transfers",
+        _without_transfers,
+    ),
+    Property(
+        "buffers",
+        "no stage reads a load but through a buffer",
+        "reads a kernel.load without a buffer between",
+        "kernel-insert-buffers",
+        _unbuffered,
+    ),
+    Property("program", "there is an rdu.program", "holds no rdu.program", "convert-kernel-to-rdu", _without_program),
+    Property("addresses", "every symbol has its place", "has no address", "rdu-plan-memory", _symbols_without_address),
+    Property("placement", "every unit has coordinates", "has no coordinates", "rdu-place", _unplaced),
+    Property("routes", "every section has its nets", "has no nets", "rdu-route", _unrouted),
+    Property(
+        "orchestration", "somebody starts the sections", "has no orchestration", "rdu-schedule", _without_orchestration
+    ),
+    Property(
+        "configuration", "config sizes are known", "has no configuration size", "rdu-finalize", _without_configuration
+    ),
+)
+
+PROPERTIES: Mapping[str, Property] = {row.name: row for row in _ROWS}
