@@ -58,8 +58,11 @@ class IndexOp(IRDLOperation):
     name = "kernel.index"
 
     dim = prop_def(IntegerAttr[I64])
+    """The dimension of the domain."""
     chips = opt_prop_def(IntegerAttr[I64])
+    """Chips over which the dimension is sharded."""
     inner = opt_prop_def(IntegerAttr[I64])
+    """Elements within one part of the shard."""
     result = result_def(I64)
 
     traits = traits_def(Pure())
@@ -178,7 +181,9 @@ class RandomBitsOp(IRDLOperation):
     name = "kernel.random_bits"
 
     seed = operand_def(I64)
+    """The key of the generator."""
     index = operand_def(I64)
+    """The position in its sequence."""
     bits = result_def(I32)
 
     traits = traits_def(Pure())

@@ -143,6 +143,7 @@ class ScatterOp(Stage):
     RULES: ClassVar[StageRules] = StageRules(indexed_results=True)
 
     conflict = prop_def(StringAttr)
+    """What happens where points meet: `overwrite` or `add`."""
 
 
 @irdl_op_definition
@@ -162,6 +163,7 @@ class SortOp(Stage):
     RULES: ClassVar[StageRules] = StageRules(kinds=("parallel", "sequential"), required=("sequential",), body=False)
 
     descending = opt_prop_def(UnitAttr)
+    """From the largest key to the smallest."""
 
 
 @irdl_op_definition
@@ -220,9 +222,13 @@ class CollectiveOp(Stage):
     RULES: ClassVar[StageRules] = StageRules(body=False, local=False)
 
     op = prop_def(StringAttr)
+    """`all_reduce`, `all_gather`, `reduce_scatter` or `all_to_all`."""
     dim = opt_prop_def(IntegerAttr[I64])
+    """The dimension that is gathered, scattered or dealt out."""
     chips = prop_def(IntegerAttr[I64])
+    """How many chips take part."""
     wire = prop_def(Attribute)
+    """The element type on the links."""
 
 
 STAGES = (MapOp, ContractOp, ReduceOp, ScanOp, GatherOp, ScatterOp, SortOp, RandomOp, MoveOp, CollectiveOp)

@@ -178,19 +178,33 @@ class Stage(IRDLOperation):
     RULES: ClassVar[StageRules]
 
     inputs = var_operand_def()
+    """Tensors that are read."""
     outputs = var_result_def()
+    """Tensors that are written."""
     domain = prop_def(DomainAttr)
+    """The points: extents and iterator kinds."""
     maps = prop_def(ArrayAttr[AffineMapAttr])
+    """One map per input, then one per result: point to element, or to the origin of a block."""
     bindings = opt_prop_def(DenseArrayBase)
+    """Symbol j of the maps is the value of input `bindings[j]` at the point."""
     pads = opt_prop_def(ArrayAttr)
+    """Per input what is read where its map leaves it, or unit: it never does."""
     predicate = opt_prop_def(AffineSetAttr)
+    """Points outside of it contribute nothing."""
     inits = opt_prop_def(ArrayAttr)
+    """First values of the accumulators."""
     split = opt_prop_def(DenseArrayBase)
+    """Parts per reduction dimension, merged by a balanced tree: the one choice that may change bits."""
     tied = opt_prop_def(DenseArrayBase)
+    """Per result the input that it updates in place, or -1."""
     mapping = opt_prop_def(MappingAttr)
+    """Tiles, PCUs and loop order; absent until `kernel-tile`."""
     body = region_def()
+    """At every point: (an element per input, accumulators) to accumulators, or to results."""
     finish = region_def()
+    """Once per output point: (inputs, accumulators) to results."""
     combine = region_def()
+    """Two partial results to one: (accumulators a, accumulators b) to accumulators."""
 
     traits = traits_def(Pure())
 

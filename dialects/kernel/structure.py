@@ -40,8 +40,11 @@ class Enclosure(IRDLOperation):
     """
 
     inputs = var_operand_def()
+    """What the stages read."""
     outputs = var_result_def()
+    """What they yield."""
     body = region_def("single_block")
+    """One argument per input; the stages; `kernel.yield`."""
 
     LABEL: ClassVar[str]
 
@@ -221,7 +224,9 @@ class LoadOp(IRDLOperation):
     name = "kernel.load"
 
     source = operand_def(TensorType)
+    """The tensor in off-chip memory."""
     after = opt_operand_def(TokenType)
+    """The token of an earlier store of the same tensor."""
     value = result_def(TensorType)
 
     traits = traits_def(Pure())
@@ -267,9 +272,12 @@ class StoreOp(IRDLOperation):
 
     value = operand_def(TensorType)
     destination = opt_operand_def(TensorType)
+    """The argument that is overwritten."""
     after = opt_operand_def(TokenType)
+    """The token of an earlier store of the same tensor."""
     result = result_def(TensorType)
     token = result_def(TokenType)
+    """For loads and stores that must come later."""
 
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
 
@@ -320,10 +328,15 @@ class BufferOp(IRDLOperation):
     name = "kernel.buffer"
 
     value = operand_def(TensorType)
+    """What is buffered."""
     depth = prop_def(IntegerAttr[I64])
+    """Windows of room."""
     tokens = prop_def(IntegerAttr[I64])
+    """Windows handed over in one execution."""
     tier = prop_def(StringAttr)
+    """`sram`, `hbm` or `ddr`."""
     pmus = opt_prop_def(IntegerAttr[I64])
+    """How many PMUs hold it."""
     result = result_def(TensorType)
 
     traits = traits_def(Pure())

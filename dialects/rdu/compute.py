@@ -70,8 +70,6 @@ class PcuOp(UnitOp):
 
     Body: (inputs, accumulators) -> (accumulators, results per step). Combine: (accumulators a, accumulators b) ->
     accumulators. Finish: (inputs, accumulators) -> results. Without finish the accumulators themselves are results.
-    `inits` are the accumulators' first values (raw bits). `predicate` holds rows (constant, counters, port values), all
-    at least 0 where a point counts.
     """
 
     name = "rdu.pcu"
@@ -82,14 +80,23 @@ class PcuOp(UnitOp):
     outputs = var_result_def(StreamType)
 
     mode = prop_def(StringAttr)
+    """`systolic`, `simd`, `reduce` or `tail`."""
     kinds = prop_def(Array)
+    """Per dimension 0 (parallel), 1 (reduction) or 2 (sequential)."""
     tile = prop_def(Array)
+    """Points of one firing."""
     par = prop_def(Array)
+    """PCUs along each dimension."""
     split = prop_def(Array)
+    """Parts of each reduction dimension."""
     order = prop_def(Array)
+    """Loops of the tile grid, outermost first."""
     inits = prop_def(Array)
+    """First values of the accumulators, raw bits."""
     depths = prop_def(Array)
+    """Windows of buffer at each input port."""
     predicate = opt_prop_def(Array)
+    """Rows of constant, counters and port values; a point counts where all are at least 0."""
 
     body = region_def("single_block")
     combine = opt_region_def("single_block")
@@ -258,10 +265,15 @@ class CollectiveOp(UnitOp):
     result = result_def(StreamType)
 
     op = prop_def(StringAttr)
+    """`all_reduce`, `all_gather`, `reduce_scatter` or `all_to_all`."""
     dim = prop_def(IntegerAttr)
+    """The dimension that is gathered, scattered or dealt out."""
     chips = prop_def(IntegerAttr)
+    """How many chips take part."""
     wire = prop_def(Attribute)
+    """The element type on the links."""
     depths = prop_def(Array)
+    """Windows of buffer at the input port."""
 
     assembly_format = "`(` $streams `)` attr-dict `:` functional-type(operands, results)"
 

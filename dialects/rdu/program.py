@@ -73,14 +73,15 @@ class ProgramOp(IRDLOperation):
     rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> { ... }
     ```
 
-    `machine_data`: the resolved machine as JSON, where it is not what `machine.load` gives for the target's name.
     Symbols, sections and schedules have a name space each.
     """
 
     name = "rdu.program"
 
     target = prop_def(TargetAttr)
+    """Machine, tiles and chips."""
     machine_data = opt_prop_def(StringAttr)
+    """The resolved machine as JSON, where it is not what `machine.load` gives for the name."""
     body = region_def("single_block")
 
     traits = traits_def(NoTerminator(), IsolatedFromAbove(), HasParent(ModuleOp))
@@ -154,22 +155,28 @@ class SymbolOp(IRDLOperation):
                                                                 address = 4096 : i64, first = 0 : i64, last = 7 : i64}
     ```
 
-    `shard`: dimension, outer, chips. `tier`, `address`, and the lifetime `first`, `last` (launch numbers,
-    inclusive) are
-    set by rdu-plan-memory. `data`: the elements of a constant.
+    `tier`, `address`, `first` and `last` are set by rdu-plan-memory.
     """
 
     name = "rdu.symbol"
 
     sym_name = prop_def(SymbolNameConstraint())
     role = prop_def(StringAttr)
+    """`input`, `param`, `buffer`, `state`, `output`, `temp` or `constant`."""
     type = prop_def(TensorType)
+    """What one chip holds."""
     shard = opt_prop_def(Array)
+    """Dimension, outer, chips."""
     tier = opt_prop_def(StringAttr)
+    """`hbm` or `ddr`."""
     address = opt_prop_def(IntegerAttr)
+    """Bytes from the start of the tier."""
     first = opt_prop_def(IntegerAttr)
+    """The first launch that needs it."""
     last = opt_prop_def(IntegerAttr)
+    """The last launch that needs it."""
     data = opt_prop_def(DenseIntOrFPElementsAttr)
+    """The elements of a constant."""
 
     traits = traits_def(HasParent(ProgramOp))
     irdl_options = (ParsePropInAttrDict(),)
@@ -259,20 +266,25 @@ class SectionOp(IRDLOperation):
     rdu.section @linear (...) attributes {config_bytes = 81920 : i64, net_sources = dense<...>, ...} { units }
     ```
 
-    A slot is writable if a store writes it. Routes, one per sending unit: `net_sources` [N, 3] (group, output port,
-    unit of the group), `net_hops` [N]: hops of each, `hops` [H, 4] (x0, y0, x1, y1), `tracks` [H]; `flows` [N] are
-    flow ids. Units are numbered in the order in which they stand.
+    A slot is writable if a store writes it. Units are numbered in the order in which they stand. There is one net per
+    sending unit; rdu-route leaves its hops and tracks.
     """
 
     name = "rdu.section"
 
     sym_name = prop_def(SymbolNameConstraint())
     config_bytes = opt_prop_def(IntegerAttr)
+    """Size of the configuration that a launch loads."""
     net_sources = opt_prop_def(Table)
+    """[N, 3]: group, output port and unit that each net starts from."""
     net_hops = opt_prop_def(Table)
+    """[N]: hops of each net."""
     hops = opt_prop_def(Table)
+    """[H, 4]: x0, y0, x1, y1."""
     tracks = opt_prop_def(Table)
+    """[H]: the vector track of each hop."""
     flows = opt_prop_def(Table)
+    """[N]: flow ids."""
     body = region_def("single_block")
 
     traits = traits_def(NoTerminator(), IsolatedFromAbove(), HasParent(ProgramOp))
@@ -372,17 +384,20 @@ class ScheduleOp(IRDLOperation):
     }
     ```
 
-    `tied`: per output the position of the input that it updates in place, or -1. `orchestration` is set by
-    rdu-schedule.
+    `orchestration` is set by rdu-schedule.
     """
 
     name = "rdu.schedule"
 
     sym_name = prop_def(SymbolNameConstraint())
     inputs = prop_def(ArrayAttr)
+    """Symbols of the graph's inputs, in order."""
     outputs = prop_def(ArrayAttr)
+    """Symbols of its results."""
     tied = prop_def(Array)
+    """Per output the input that it updates in place, or -1."""
     orchestration = opt_prop_def(StringAttr)
+    """Who sequences launches: `hardware` or `software`."""
     body = region_def("single_block")
 
     traits = traits_def(NoTerminator(), IsolatedFromAbove(), HasParent(ProgramOp))
@@ -484,17 +499,16 @@ class RepeatOp(IRDLOperation):
       rdu.launch @layer [[@x0, @x1, @w0], [@x1, @x2, @w1]] chips [0]
     }
     ```
-
-    `carried`: rows (launch, slot, launch of the next round, its slot); `prefetched`: rows (launch, slot) whose
-    loads may
-    run ahead of the round.
     """
 
     name = "rdu.repeat"
 
     count = prop_def(IntegerAttr)
+    """Rounds."""
     carried = prop_def(Array)
+    """Rows of launch, slot, launch of the next round, its slot."""
     prefetched = prop_def(Array)
+    """Rows of launch, slot: loads that may run ahead of the round."""
     body = region_def("single_block")
 
     traits = traits_def(NoTerminator(), HasParent(ScheduleOp))
@@ -581,8 +595,11 @@ class LaunchOp(IRDLOperation):
     name = "rdu.launch"
 
     section = prop_def(SymbolRefAttr)
+    """What is launched."""
     symbols = prop_def(ArrayAttr)
+    """A symbol for each slot; in a repeat a list for each round."""
     chips = prop_def(Array)
+    """On which chips."""
 
     traits = traits_def(HasParent(ScheduleOp, RepeatOp))
     irdl_options = (ParsePropInAttrDict(),)
