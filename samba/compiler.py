@@ -14,11 +14,11 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.backends.rdu.image import Image
 from sambaflow.diagnostics import error_at
-from sambaflow.dialects.rdu import ProgramOp
-from sambaflow.dialects.rdu.capacity import complaints
+from sambaflow.dialects.rdu.capacity import verify_capacity
 from sambaflow.errors import CapacityError, InputError
 from sambaflow.passes.base import SambaContext
 from sambaflow.passes.collection import without_garbage_collection
@@ -132,8 +132,10 @@ def compile_module(
 def _refuse_what_does_not_fit(module: ModuleOp) -> None:
     """CapacityError when a finished program asks more of the chip than it has, as the verifier would say."""
     for op in module.ops:
-        for complaint in complaints(op) if isinstance(op, ProgramOp) else ():
-            raise error_at(op, complaint, CapacityError)
+        try:
+            verify_capacity(op)
+        except VerifyException as error:
+            raise error_at(op, str(error), CapacityError) from None
 
 
 def convention_of(graph: Graph) -> Convention:

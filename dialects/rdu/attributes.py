@@ -180,20 +180,21 @@ class AccessData:
     bound_index: tuple[Row, ...] = ()
     """One row per bound, one column per index; may be left out when no bound has an index term."""
 
-    def complaint(self) -> str | None:
-        """What is wrong with it, if anything."""
+    def check(self) -> None:
+        """VerifyException when the numbers do not belong together."""
         rank, indices = len(self.strides), len(self.index_ports)
         if any(len(row) != rank + 2 for row in self.bounds):
-            return f"a bound of {rank} strides has {rank + 2} numbers: base, strides, extent"
+            raise VerifyException(f"a bound of {rank} strides has {rank + 2} numbers: base, strides, extent")
         if len(self.index_strides) != indices:
-            return f"{indices} index ports have {len(self.index_strides)} index strides"
+            raise VerifyException(f"{indices} index ports have {len(self.index_strides)} index strides")
         if self.bound_index and (
             len(self.bound_index) != len(self.bounds) or any(len(row) != indices for row in self.bound_index)
         ):
-            return f"bound_index has one row per bound ({len(self.bounds)}), one column per index ({indices})"
+            raise VerifyException(
+                f"bound_index has one row per bound ({len(self.bounds)}), one column per index ({indices})"
+            )
         if self.pad is not None and not 0 <= self.pad < 1 << 64:
-            return f"pad {self.pad} is not the raw bits of an element"
-        return None
+            raise VerifyException(f"pad {self.pad} is not the raw bits of an element")
 
 
 def _print_access(printer: Printer, data: AccessData) -> None:
@@ -220,7 +221,6 @@ def _parse_rows(parser: AttrParser) -> tuple[Row, ...]:
 
 
 def _parse_access(parser: AttrParser) -> AccessData:
-    position = parser.pos
     found: dict[str, Any] = {"strides": _parse_row(parser)}
     keys = {
         "base": parser.parse_integer,
@@ -233,10 +233,7 @@ def _parse_access(parser: AttrParser) -> AccessData:
     for key, parse in keys.items():
         if parser.parse_optional_keyword(key) is not None:
             found[key] = parse()
-    data = AccessData(**found)
-    if (complaint := data.complaint()) is not None:
-        parser.raise_error(complaint, position)
-    return data
+    return AccessData(**found)
 
 
 @irdl_attr_definition
@@ -249,6 +246,9 @@ class AccessAttr(Data[AccessData]):
     """
 
     name = "rdu.access"
+
+    def verify(self) -> None:
+        self.data.check()
 
     def print_parameter(self, printer: Printer) -> None:
         with printer.in_angle_brackets():
@@ -281,6 +281,11 @@ class PortAttr(Data[PortData]):
 
     name = "rdu.port"
 
+    def verify(self) -> None:
+        if len(self.data.extents) != len(self.data.access.strides):
+            raise VerifyException(f"{len(self.data.extents)} extents have {len(self.data.access.strides)} strides")
+        self.data.access.check()
+
     def print_parameter(self, printer: Printer) -> None:
         with printer.in_angle_brackets():
             printer.print_string("[" + ", ".join(map(str, self.data.extents)) + "] : ")
@@ -289,10 +294,6 @@ class PortAttr(Data[PortData]):
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> PortData:
         with parser.in_angle_brackets():
-            position = parser.pos
             extents = _parse_row(parser)
             parser.parse_punctuation(":")
-            access = _parse_access(parser)
-            if len(extents) != len(access.strides):
-                parser.raise_error(f"{len(extents)} extents have {len(access.strides)} strides", position)
-            return PortData(extents, access)
+            return PortData(extents, _parse_access(parser))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from xdsl.ir import Operation
 from xdsl.utils.exceptions import VerifyException
 
@@ -27,44 +25,42 @@ def demand_of(section: SectionOp) -> Demand:
 
 
 def verify_capacity(program: Operation) -> None:
-    """Every section of a program fits its part of a chip. VerifyException about the first thing that does not."""
-    if isinstance(program, ProgramOp):
-        for complaint in complaints(program):
-            raise VerifyException(complaint)
-
-
-def complaints(program: ProgramOp) -> Iterator[str]:
-    """What does not fit, a sentence each."""
+    """Every section of a program fits its part of a chip, every launch its chips. VerifyException about the first thing
+    that does not."""
+    if not isinstance(program, ProgramOp):
+        return
     try:
         machine = machine_of(program)
         budget = machine.target(chips=program.target.chips.data, tiles=program.target.tiles.data)
     except SambaError as error:
-        yield error.message
-        return
+        raise VerifyException(error.message) from None
     grid = grid_of(machine, budget)
     for section in program.sections:
-        for text in _section_complaints(section, budget, grid):
-            yield f"section @{section.sym_name.data}: {text}"
+        _verify_section(section, budget, grid)
     for schedule in program.schedules:
         for launch, _ in schedule.launches:
             chips = values(launch.chips)
             if any(chip not in range(budget.chips) for chip in chips):
-                yield f"schedule @{schedule.sym_name.data}: launch on chips {list(chips)}, target has {budget.chips}"
+                raise VerifyException(
+                    f"schedule @{schedule.sym_name.data}: launch on chips {list(chips)}, target has {budget.chips}"
+                )
 
 
-def _section_complaints(section: SectionOp, budget: Budget, grid: Grid) -> Iterator[str]:
+def _verify_section(section: SectionOp, budget: Budget, grid: Grid) -> None:
+    what = f"section @{section.sym_name.data}:"
     for short in shortfalls(demand_of(section), budget):
-        yield str(short)
+        raise VerifyException(f"{what} {short}")
     allowed = {resource: frozenset(grid.places(resource)) for resource in ("pcu", "pmu", "agcu")}
     taken: dict[Row, int] = {}
     for i, unit in enumerate(section.units):
+        name = f"unit {i} ({unit.name})"
         if isinstance(unit, PmuOp):
             held, room = unit.depth.value.data * unit.window_bytes.value.data, unit.units * budget.pmu_bytes
             if held > room:
-                yield f"unit {i} ({unit.name}) holds {held} bytes in {unit.units} PMUs of {budget.pmu_bytes}"
+                raise VerifyException(f"{what} {name} holds {held} bytes in {unit.units} PMUs of {budget.pmu_bytes}")
         for place in unit.places:
             if place not in allowed[unit.RESOURCE]:
-                yield f"unit {i} ({unit.name}): there is no {unit.RESOURCE.upper()} at {place}"
-            elif place in taken:
-                yield f"unit {i} ({unit.name}) stands at {place}, where unit {taken[place]} is"
+                raise VerifyException(f"{what} {name}: there is no {unit.RESOURCE.upper()} at {place}")
+            if place in taken:
+                raise VerifyException(f"{what} {name} stands at {place}, where unit {taken[place]} is")
             taken[place] = i

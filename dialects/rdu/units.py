@@ -127,8 +127,6 @@ class UnitOp(IRDLOperation):
             raise VerifyException(
                 f"{what}: a domain of rank {len(extents)} needs as many strides, not {len(access.strides)}"
             )
-        if (complaint := access.complaint()) is not None:
-            raise VerifyException(f"{what}: {complaint}")
         for port in access.index_ports:
             if port not in indices:
                 raise VerifyException(f"{what}: input port {port} delivers no index (ports {_span(indices)} do)")
@@ -177,9 +175,13 @@ def slot_type(value: SSAValue) -> TensorType[Attribute]:
 class LoadOp(UnitOp):
     """Reads a slot at every point of the domain, by AGCUs.
 
+    Example:
+
+    ```mlir
     %x = rdu.load %slot() {domain = array<i64: 16, 128>, tile = array<i64: 4, 128>, access = #rdu.access<[128, 1]>,
                            count = 1 : i64, indices = 0 : i64, depths = array<i64>}
          : (tensor<16x128xbf16>) -> !rdu.stream<tensor<4x128xbf16>, 4>
+    ```
 
     Streams: first `indices` index streams, then tokens that the load waits for.
     """
@@ -250,9 +252,13 @@ class LoadOp(UnitOp):
 class StoreOp(UnitOp):
     """Writes a slot at every point of the domain, by AGCUs. Out of range is dropped. May give a token when it is done.
 
+    Example:
+
+    ```mlir
     rdu.store %slot(%y) {domain = array<i64: 16, 128>, tile = array<i64: 4, 128>, access = #rdu.access<[128, 1]>,
                          conflict = "overwrite", count = 1 : i64, indices = 0 : i64, depths = array<i64: 2>}
          : (tensor<16x128xbf16>, !rdu.stream<tensor<4x128xbf16>, 4>) -> ()
+    ```
 
     Streams: the value, then `indices` index streams, then tokens that the store waits for.
     """
@@ -330,10 +336,14 @@ class StoreOp(UnitOp):
 class PmuOp(UnitOp):
     """A stage buffer over `count` PMUs: a linear space of elements (the domain), written and read by access patterns.
 
+    Example:
+
+    ```mlir
     %t = rdu.pmu(%x) {domain = array<i64: 2048>, count = 1 : i64, depth = 2 : i64, banks = 8 : i64, init = 0 : i64,
                       window_bytes = 1024 : i64, writes = [#rdu.port<[16, 128] : [128, 1]>],
                       reads = [#rdu.port<[128, 16] : [1, 128]>]}
          : (!rdu.stream<tensor<4x128xbf16>, 4>) -> !rdu.stream<tensor<128x16xbf16>, 1>
+    ```
 
     Operands: one stream per write port, then index streams. Results: one stream per read port. `depth` windows of
     `window_bytes` are held; `init` is what elements hold that no write reaches (raw bits).
