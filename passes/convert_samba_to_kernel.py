@@ -14,7 +14,7 @@ from xdsl.ir import Operation, Region, SSAValue
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, samba
 from sambaflow.errors import InputError
-from sambaflow.passes.base import SambaPass
+from sambaflow.passes.base import SambaPass, Semantics
 from sambaflow.passes.conversion import LocatedBuilder, Rule, convert
 from sambaflow.passes.hints import SAMBA_HINTS, dictionary_of, hand_down
 from sambaflow.passes.kernel_library import CONVERSIONS, Conversion, StageBuilder
@@ -50,6 +50,7 @@ class ConvertSambaToKernelPass(SambaPass):
 
     name = "convert-samba-to-kernel"
     leaves = ("no-samba",)
+    semantics = Semantics(2**-16, "the stages of an operator add up and round in an order of their own")
     counters = {"converted operators": "samba ops that became stages"}
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:

@@ -17,7 +17,7 @@ from sambaflow.dialects.samba import Shaped, shaped_of, tensor_type
 from sambaflow.dialects.samba.conventions import argument_attributes, result_attributes
 from sambaflow.dialects.samba.inference import is_float
 from sambaflow.errors import InputError, PassError
-from sambaflow.passes.base import SambaPass, functions_of, target_of
+from sambaflow.passes.base import SambaPass, Semantics, functions_of, target_of
 from sambaflow.passes.sharding import Decision, Shard, decide, divides, local_shape
 
 DONE = "samba.partitioned"
@@ -42,6 +42,7 @@ class SambaPartitionPass(SambaPass):
 
     name: ClassVar[str] = "samba-partition"
     needs = ("target",)
+    semantics = Semantics(2**-16, "partial sums of the chips are added by an all-reduce")
     counters = {
         "all_reduce": "sums over chips",
         "all_gather": "values gathered from chips",

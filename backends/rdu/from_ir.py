@@ -30,6 +30,11 @@ def image_of(module: ModuleOp, *, text_file: str = "") -> im.Image:
     """
     program = program_of(module)
     refuse_attributes(module, program)
+    return image_of_program(program, text_file=text_file)
+
+
+def image_of_program(program: rdu.ProgramOp, *, text_file: str = "") -> im.Image:
+    """The same of a program that is not ready for a PEF: beside other ops, with discardable attributes."""
     return _Builder(text_file).image(program)
 
 
