@@ -17,11 +17,12 @@ PICOSECONDS = 1_000_000_000_000
 
 @dataclass(frozen=True)
 class Rule:
-    """What a value of a machine file may be; `structure`: a PEF depends on it."""
+    """What a value of a machine file may be, in which unit; `structure`: a PEF depends on it."""
 
     allowed: str
     accepts: Callable[[Any], bool]
     structure: bool = False
+    unit: str = ""
 
 
 def _is_int(value: Any) -> bool:
@@ -32,28 +33,33 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _rule(allowed: str, accepts: Callable[[Any], bool], *, structure: bool) -> Any:
-    return field(metadata={"rule": Rule(allowed, accepts, structure)})
+def _rule(allowed: str, accepts: Callable[[Any], bool], *, structure: bool, unit: str = "") -> Any:
+    return field(metadata={"rule": Rule(allowed, accepts, structure, unit)})
 
 
-def whole(*, structure: bool = True) -> Any:
+def whole(unit: str = "", *, structure: bool = True) -> Any:
     """A whole number of at least one."""
-    return _rule("an integer of at least 1", lambda v: _is_int(v) and v >= 1, structure=structure)
+    return _rule("an integer of at least 1", lambda v: _is_int(v) and v >= 1, structure=structure, unit=unit)
+
+
+def whole_or_zero(unit: str) -> Any:
+    """A whole number, zero allowed."""
+    return _rule("an integer of at least 0", lambda v: _is_int(v) and v >= 0, structure=False, unit=unit)
 
 
 def cycles() -> Any:
     """A whole number of cycles, zero allowed."""
-    return _rule("an integer of at least 0", lambda v: _is_int(v) and v >= 0, structure=False)
+    return whole_or_zero("cycles")
 
 
-def rate() -> Any:
+def rate(unit: str) -> Any:
     """A number above zero."""
-    return _rule("a number above 0", lambda v: _is_number(v) and v > 0, structure=False)
+    return _rule("a number above 0", lambda v: _is_number(v) and v > 0, structure=False, unit=unit)
 
 
 def seconds() -> Any:
     """A time, zero allowed."""
-    return _rule("a number of seconds, at least 0", lambda v: _is_number(v) and v >= 0, structure=False)
+    return _rule("a number of seconds, at least 0", lambda v: _is_number(v) and v >= 0, structure=False, unit="s")
 
 
 def fraction() -> Any:
@@ -72,15 +78,18 @@ class Pcu:
     functions)."""
 
     count: int = whole()
+    """PCUs of a chip."""
     lanes: int = whole()
+    """Elements side by side."""
     stages: int = whole()
-    port_bytes: int = whole(structure=False)
-    """Bytes a cycle through each input and output port."""
+    """ALUs of each lane, one behind the other."""
+    port_bytes: int = whole("B/cycle", structure=False)
+    """Through each input and output port."""
     fp32_rate: float = fraction()
     """Systolic rate on f32 operands, relative to bf16."""
     tail_lanes: int = whole(structure=False)
     """Transcendental results a cycle."""
-    convert_slots: int = cycles()
+    convert_slots: int = whole_or_zero("slots")
     """Instruction slots a format conversion takes; 0: the ports convert."""
     pipeline_cycles: int = cycles()
     """Cycles of header and tail; body stages and the reduction tree come on top."""
@@ -91,12 +100,15 @@ class Pmu:
     """A memory unit: banked scratchpad with concurrent read and write streams."""
 
     count: int = whole()
-    bytes: int = whole()
+    """PMUs of a chip."""
+    bytes: int = whole("B")
+    """Of one PMU."""
     banks: int = whole()
-    port_bytes: int = whole(structure=False)
-    """Bytes a cycle, each way."""
+    """Of one PMU; a buffer takes whole banks."""
+    port_bytes: int = whole("B/cycle", structure=False)
+    """Each way."""
     latency_cycles: int = cycles()
-    """Cycles from a request at the port to the first data."""
+    """From a request at the port to the first data."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +116,11 @@ class Agcu:
     """A portal from the on-chip network to HBM, DDR, the host and other RDUs."""
 
     count: int = whole()
-    port_bytes: int = whole(structure=False)
-    """Bytes a cycle, each way."""
-    outstanding_bytes: int = whole(structure=False)
-    """Bytes one AGCU keeps in flight: its rate is at most this over the memory's latency."""
+    """AGCUs of a chip."""
+    port_bytes: int = whole("B/cycle", structure=False)
+    """Each way."""
+    outstanding_bytes: int = whole("B", structure=False)
+    """What one AGCU keeps in flight: its rate is at most this over the memory's latency."""
 
 
 @dataclass(frozen=True)
@@ -117,21 +130,25 @@ class Network:
     tracks: int = whole()
     """Vector tracks on each side of a switch."""
     hop_cycles: int = cycles()
+    """From one switch to the next."""
 
 
 @dataclass(frozen=True)
 class Tier:
     """An off-chip memory of one chip."""
 
-    bytes: int = whole()
-    bandwidth: float = rate()
-    """Bytes a second, of the whole chip."""
+    bytes: int = whole("B")
+    """Of one chip."""
+    bandwidth: float = rate("B/s")
+    """Of the whole chip."""
     efficiency: float = fraction()
     """Share of the bandwidth that long contiguous streams reach."""
     latency: float = seconds()
-    access_bytes: int = whole(structure=False)
+    """From a request to its first data, without the on-chip network."""
+    access_bytes: int = whole("B", structure=False)
     """Transfers are whole accesses."""
-    channel_bandwidth: float = rate()
+    channel_bandwidth: float = rate("B/s")
+    """Of one memory channel."""
     activate_window: float = seconds()
     """tFAW: four rows are opened per channel in this time."""
 
@@ -141,10 +158,13 @@ class Links:
     """The connections between the chips of a node."""
 
     chips: int = whole()
+    """Chips of a node."""
     topology: str = choice("full", "ring", "torus")
-    bandwidth: float = rate()
-    """Bytes a second, a direction, a link."""
+    """Which chips a link joins: all pairs, neighbours in a ring, or in a torus."""
+    bandwidth: float = rate("B/s")
+    """Of one link, in each direction."""
     step_latency: float = seconds()
+    """Of one step of a collective."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +172,9 @@ class Launch:
     """Seconds between the end of a section and the start of the next, by who sequences them."""
 
     hardware: float = seconds()
+    """By the AGCUs, from a static schedule."""
     software: float = seconds()
+    """By the host."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +182,9 @@ class Host:
     """The link to the host."""
 
     links: int = whole(structure=False)
-    bandwidth: float = rate()
-    """Bytes a second of one link."""
+    """Links of a chip to the host."""
+    bandwidth: float = rate("B/s")
+    """Of one link."""
 
 
 @dataclass(frozen=True)
@@ -189,9 +212,10 @@ class Machine:
     """One RDU chip, and how chips stand together."""
 
     name: str
-    clock: float = rate()
-    """Cycles a second."""
+    clock: float = rate("Hz")
+    """Of PCUs, PMUs and network."""
     tiles: int = whole()
+    """Equal parts of a chip's units that a target may ask for."""
     pcu: Pcu = field(kw_only=True)
     pmu: Pmu = field(kw_only=True)
     agcu: Agcu = field(kw_only=True)
