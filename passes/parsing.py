@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import AnyFloat, FileLineColLoc, IntAttr, ModuleOp, StringAttr, UnknownLoc
-from xdsl.ir import Attribute, Operation
+from xdsl.dialects.builtin import AnyFloat, FileLineColLoc, IntAttr, ModuleOp, StringAttr, UnknownLoc, UnregisteredAttr
+from xdsl.ir import Attribute, Block, Data, Dialect, Operation, OpResult, ParametrizedAttribute
 from xdsl.parser import AttrParser, Parser
 from xdsl.utils.exceptions import ParseError
 from xdsl.utils.lexer import Span
 
-from sambaflow.diagnostics import error_at, error_from_parse
-from sambaflow.errors import InputError, Location, SambaError
+from sambaflow.diagnostics import error_at, error_from_parse, location_of
+from sambaflow.errors import InputError, Location, Note, SambaError
+from sambaflow.passes.registry import did_you_mean
+
+_REDEFINED = re.compile(r"SSA value %(\S+) is already defined")
 
 
 class _DenseElement(Parser._TensorLiteralElement):  # pyright: ignore[reportPrivateUsage]
@@ -52,13 +57,45 @@ class LocatedParser(Parser):
     def _get_op_by_name(self, name: str) -> type[Operation]:
         op_type = self.ctx.get_optional_op(name, dialect_stack=self._parser_state.dialect_stack)
         if op_type is None:
-            self.raise_error(f"Operation {name} is not registered", self._name_positions[-1])
+            self.raise_error(f"unknown op '{name}'{self._near(name, lambda d: d.operations)}", self._name_positions[-1])
         return op_type
+
+    def _parse_dialect_type_or_attribute_body(
+        self, attr_name: str, is_type: bool, is_opaque: bool, starting_opaque_pos: int | None
+    ) -> UnregisteredAttr | ParametrizedAttribute | Data[Any]:
+        known = self.ctx.get_optional_type if is_type else self.ctx.get_optional_attr
+        if "." in attr_name and known(attr_name) is None:
+            what = "type" if is_type else "attribute"
+            start = self.lexer.input.content.rfind(attr_name, 0, self.pos)
+            near = self._near(attr_name, lambda d: d.attributes)
+            self.raise_error(f"unknown {what} '{attr_name}'{near}", start - 1)
+        return super()._parse_dialect_type_or_attribute_body(attr_name, is_type, is_opaque, starting_opaque_pos)
+
+    def _near(self, name: str, members: Callable[[Dialect], Iterable[type[Operation] | type[Attribute]]]) -> str:
+        """The member of the dialect, or else the dialect, that may have been meant."""
+        dialect_name, dot, member_name = name.partition(".")
+        dialect = self.ctx.get_optional_dialect(dialect_name) if dot else None
+        if dialect is not None:
+            return did_you_mean(name, [member.name for member in members(dialect)])
+        return did_you_mean(name, [f"{known}.{member_name}" for known in self.ctx.registered_dialect_names if dot])
+
+    def _parse_block(self) -> Block:
+        name = self._current_token.text[1:]
+        if name in self.blocks and name not in self.forward_block_references:
+            self.raise_error(f"redefinition of block '^{name}'")
+        return super()._parse_block()
 
     def current_op(self) -> Location:
         """The place of the innermost op that is being parsed, else that of the next token."""
         position = self._name_positions[-1] if self._name_positions else self.pos
         return Location(self._file.data, *self.place(position))
+
+    def first_definition(self, error: ParseError) -> list[Note]:
+        """Where the value that `error` says is defined twice was defined first."""
+        match = _REDEFINED.match(error.msg)
+        value = next(iter(self.ssa_values.get(match[1], ())), None) if match else None
+        place = location_of(value.op) if isinstance(value, OpResult) else None
+        return [Note("the first definition is here", place)] if place else []
 
     def undefined_use(self) -> InputError | None:
         """An error about the first op that uses a value which no op has defined, if there is one."""
@@ -90,7 +127,7 @@ def parse_module(text: str, name: str, ctx: Context, *, line_offset: int = 0, im
         return parser.parse_module(implicit_module)
     except ParseError as error:
         undefined = parser.undefined_use() if "used but not defined" in error.msg else None
-        raise undefined or error_from_parse(error, line_offset) from None
+        raise undefined or error_from_parse(error, line_offset, parser.first_definition(error)) from None
     except SambaError:
         raise
     except RecursionError:

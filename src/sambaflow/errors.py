@@ -1,12 +1,16 @@
-"""Errors are data: every error that sambaflow raises carries its facts as fields, and one reporter prints them.
+"""Errors are data: all that sambaflow says about a program carries its facts as fields, and one reporter prints it.
 
-The ground floor: nothing of sambaflow, xDSL or torch is imported here.
+The ground floor: nothing of sambaflow, xDSL or torch is imported here. `reporting.py` prints, `diagnostics.py` makes
+errors about ops.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Severity = Literal["error", "warning", "remark", "note"]
 
 
 @dataclass(frozen=True)
@@ -26,20 +30,74 @@ class Location:
         numbers = [str(number) for number in (self.line, self.column) if number]
         return ":".join([self.file, *numbers]) if self.file else self.module_path
 
+    def as_json(self) -> dict[str, object]:
+        return {"file": self.file, "line": self.line, "column": self.column, "module_path": self.module_path}
+
+
+NOWHERE = Location("")
+
 
 @dataclass(frozen=True)
 class Note:
-    """A remark that belongs to an error: where else to look, and why."""
+    """What belongs to a diagnostic: where else to look, and why. Without a place it stands at the diagnostic's."""
 
     message: str
     location: Location | None = None
+
+    def as_json(self) -> dict[str, object]:
+        return {"message": self.message, **(self.location or NOWHERE).as_json()}
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One thing to say about one place.
+
+    `facts` are figures for tools: `demand`, `limit`, `shortfall` (texts with units) and `levers` (texts: what can be
+    changed) of errors, which people read as notes, and the facts of remarks.
+    """
+
+    severity: Severity
+    message: str
+    location: Location | None = None
+    op: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """The message with the op in front, as MLIR's `emitOpError`: `'samba.linear' op has the wrong shape`."""
+        return f"'{self.op}' op {self.message}" if self.op and self.severity != "remark" else self.message
+
+    @property
+    def all_notes(self) -> tuple[Note, ...]:
+        """The demand, limit and shortfall, then the notes, then what can be changed."""
+        figures = [("needs", "demand"), ("has", "limit"), ("short by", "shortfall")]
+        balance = ", ".join(f"{word} {self.facts[name]}" for word, name in figures if self.facts.get(name))
+        levers = tuple(Note(f"try: {lever}") for lever in self.facts.get("levers", ()))
+        return (*([Note(balance)] if balance else []), *self.notes, *levers)
+
+    def flat(self) -> list[Diagnostic]:
+        """Itself without notes, then each note as a diagnostic of its own."""
+        notes = [Diagnostic("note", note.message, note.location or self.location) for note in self.all_notes]
+        return [Diagnostic(self.severity, self.headline, self.location), *notes]
+
+    def as_json(self) -> dict[str, object]:
+        """The same as plain data: severity, message, op, file, line, column, module_path, facts, notes."""
+        return {
+            "severity": self.severity,
+            "message": self.message,
+            "op": self.op,
+            **(self.location or NOWHERE).as_json(),
+            "facts": dict(self.facts),
+            "notes": [note.as_json() for note in self.notes],
+        }
 
 
 class SambaError(Exception):
     """The root of the family.
 
     `op` is the name of the operation, `demand` what it needs, `limit` what there is, `shortfall` their difference
-    (all as text with units), and `levers` what the user can change.
+    (all as text with units), and `levers` what the user can change. The message says what is wrong, without these.
     """
 
     def __init__(
@@ -65,17 +123,28 @@ class SambaError(Exception):
         self.notes = tuple(notes)
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """What is known of demand, limit, shortfall and levers."""
+        known = {"demand": self.demand, "limit": self.limit, "shortfall": self.shortfall, "levers": list(self.levers)}
+        return {name: value for name, value in known.items() if value}
+
+    @property
+    def diagnostic(self) -> Diagnostic:
+        return Diagnostic("error", self.message, self.location, self.op, self.facts, self.notes)
+
+    @property
     def headline(self) -> str:
-        """The message with the op in front: `'samba.linear' op operand has the wrong shape`."""
-        return f"'{self.op}' op {self.message}" if self.op else self.message
+        """The message with the op in front."""
+        return self.diagnostic.headline
 
     @property
     def all_notes(self) -> tuple[Note, ...]:
-        """The demand, limit and shortfall, then the notes, then what can be changed."""
-        facts = [("needs", self.demand), ("has", self.limit), ("short by", self.shortfall)]
-        balance = ", ".join(f"{name} {value}" for name, value in facts if value)
-        levers = tuple(Note(f"try: {lever}") for lever in self.levers)
-        return (*([Note(balance)] if balance else []), *self.notes, *levers)
+        """The facts and the notes, as people read them."""
+        return self.diagnostic.all_notes
+
+    def as_json(self) -> dict[str, object]:
+        """The error as plain data, with its class as `type`."""
+        return {"type": type(self).__name__, **self.diagnostic.as_json()}
 
     def __str__(self) -> str:
         place = f"{self.location}: " if self.location else ""
@@ -91,8 +160,12 @@ class PassError(SambaError):
     """A pass met a program that it cannot handle."""
 
 
+class InternalError(SambaError):
+    """A pass failed in a way that it did not foresee; `__cause__` is the exception."""
+
+
 class CapacityError(SambaError):
-    """A demand above what the machine has."""
+    """A demand above what the machine has: demand, limit and shortfall are given."""
 
 
 class MachineError(InputError):
@@ -115,6 +188,9 @@ class UnsupportedOperator:
     count: int
     places: tuple[Location, ...] = ()
 
+    def as_json(self) -> dict[str, object]:
+        return {"name": self.name, "count": self.count, "places": [place.as_json() for place in self.places]}
+
 
 class UnsupportedOperators(InputError):
     """All unsupported operators of a model at once, with counts and module paths."""
@@ -131,8 +207,17 @@ class UnsupportedOperators(InputError):
             levers=levers,
         )
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"operators": [operator.as_json() for operator in self.operators], **super().facts}
+
+
+PLACES_SHOWN = 8
+
 
 def _note_of(operator: UnsupportedOperator) -> Note:
-    paths = [place.module_path or str(place) for place in operator.places]
-    where = f" in {', '.join(paths)}" if paths else ""
-    return Note(f"{operator.name}: {operator.count} use(s){where}", operator.places[0] if operator.places else None)
+    paths = list(dict.fromkeys(place.module_path or str(place) for place in operator.places))
+    where = f" in {', '.join(paths[:PLACES_SHOWN])}" if paths else ""
+    more = ", ..." if len(paths) > PLACES_SHOWN else ""
+    first = operator.places[0] if operator.places else None
+    return Note(f"{operator.name}: {operator.count} use(s){where}{more}", first)

@@ -78,7 +78,7 @@ PEF = (
 )
 MODEL = ("samba-compile {} -o out", "samba-translate --from-torch {} --weights weights -o out")
 CASES: list[tuple[str, Sequence[str], str]] = [
-    ("text.mlir", IR, r"^text\.mlir:1:1: error: Operation this is not registered"),
+    ("text.mlir", IR, r"^text\.mlir:1:1: error: unknown op 'this'"),
     ("unknown.mlir", IR, r"^unknown\.mlir:2:8: error: .*samba\.frobnicate"),
     ("shape.mlir", IR, r"^shape\.mlir:2:8: error: .*tensor<4x9xf32>"),
     ("before.mlir", IR, r"^before\.mlir:2:8: error: .*before its definition"),

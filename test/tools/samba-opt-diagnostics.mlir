@@ -44,7 +44,7 @@ func.func @dominated(%c: i1, %a: i32) -> i32 {
 // -----
 
 func.func @unknown_op() {
-  // expected-error@+1 {{Operation samba.no_such_operator is not registered}}
+  // expected-error@+1 {{unknown op 'samba.no_such_operator'}}
   samba.no_such_operator
   return
 }
@@ -66,7 +66,7 @@ func.func @verifier(%a: i32) -> i64 {
 
 // -----
 
-// expected-error@below {{Could not parse entire input}}
+// expected-error@below {{expected an op, found '['}}
 [this is not MLIR]
 
 // -----
