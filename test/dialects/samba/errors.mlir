@@ -35,7 +35,7 @@ func.func @partial(%x: tensor<2xbf16>) {
 // -----
 
 func.func @operands(%x: tensor<2x4xf32>) {
-  // expected-error@+1 {{'samba.linear' takes 2 to 3 operands (input, weight, bias?), got 1}}
+  // expected-error@+1 {{'samba.linear' op takes 2 to 3 operands (input, weight, bias?), got 1}}
   %0 = samba.linear %x : (tensor<2x4xf32>) -> tensor<2x4xf32>
   func.return
 }
