@@ -30,8 +30,9 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Dialect, Operation
 from xdsl.passes import ModulePass
 
-from sambaflow.diagnostics import error_at, location_of
-from sambaflow.errors import InputError, Location
+from sambaflow.diagnostics import location_of
+from sambaflow.errors import Location
+from sambaflow.passes.properties import require
 
 if TYPE_CHECKING:
     from sambaflow.dialects.rdu import TargetAttr
@@ -257,14 +258,5 @@ def target_of(module: ModuleOp) -> TargetAttr:
 
     Raises InputError when there is none: passes after `set-target` never guess the machine.
     """
-    from sambaflow.dialects.rdu import TargetAttr
-
-    target = module.attributes.get("rdu.target")
-    if isinstance(target, TargetAttr):
-        return target
-    raise error_at(
-        module,
-        "has no rdu.target attribute",
-        InputError,
-        levers=["run set-target{machine=sn40l} first, or one of the pipelines o0, o1, o3"],
-    )
+    require(module, ("target",), "the pass")
+    return cast("TargetAttr", module.attributes["rdu.target"])

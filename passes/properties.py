@@ -144,7 +144,8 @@ def _symbols_without_address(root: Operation) -> Iterator[Operation]:
 def _unplaced(root: Operation) -> Iterator[Operation]:
     for program in _programs(root):
         for section in program.sections:
-            yield from (unit for unit in section.units if unit.coordinates is None)
+            if any(unit.coordinates is None for unit in section.units):
+                yield section
 
 
 def _unrouted(root: Operation) -> Iterator[Operation]:
@@ -182,7 +183,7 @@ _ROWS = (
     ),
     Property("program", "there is an rdu.program", "holds no rdu.program", "convert-kernel-to-rdu", _without_program),
     Property("addresses", "every symbol has its place", "has no address", "rdu-plan-memory", _symbols_without_address),
-    Property("placement", "every unit has coordinates", "has no coordinates", "rdu-place", _unplaced),
+    Property("placement", "every unit has coordinates", "has units without coordinates", "rdu-place", _unplaced),
     Property("routes", "every section has its nets", "has no nets", "rdu-route", _unrouted),
     Property(
         "orchestration", "somebody starts the sections", "has no orchestration", "rdu-schedule", _without_orchestration

@@ -13,7 +13,7 @@ from sambaflow.diagnostics import location_of
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.grid import Grid, Place, grid_of, partners
 from sambaflow.dialects.rdu.units import stream
-from sambaflow.errors import CapacityError, PassError
+from sambaflow.errors import CapacityError
 from sambaflow.passes.base import OperationPass
 
 MOVES = ((1, 0), (-1, 0), (0, 1), (0, -1))
@@ -101,13 +101,6 @@ def nets_of(section: rdu.SectionOp, grid: Grid) -> Iterator[Net]:
     units = section.units
     places = {unit: [grid.switch((place[0], place[1])) for place in unit.places] for unit in units}
     for number, unit in enumerate(units):
-        if len(places[unit]) != unit.units:
-            raise PassError(
-                f"unit {number} has no place",
-                op=f"@{section.sym_name.data}",
-                location=location_of(section),
-                levers=["run rdu-place first"],
-            )
         for port, result in enumerate(unit.results):
             type = stream(result)
             demand = max(1, -(-type.tile_bytes * type.count.data // unit.units))

@@ -1,38 +1,49 @@
 """samba-opt: read MLIR, run passes on it, print MLIR.
 
     samba-opt --pass-pipeline=o1 model.mlir
-    samba-opt --pass-pipeline='samba-fuse{rules=my.yaml}, kernel-tile' model.mlir -o out.mlir
+    samba-opt --pass-pipeline='builtin.module(samba-fuse{rules=my.yaml}, func.func(samba-cse))' model.mlir -o out.mlir
 
 Exit codes: 0 done; 1 the input is refused, a diagnostic on standard error says why; 2 wrong command-line usage.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import sys
-import time
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from io import StringIO
 from typing import ClassVar
 
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.passes import ModulePass
-from xdsl.utils.exceptions import DiagnosticException, ShrinkException
+from xdsl.ir import Operation
+from xdsl.printer import Printer
+from xdsl.utils.exceptions import ShrinkException
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from sambaflow import __version__
 from sambaflow.diagnostics import render, render_error
-from sambaflow.errors import InputError, Location, SambaError
+from sambaflow.errors import InputError, InternalError, Location, SambaError
 from sambaflow.passes.base import Remark, SambaContext
+from sambaflow.passes.instrumentation import (
+    CrashReproducer,
+    IrPrinting,
+    Timing,
+    VerifyEach,
+    read_configuration,
+    statistics_text,
+)
+from sambaflow.passes.instrumentation.verifying import verify_after
+from sambaflow.passes.manager import Instrumentation, PassManager, Pipeline
 from sambaflow.passes.parsing import decode, parse_module
 from sambaflow.passes.pipelines import PIPELINE_SOURCE, parse_pipeline
 from sambaflow.passes.registry import PASSES, load_pass
 from sambaflow.passes.verification import verify_module
 from sambaflow.tools.expected import Diagnostic, compare, expectations_of
 from sambaflow.tools.files import end_with_the_reader, write_atomically
+from sambaflow.tools.opt_arguments import UsageError, add_arguments, join_bare_flags, pass_names_of
 
 SEPARATOR = "// -----"
 
@@ -46,12 +57,12 @@ class Piece:
 
 
 class SambaOpt(xDSLOptMain):
-    """xDSL's driver with our dialects, passes, pipelines, locations and diagnostics."""
+    """xDSL's driver with our dialects, passes, pipelines, locations, diagnostics and instrumentations."""
 
     version_format: ClassVar[str] = f"samba-opt (sambaflow {__version__}) on xdsl {{xdsl_version}}"
 
     ctx: SambaContext
-    passes: tuple[ModulePass, ...]
+    passes: Pipeline
 
     # The hooks that xDSL's constructor calls, in its order.
 
@@ -63,22 +74,12 @@ class SambaOpt(xDSLOptMain):
             self.register_pass(name, partial(load_pass, name))
         super().register_all_passes()
 
-    def register_all_arguments(self, arg_parser: argparse.ArgumentParser) -> None:
+    def register_all_arguments(self, arg_parser: ArgumentParser) -> None:
         super().register_all_arguments(arg_parser)
-        add = arg_parser.add_argument
-        add(
-            "--pass-pipeline",
-            default="",
-            help="o0, o1, o3, or a list of passes: 'o1{chips=8}', 'samba-fuse,kernel-tile'",
-        )
-        add("--verify-each", action="store_true", help="verify the module after each pass, not only at the end")
-        add("--remarks", action="store_true", help="print what passes did and refused, and why, on standard error")
-        add("--remarks-file", metavar="FILE", help="write the remarks to FILE as JSON")
-        add("--pass-statistics", action="store_true", help="print the passes' counters on standard error")
-        add("--traceback", action="store_true", help="let an internal error end in its Python traceback")
+        add_arguments(arg_parser)
 
     def setup_pipeline(self) -> None:
-        """Options are known, the pipeline's text is read by `run`: a wrong one is refused like any other input."""
+        """Options are known, the pipeline's text is read by `main`: a wrong one is refused like any other input."""
         if self.args.passes and self.args.pass_pipeline:
             raise UsageError("-p/--passes and --pass-pipeline are two names of one option: give one")
 
@@ -90,23 +91,67 @@ class SambaOpt(xDSLOptMain):
     def main(self) -> int:
         """Process the input; returns the exit code."""
         name = self.get_input_name()
-        pipeline = self.args.pass_pipeline or self.args.passes
+        text = self.args.pass_pipeline or self.args.passes
+        self.timing = Timing()
         try:
-            self.passes = parse_pipeline(pipeline)
+            if self._answered_about_passes():
+                return 0
+            self.passes = parse_pipeline(text)
+            if self.args.dump_pass_pipeline:
+                print(self.passes, file=sys.stderr)
+            self.instrumentations = self._instrumentations(name)
             self.text = self._read_input(name)
         except SambaError as error:
-            print(render_error(error, {PIPELINE_SOURCE: pipeline}), file=sys.stderr)
+            print(render_error(error, {PIPELINE_SOURCE: text}), file=sys.stderr)
             return 1
         self.sources = {name: self.text}
         outputs, failed = self._process_all(name)
         if self.args.shrink:
             print("Failure, can't shrink")
             return 1
-        self._report_journal()
+        self._report()
         if failed and self.args.output_file is not None:
             return 1
         self._write(f"{SEPARATOR}\n".join(outputs))
         return int(failed)
+
+    def _answered_about_passes(self) -> bool:
+        """Whether the run was only for `--list-passes` or `--help-pass`."""
+        if not self.args.list_passes and self.args.help_pass is None:
+            return False
+        from sambaflow.passes.help import help_of_pass, list_of_passes
+
+        print(list_of_passes() if self.args.list_passes else help_of_pass(self.args.help_pass))
+        return True
+
+    def _instrumentations(self, name: str) -> list[Instrumentation]:
+        """What the flags ask for around passes, outermost first."""
+        args = self.args
+        asked: list[Instrumentation] = []
+        if args.crash_reproducer is not None:
+            flags = ["--verify-each"] * args.verify_each + ["--check-semantics"] * (args.check_semantics is not None)
+            text_of = partial(self.text_of, generic=True, locations=True)
+            asked.append(CrashReproducer(args.crash_reproducer, text_of, write_atomically, flags))
+        before, after = pass_names_of(args, "before"), pass_names_of(args, "after")
+        if before or after or args.print_ir_after_failure:
+            asked.append(
+                IrPrinting(
+                    self.text_of,
+                    before,
+                    after,
+                    after_change=args.print_ir_after_change,
+                    after_failure_only=args.print_ir_after_failure,
+                    module_scope=args.print_ir_module_scope,
+                    tree_dir=args.print_ir_tree_dir,
+                )
+            )
+        if args.check_semantics is not None:
+            from sambaflow.sim.pass_check import CheckSemantics
+
+            asked.append(CheckSemantics(self.ctx, seeds=args.check_semantics))
+        if args.verify_each and not args.disable_verify:
+            asked.append(VerifyEach())
+        return [*asked, self.timing]
 
     def _read_input(self, name: str) -> str:
         try:
@@ -148,17 +193,22 @@ class SambaOpt(xDSLOptMain):
     def _process(self, piece: Piece, name: str, found: list[Diagnostic]) -> str | None:
         """The printed result of one piece, or None when it was refused; what was wrong goes to `found`."""
         try:
-            module = parse_module(
-                piece.text,
-                name,
-                self.ctx,
-                line_offset=piece.line_offset,
-                implicit_module=not self.args.no_implicit_module,
-            )
-            self._verify(module)
+            with self.timing.phase("Parser"):
+                module = parse_module(
+                    piece.text,
+                    name,
+                    self.ctx,
+                    line_offset=piece.line_offset,
+                    implicit_module=not self.args.no_implicit_module,
+                )
+            with self.timing.phase("Verifier"):
+                self._verify(module)
             self._run_passes(module)
-            return self.output_resulting_program(module)
+            with self.timing.phase("Output"):
+                return self.output_resulting_program(module)
         except SambaError as error:
+            if self.args.traceback and isinstance(error, InternalError) and error.__cause__ is not None:
+                raise
             found.append(Diagnostic("error", error.headline, error.location))
             found += [Diagnostic("note", note.message, note.location or error.location) for note in error.all_notes]
             if not self.args.verify_diagnostics:
@@ -166,54 +216,36 @@ class SambaOpt(xDSLOptMain):
             return None
 
     def _run_passes(self, module: ModuleOp) -> None:
-        for index, one in enumerate(self.passes):
-            started = time.perf_counter()
-            self._run_pass(one, module)
-            if self.args.time_passes:
-                print(f"Pass {one.name} took {time.perf_counter() - started:.6f} seconds", file=sys.stderr)
-            last = index == len(self.passes) - 1
-            if last or self.args.verify_each:
-                self._verify(module, one.name)
-            if self.args.print_between_passes and not last:
-                print(f"// IR after {one.name}:\n{self.output_resulting_program(module)}", file=sys.stderr)
+        PassManager(self.passes, self.ctx, self.instrumentations).run(module)
+        passes = self.passes.passes
+        if passes and not self.args.verify_each and not self.args.disable_verify:
+            with self.timing.phase("Verifier"):
+                verify_after(module, passes[-1])
 
-    def _run_pass(self, one: ModulePass, module: ModuleOp) -> None:
-        try:
-            one.apply(self.ctx, module)
-        except (SambaError, ShrinkException):
-            raise
-        except DiagnosticException as error:
-            raise InputError(f"{one.name}: {error}", location=Location(self.get_input_name())) from error
-        except Exception as error:
-            if self.args.traceback:
-                raise
-            raise SambaError(
-                f"internal error in pass '{one.name}': {type(error).__name__}: {error}",
-                location=Location(self.get_input_name()),
-                levers=["run again with --traceback, and report it"],
-            ) from error
-
-    def _verify(self, module: ModuleOp, after: str = "") -> None:
-        if self.args.disable_verify:
-            return
-        try:
+    def _verify(self, module: ModuleOp) -> None:
+        if not self.args.disable_verify:
             verify_module(module)
-        except SambaError as error:
-            if after:
-                error.message += f" (after {after})"
-            raise
 
-    def _report_journal(self) -> None:
+    def text_of(self, op: Operation, generic: bool = False, locations: bool = False) -> str:
+        """`op` as the printing flags ask for."""
+        stream = StringIO()
+        Printer(
+            stream,
+            print_generic_format=generic or self.args.print_op_generic,
+            print_properties_as_attributes=self.args.print_no_properties,
+            print_debuginfo=locations or self.args.print_debuginfo,
+        ).print_op(op)
+        return stream.getvalue()
+
+    def _report(self) -> None:
         journal = self.ctx.journal
         if self.args.remarks:
             for remark in journal.remarks:
                 print(remark, file=sys.stderr)
-        if self.args.remarks_file is not None:
-            rows = json.dumps([remark.as_json() for remark in journal.remarks], indent=1)
-            write_atomically(self.args.remarks_file, rows + "\n")
-        if self.args.pass_statistics:
-            for (pass_name, counter), amount in journal.counters.items():
-                print(f"{pass_name}: {counter} = {amount}", file=sys.stderr)
+        if self.args.statistics:
+            print(statistics_text(self.passes.passes, journal), file=sys.stderr)
+        if self.args.timing is not None:
+            print(self.timing.text(self.args.timing), file=sys.stderr)
 
     def _write(self, text: str) -> None:
         if self.args.output_file is None or self.args.output_file == "-":
@@ -223,23 +255,40 @@ class SambaOpt(xDSLOptMain):
             write_atomically(self.args.output_file, text)
 
 
-class UsageError(Exception):
-    """A command line that contradicts itself."""
-
-
 def _as_diagnostic(remark: Remark) -> Diagnostic:
     return Diagnostic("remark", f"[{remark.pass_name}] {remark.kind}: {remark.message}", remark.location)
+
+
+def _with_configuration(arguments: Sequence[str]) -> list[str]:
+    """`--run-reproducer FILE` with the flags that the file asks for; any other command line as it is."""
+    if "--run-reproducer" not in arguments:
+        return list(arguments)
+    at = arguments.index("--run-reproducer")
+    if at + 1 == len(arguments):
+        raise UsageError("--run-reproducer needs the file that --crash-reproducer wrote")
+    path = arguments[at + 1]
+    try:
+        with open(path, "rb") as stream:
+            flags = read_configuration(decode(stream.read(), path), path)
+    except OSError as error:
+        raise InputError(error.strerror or str(error), location=Location(path)) from None
+    return [*arguments[:at], *flags, *arguments[at + 1 :]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command-line entry point; returns the exit code."""
     if arguments is None:
         end_with_the_reader()
+        arguments = sys.argv[1:]
     try:
+        arguments = join_bare_flags(_with_configuration(arguments))
         return SambaOpt(description="Run passes on a sambaflow module.", args=arguments).main()
     except UsageError as error:
         print(f"samba-opt: error: {error}", file=sys.stderr)
         return 2
+    except SambaError as error:
+        print(render_error(error), file=sys.stderr)
+        return 1
     except ShrinkException:
         print("Success, can shrink")
         return 0
