@@ -176,10 +176,11 @@ class ShardAttr(ParametrizedAttribute):
 
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> list[Attribute]:
+        position = parser.pos
         with parser.in_angle_brackets():
             numbers = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_integer)
         if len(numbers) != 3:
-            parser.raise_error("expected #samba.shard<dim, outer, chips>")
+            parser.raise_error("expected #samba.shard<dim, outer, chips>", position)
         return [IntAttr(number) for number in numbers]
 
     def print_parameters(self, printer: Printer) -> None:

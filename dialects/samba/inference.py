@@ -103,8 +103,7 @@ def result_dtype(operands: Operands, scalars: Sequence[bool | int | float] = ())
         dtype = scalar_dtype(value)
         wrapped = dtype if wrapped is None else promote(wrapped, dtype)
     result = _combine(ranked, _combine(zero, wrapped))
-    if result is None:
-        raise fail("no operand to take a dtype from")
+    assert result is not None, "every operator that promotes has an operand"
     return result
 
 

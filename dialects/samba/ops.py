@@ -346,9 +346,10 @@ class ConstantOp(IRDLOperation):
     @classmethod
     def parse(cls, parser: Parser) -> ConstantOp:
         attributes = parser.parse_optional_attr_dict()
+        position = parser.pos
         value = parser.parse_attribute()
         if not isinstance(value, DenseIntOrFPElementsAttr):
-            parser.raise_error(f"expected dense elements, got {value}")
+            parser.raise_error(f"expected dense elements, got {value}", position)
         return ConstantOp.create(result_types=[value.type], properties={"value": value}, attributes=attributes)
 
     def print(self, printer: Printer) -> None:
