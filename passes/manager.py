@@ -125,6 +125,7 @@ class PassManager:
         except ShrinkException:
             raise
         except SambaError as error:
+            error.location = error.location or location_of(op)
             self._failed(one, op, error)
             raise
         except Exception as exception:

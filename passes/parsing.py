@@ -10,9 +10,10 @@ from typing import Any
 from xdsl.context import Context
 from xdsl.dialects.builtin import AnyFloat, FileLineColLoc, IntAttr, ModuleOp, StringAttr, UnknownLoc, UnregisteredAttr
 from xdsl.ir import Attribute, Block, Data, Dialect, Operation, OpResult, ParametrizedAttribute
-from xdsl.parser import AttrParser, Parser
+from xdsl.parser import AttrParser, Parser, ParserState
 from xdsl.utils.exceptions import ParseError
-from xdsl.utils.lexer import Span
+from xdsl.utils.lexer import Input, Span
+from xdsl.utils.mlir_lexer import MLIRLexer
 
 from sambaflow.diagnostics import error_at, error_from_parse, location_of
 from sambaflow.errors import InputError, Location, Note, SambaError
@@ -30,11 +31,18 @@ class _DenseElement(Parser._TensorLiteralElement):  # pyright: ignore[reportPriv
         return super().to_type(parser, type)  # pyright: ignore[reportArgumentType]
 
 
+class _Lexer(MLIRLexer):
+    """xDSL's lexer; a string that does not end costs it time exponential in the rest of its line."""
+
+    _unescaped_characters_regex = re.compile(r'"(?:[^"\\\n\v\f]++|\\(?:["nt\\]|[0-9A-Fa-f]{2}))*+"')
+
+
 class LocatedParser(Parser):
     """xDSL's parser, with `file:line:col` of its name on every op that has no `loc(...)` of its own."""
 
     def __init__(self, ctx: Context, text: str, name: str, line_offset: int = 0) -> None:
-        super().__init__(ctx, text, name)
+        super().__init__(ctx, "", name)
+        self._resume_from(ParserState(_Lexer(Input(text, name))))
         self.line_offset = line_offset
         self._file = StringAttr(name)
         self._line_starts = [0, *(i + 1 for i, char in enumerate(text) if char == "\n")]

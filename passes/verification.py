@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
+from xdsl.irdl import IRDLOperation
 from xdsl.traits import NoTerminator
 from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.diagnostics import error_at, location_from_attr, location_of
-from sambaflow.errors import InputError, Note
+from sambaflow.errors import InputError, Note, SambaError
 
 
 def verify_module(module: ModuleOp) -> None:
@@ -21,13 +23,31 @@ def verify_module(module: ModuleOp) -> None:
     """
     for op in module.walk(region_first=True):
         try:
-            op.verify(verify_nested_ops=False)
-        except (VerifyException, ValueError) as error:
-            raise error_at(op, str(error), InputError) from None
+            _verify(op, partial(op.verify, verify_nested_ops=False))
+        except SambaError:
+            raise
+        except Exception:
+            # A verifier reads fields of the ops around its own and in it: perhaps one of those is wrong.
+            _verify_fields(module)
+            raise
         if op.regions and not op.has_trait(NoTerminator):
             _check_blocks_end(op)
     check_dominance(module)
     _check_samba_functions(module)
+
+
+def _verify(op: Operation, verifier: Callable[[], None]) -> None:
+    try:
+        verifier()
+    except (VerifyException, ValueError) as error:
+        raise error_at(op, str(error), InputError) from None
+
+
+def _verify_fields(module: ModuleOp) -> None:
+    """Check every op against its definition alone, outermost ops first."""
+    for op in module.walk():
+        if isinstance(op, IRDLOperation):
+            _verify(op, partial(op.get_irdl_definition().verify, op))
 
 
 def check_dominance(module: ModuleOp) -> None:

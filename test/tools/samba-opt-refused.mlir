@@ -1,0 +1,18 @@
+// RUN: samba-opt --split-input-file --verify-diagnostics %s
+
+// Text that no tool made is refused where it is wrong, whatever reads it first.
+
+// A verifier that reads a field of the op around its own: the field is what is wrong.
+"builtin.module"() ({
+  // expected-error@+1 {{property 'function_type' expected}}
+  "func.func"() ({
+  ^bb0(%a : f32):
+    "func.return"(%a) : (f32) -> ()
+  }) {sym_name = "f"} : () -> ()
+}) : () -> ()
+
+// -----
+
+// A string that does not end is refused in time linear in the line.
+// expected-error@+1 {{string without its end}}
+"builtin.module"() ({ }) {sym_name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa} : () -> ()
