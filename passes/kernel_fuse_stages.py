@@ -31,20 +31,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, Operation, OpResult
 
 from sambaflow.dialects import kernel
 from sambaflow.errors import InputError
-from sambaflow.passes.base import SambaPass, functions_of
+from sambaflow.passes.base import FunctionPass
 from sambaflow.passes.stage_fusion import fold_move, join_consumer, join_producer
 
 SCOPES = ("all", "groups", "none")
 
 
 @dataclass(frozen=True)
-class KernelFuseStagesPass(SambaPass):
+class KernelFuseStagesPass(FunctionPass):
     """Joins maps to their neighbours and folds moves into access maps. Bits do not change."""
 
     name = "kernel-fuse-stages"
@@ -59,13 +58,12 @@ class KernelFuseStagesPass(SambaPass):
     max_inputs: int = 16
     """The most inputs that a fused stage may have."""
 
-    def apply(self, ctx: Context, op: ModuleOp) -> None:
+    def apply_to(self, ctx: Context, op: FuncOp) -> None:
         """Fuse in every block of the scope."""
         if self.scope not in SCOPES:
             raise InputError(f"scope '{self.scope}' is not one of {', '.join(SCOPES)}")
-        for function in functions_of(op):
-            for block in blocks_of(function, self.scope):
-                self._fuse_block(ctx, block)
+        for block in blocks_of(op, self.scope):
+            self._fuse_block(ctx, block)
 
     def _fuse_block(self, ctx: Context, block: Block) -> None:
         stages = [op for op in block.ops if isinstance(op, kernel.Stage)]

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import StringAttr
+from xdsl.dialects.func import FuncOp
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import samba
 from sambaflow.errors import InputError
-from sambaflow.passes.base import SambaPass
+from sambaflow.passes.base import FunctionPass
 from sambaflow.passes.grouping import HEURISTIC_PARAMETERS
 from sambaflow.passes.heuristics import Heuristic, heuristic_for
 from sambaflow.passes.heuristics.base import Hints, operators
@@ -20,7 +21,7 @@ from sambaflow.passes.registry import did_you_mean
 
 
 @dataclass(frozen=True)
-class SambaHeuristicsPass(SambaPass):
+class SambaHeuristicsPass(FunctionPass):
     """Name a heuristic on every `samba.module` and leave its hints on the ops inside.
 
     The rule's choice stands; a module without one gets MHA when it holds attention, SAFE_GEMM when it holds a matrix
@@ -36,7 +37,7 @@ class SambaHeuristicsPass(SambaPass):
     name: ClassVar[str] = "samba-heuristics"
     counters = {"modules": "modules that got a heuristic"}
 
-    def apply(self, ctx: Context, op: ModuleOp) -> None:
+    def apply_to(self, ctx: Context, op: FuncOp) -> None:
         for module in op.walk():
             if isinstance(module, samba.ModuleOp):
                 heuristic = heuristic_for(module)

@@ -23,6 +23,7 @@ from xdsl.passes import ModulePass
 from sambaflow.diagnostics import error_at, location_of
 from sambaflow.errors import InputError, PassError
 from sambaflow.passes.base import EXACT, Remark, SambaContext, SambaPass, Semantics, journal_of
+from sambaflow.passes.manager import Instrumentation
 from sambaflow.passes.pipelines import parse_pipeline
 from sambaflow.sim.conditioning import rounding_spread
 from sambaflow.sim.random_inputs import random_tensors
@@ -64,7 +65,7 @@ class Case:
 
 
 @dataclass
-class SemanticsCheck:
+class SemanticsCheck(Instrumentation):
     """Holds each pass of a pipeline to what it declares. Outputs after a pass are those before the next one.
 
     `seeds`: one run of every graph for each. Graphs whose run would visit more than `most_work` points, and passes that

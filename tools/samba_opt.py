@@ -99,7 +99,7 @@ class SambaOpt(xDSLOptMain):
             self.passes = parse_pipeline(text)
             if self.args.dump_pass_pipeline:
                 print(self.passes, file=sys.stderr)
-            self.instrumentations = self._instrumentations(name)
+            self.printed_before, self.printed_after = (pass_names_of(self.args, when) for when in ("before", "after"))
             self.text = self._read_input(name)
         except SambaError as error:
             print(render_error(error, {PIPELINE_SOURCE: text}), file=sys.stderr)
@@ -124,21 +124,20 @@ class SambaOpt(xDSLOptMain):
         print(list_of_passes() if self.args.list_passes else help_of_pass(self.args.help_pass))
         return True
 
-    def _instrumentations(self, name: str) -> list[Instrumentation]:
-        """What the flags ask for around passes, outermost first."""
+    def _instrumentations(self) -> list[Instrumentation]:
+        """What the flags ask for around the passes of one module, outermost first."""
         args = self.args
         asked: list[Instrumentation] = []
         if args.crash_reproducer is not None:
             flags = ["--verify-each"] * args.verify_each + ["--check-semantics"] * (args.check_semantics is not None)
             text_of = partial(self.text_of, generic=True, locations=True)
             asked.append(CrashReproducer(args.crash_reproducer, text_of, write_atomically, flags))
-        before, after = pass_names_of(args, "before"), pass_names_of(args, "after")
-        if before or after or args.print_ir_after_failure:
+        if self.printed_before or self.printed_after or args.print_ir_after_failure:
             asked.append(
                 IrPrinting(
                     self.text_of,
-                    before,
-                    after,
+                    self.printed_before,
+                    self.printed_after,
                     after_change=args.print_ir_after_change,
                     after_failure_only=args.print_ir_after_failure,
                     module_scope=args.print_ir_module_scope,
@@ -146,9 +145,9 @@ class SambaOpt(xDSLOptMain):
                 )
             )
         if args.check_semantics is not None:
-            from sambaflow.sim.pass_check import CheckSemantics
+            from sambaflow.sim.pass_check import SemanticsCheck
 
-            asked.append(CheckSemantics(self.ctx, seeds=args.check_semantics))
+            asked.append(SemanticsCheck(self.ctx, range(args.check_semantics)))
         if args.verify_each and not args.disable_verify:
             asked.append(VerifyEach())
         return [*asked, self.timing]
@@ -216,7 +215,7 @@ class SambaOpt(xDSLOptMain):
             return None
 
     def _run_passes(self, module: ModuleOp) -> None:
-        PassManager(self.passes, self.ctx, self.instrumentations).run(module)
+        PassManager(self.passes, self.ctx, self._instrumentations()).run(module)
         passes = self.passes.passes
         if passes and not self.args.verify_each and not self.args.disable_verify:
             with self.timing.phase("Verifier"):
