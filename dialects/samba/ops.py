@@ -349,7 +349,7 @@ class ConstantOp(IRDLOperation):
         position = parser.pos
         value = parser.parse_attribute()
         if not isinstance(value, DenseIntOrFPElementsAttr):
-            parser.raise_error(f"expected dense elements, got {value}", position)
+            parser.raise_error(f"a constant holds dense elements, not {value}", position)
         return ConstantOp.create(result_types=[value.type], properties={"value": value}, attributes=attributes)
 
     def print(self, printer: Printer) -> None:

@@ -66,7 +66,7 @@ func.func @generic(%x: tensor<2x4xf32>) {
 
 // A constant holds elements.
 func.func @constant() {
-  // expected-error@+1 {{expected dense elements, got 1 : i64}}
+  // expected-error@+1 {{a constant holds dense elements, not 1 : i64}}
   %0 = samba.constant 1
   func.return
 }
