@@ -15,11 +15,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 
+from sambaflow import plugins
 from sambaflow.errors import Location, MachineError
 from sambaflow.machine.model import Machine, Rule, Tier
 
 MARKS = ("published", "derived", "assumed")
 TIERS = ("hbm", "ddr")
+OWN = ("sn10", "sn30", "sn40l")
 _FOLDER = Path(__file__).parent
 _FLOAT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")  # YAML 1.1 reads 1.6e9 as a string; people mean the number
 
@@ -35,8 +37,8 @@ class Provenance:
 
 
 def names() -> tuple[str, ...]:
-    """The machines that come with the toolkit."""
-    return ("sn10", "sn30", "sn40l")
+    """The machines that come with the toolkit, then those that packages add (`sambaflow.plugins`)."""
+    return (*OWN, *plugins.plugins("machines"))
 
 
 @cache
@@ -107,7 +109,15 @@ def _refuse(file: str, key: str, found: object, allowed: str) -> MachineError:
 
 
 def _path(name: str) -> Path:
-    return _FOLDER / f"{name}.yaml" if name in names() else Path(name)
+    """The file of a machine: one of ours, else that of a package, else `name` is a path itself."""
+    if name in OWN:
+        return _FOLDER / f"{name}.yaml"
+    added = None if "/" in name or name.endswith(".yaml") else plugins.load("machines", name, object)
+    if added is None:
+        return Path(name)
+    if not isinstance(added, str | Path):
+        raise MachineError(f"the entry point '{name}' of sambaflow.machines leads to no path but {added!r}")
+    return Path(added)
 
 
 def _read(name: str) -> dict[str, Any]:

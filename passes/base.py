@@ -20,16 +20,17 @@ journal of the context as remarks (people read them with `--remarks`, tools as J
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar, cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Dialect, Operation
+from xdsl.ir import Attribute, Dialect, Operation, TypeAttribute
 from xdsl.passes import ModulePass
 
+from sambaflow import plugins
 from sambaflow.diagnostics import location_of
 from sambaflow.errors import Location
 from sambaflow.passes.properties import require
@@ -98,9 +99,11 @@ class Journal:
 
 @dataclass
 class SambaContext(Context):
-    """An xDSL context that knows our dialects and carries the journal of the compilation."""
+    """An xDSL context that knows our dialects, those that packages add, and carries the journal of the compilation."""
 
     journal: Journal = field(default_factory=Journal)
+    _unknown: set[str] = field(default_factory=set[str])
+    """Names that no package gives a dialect."""
 
     def __post_init__(self) -> None:
         register_dialects(self)
@@ -110,6 +113,29 @@ class SambaContext(Context):
         for dialect in self.loaded_dialects:
             copy.get_optional_dialect(dialect.name)
         return copy
+
+    def get_optional_op(self, name: str, *, dialect_stack: Sequence[str] = ()) -> type[Operation] | None:
+        self._find_dialect_of(name)
+        return super().get_optional_op(name, dialect_stack=dialect_stack)
+
+    def get_optional_type(self, name: str) -> type[TypeAttribute] | None:
+        self._find_dialect_of(name)
+        return super().get_optional_type(name)
+
+    def get_optional_attr(self, name: str) -> type[Attribute] | None:
+        self._find_dialect_of(name)
+        return super().get_optional_attr(name)
+
+    def _find_dialect_of(self, name: str) -> None:
+        """Register the dialect of an op or attribute when an installed package adds it (`sambaflow.plugins`)."""
+        dialect, dot, _ = name.partition(".")
+        if not dot or dialect in self._registered_dialects or dialect in self._unknown:
+            return
+        added = plugins.load("dialects", dialect, Dialect)
+        if added is None:
+            self._unknown.add(dialect)
+        else:
+            self.register_dialect(dialect, lambda: added)
 
 
 def journal_of(ctx: Context) -> Journal:

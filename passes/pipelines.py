@@ -157,13 +157,13 @@ def run_pipeline(
     elif not isinstance(pipeline, Pipeline):
         pipeline = Pipeline(MODULE, tuple(pipeline))
     if after_pass is not None:
-        instrumentations = (*instrumentations, _AfterPass(module, after_pass))
+        instrumentations = (*instrumentations, _Callback(module, after_pass))
     PassManager(pipeline, ctx, instrumentations).run(module)
     return journal_of(ctx)
 
 
 @dataclass
-class _AfterPass(Instrumentation):
+class _Callback(Instrumentation):
     module: ModuleOp
     call: Callable[[ModulePass, ModuleOp], None]
 

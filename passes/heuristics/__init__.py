@@ -9,11 +9,13 @@ distribution. Distribution and tiling give hints: wishes that stand on an op as 
     gemm        SAFE_GEMM, GPT2_QKV       modules whose work is matrix products
     mha         MHA, SDPA                 modules with attention
 
-A new one is a subclass of `Heuristic` in a file here and a row in `HEURISTICS`.
+A new one is a subclass of `Heuristic` in a file here and a row in `HEURISTICS`, or comes with a package, under the name
+of its entry point (`sambaflow.plugins`); rules then ask for it by that name.
 """
 
 from __future__ import annotations
 
+from sambaflow import plugins
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import samba
 from sambaflow.errors import InputError
@@ -35,7 +37,9 @@ def heuristic_for(module: samba.ModuleOp) -> Heuristic:
     for one in HEURISTICS:
         if wanted in one.names:
             return one
-    known = tuple(name for one in HEURISTICS for name in one.names)
+    if (added := plugins.load("heuristics", wanted, Heuristic)) is not None:
+        return added
+    known = (*(name for one in HEURISTICS for name in one.names), *plugins.plugins("heuristics"))
     raise error_at(module, f"names an unknown heuristic '{wanted}'{did_you_mean(wanted, known)}", InputError)
 
 

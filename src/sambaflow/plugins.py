@@ -9,7 +9,7 @@
 | `sambaflow.passes`     | pass             | a subclass of `SambaPass` (or any xDSL `ModulePass`)       |
 | `sambaflow.pipelines`  | pipeline         | a `Mode` (`sambaflow.passes.pipelines`)                    |
 | `sambaflow.heuristics` | heuristic        | a `Heuristic` (`sambaflow.passes.heuristics`)              |
-| `sambaflow.machines`   | machine          | the path of a YAML file (a `str` or anything with `/`)     |
+| `sambaflow.machines`   | machine          | the path of a YAML file, a `str` or a `pathlib.Path`       |
 
 Installed packages are searched when a name is asked for that is not our own, and for lists; so they cost nothing at
 start-up. The ground floor: nothing of sambaflow but its errors is imported here.
