@@ -60,6 +60,7 @@ class KernelCutSectionsPass(SambaPass):
     leaves = ("sections",)
 
     mode: Literal["o0", "o1", "o3"] = "o3"
+    """How sections are cut: by operator, by group, or where the modelled time is shortest."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         planner = Planner(resources_of(op))

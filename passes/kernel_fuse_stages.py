@@ -1,28 +1,4 @@
-"""Fuse neighbouring kernel stages: fewer stages, fewer tensors between them, the same bits.
-
-Before:
-
-    %0 = kernel.contract ins(%x, %w : ...) ... finish {... truncf ... yield bf16} : tensor<4x16xbf16>
-    %1 = kernel.map ins(%0, %b : ...) body {... addf, maximumf ...} : tensor<4x16xbf16>
-    %2 = kernel.move ins(%1 : ...) maps [affine_map<(d0, d1) -> (d1, d0)>, ...] : tensor<16x4xbf16>
-    %3 = kernel.reduce ins(%2 : ...) ...
-
-After:
-
-    %1 = kernel.contract ins(%x, %w, %b : ...) ... finish {... truncf ... addf, maximumf ... yield bf16} :
-        tensor<4x16xbf16>
-    %3 = kernel.reduce ins(%1 : ...)  (its map reads %1 transposed)
-
-Three steps, each on every stage in order:
-
-* a move in front of a stage becomes part of its access map, when the composed map is linear (no floordiv, no mod);
-* a map in front of a stage that can run it at its own points joins the stage's body (or `finish`);
-* a map behind a stage, at the same points, joins the stage's `finish` (or body).
-
-Bodies are joined op for op, with the extensions and roundings where they stood, and no fold changes its order, so no
-bit changes. Work is never repeated: a map joins a stage only if the stage is its one reader and visits each of its
-points once; extensions to a wider type alone are free (ports convert) and join every reader.
-"""
+"""kernel-fuse-stages: fewer stages, fewer tensors between them, the same bits."""
 
 from __future__ import annotations
 
@@ -44,7 +20,31 @@ SCOPES = ("all", "groups", "none")
 
 @dataclass(frozen=True)
 class KernelFuseStagesPass(FunctionPass):
-    """Joins maps to their neighbours and folds moves into access maps. Bits do not change."""
+    """Joins maps to their neighbours and folds moves into access maps. Bits do not change.
+
+    Before:
+
+        %0 = kernel.contract ins(%x, %w : ...) ... finish {... truncf ... yield bf16} : tensor<4x16xbf16>
+        %1 = kernel.map ins(%0, %b : ...) body {... addf, maximumf ...} : tensor<4x16xbf16>
+        %2 = kernel.move ins(%1 : ...) maps [affine_map<(d0, d1) -> (d1, d0)>, ...] : tensor<16x4xbf16>
+        %3 = kernel.reduce ins(%2 : ...) ...
+
+    After:
+
+        %1 = kernel.contract ins(%x, %w, %b : ...) ... finish {... truncf ... addf, maximumf ... yield bf16} :
+            tensor<4x16xbf16>
+        %3 = kernel.reduce ins(%1 : ...)  (its map reads %1 transposed)
+
+    Three steps, each on every stage in order:
+
+    * a move in front of a stage becomes part of its access map, when the composed map is linear (no floordiv, no mod);
+    * a map in front of a stage that can run it at its own points joins the stage's body (or `finish`);
+    * a map behind a stage, at the same points, joins the stage's `finish` (or body).
+
+    Bodies are joined op for op, with the extensions and roundings where they stood, and no fold changes its order, so
+    no bit changes. Work is never repeated: a map joins a stage only if the stage is its one reader and visits each of its
+    points once; extensions to a wider type alone are free (ports convert) and join every reader.
+    """
 
     name = "kernel-fuse-stages"
     counters = {

@@ -44,6 +44,7 @@ class RduPlacePass(OperationPass[rdu.ProgramOp]):
     moves: int = 4000
     """Trials of the improvement, a section."""
     seed: int = 0
+    """Of the random trials."""
 
     def apply_to(self, ctx: Context, op: rdu.ProgramOp) -> None:
         machine = rdu.machine_of(op)
@@ -51,7 +52,7 @@ class RduPlacePass(OperationPass[rdu.ProgramOp]):
         grid = grid_of(machine, budget)
         known: dict[Netlist, list[list[Place]]] = {}
         for section in op.sections:
-            require(demand_of(section), budget, op=f"@{section.sym_name.data}", location=location_of(section))
+            require(demand_of(section), budget, op=section.name, location=location_of(section))
             netlist = netlist_of(section)
             if netlist not in known:
                 placement = Placement(netlist, grid)
