@@ -42,8 +42,8 @@ class KernelFuseStagesPass(FunctionPass):
     * a map behind a stage, at the same points, joins the stage's `finish` (or body).
 
     Bodies are joined op for op, with the extensions and roundings where they stood, and no fold changes its order, so
-    no bit changes. Work is never repeated: a map joins a stage only if the stage is its one reader and visits each of its
-    points once; extensions to a wider type alone are free (ports convert) and join every reader.
+    no bit changes. Work is never repeated: a map joins a stage only if the stage is its one reader and visits each of
+    its points once; extensions to a wider type alone are free (ports convert) and join every reader.
     """
 
     name = "kernel-fuse-stages"
