@@ -1,6 +1,6 @@
 """The one capacity model: what a section needs, what there is, and what is short."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -69,15 +69,22 @@ def require(demand: Demand, budget: Budget, *, op: str = "", location: Location 
     """Raises CapacityError with demand, limit, shortfall and levers when `demand` does not fit."""
     rows = shortfalls(demand, budget)
     if rows:
-        raise CapacityError(
-            "does not fit: " + "; ".join(map(str, rows)),
-            op=op,
-            location=location,
-            demand=", ".join(f"{row.demand} {row.resource}" for row in rows),
-            limit=", ".join(f"{row.limit} {row.resource}" for row in rows),
-            shortfall=", ".join(f"{row.missing} {row.resource}" for row in rows),
-            levers=[LEVERS[row.resource] for row in rows],
-        )
+        raise capacity_error(rows, [LEVERS[row.resource] for row in rows], op=op, location=location)
+
+
+def capacity_error(
+    rows: Sequence[Shortfall], levers: Sequence[str], *, op: str, location: Location | None
+) -> CapacityError:
+    """The error that says what is short; the figures are its facts, not in the message."""
+    return CapacityError(
+        "does not fit the machine",
+        op=op,
+        location=location,
+        demand=", ".join(f"{row.demand} {row.resource}" for row in rows),
+        limit=", ".join(f"{row.limit} {row.resource}" for row in rows),
+        shortfall=", ".join(f"{row.missing} {row.resource}" for row in rows),
+        levers=levers,
+    )
 
 
 def pmus_for(window_bytes: int, depth: int, machine: Machine, *, ports: int = 1) -> int:

@@ -15,8 +15,9 @@ from xdsl.utils.exceptions import ParseError
 from xdsl.utils.lexer import Input, Span
 from xdsl.utils.mlir_lexer import MLIRLexer
 
-from sambaflow.diagnostics import error_at, error_from_parse, location_of
+from sambaflow.diagnostics import error_at, location_of
 from sambaflow.errors import InputError, Location, Note, SambaError
+from sambaflow.passes.parse_errors import error_from_parse
 from sambaflow.passes.registry import did_you_mean
 
 _REDEFINED = re.compile(r"SSA value %(\S+) is already defined")

@@ -8,10 +8,10 @@ from functools import cached_property
 
 from xdsl.dialects.builtin import ModuleOp
 
-from sambaflow.diagnostics import error_at
+from sambaflow.diagnostics import location_of
 from sambaflow.dialects import kernel
 from sambaflow.errors import CapacityError
-from sambaflow.machine import load
+from sambaflow.machine import capacity_error, load
 from sambaflow.passes.base import functions_of, target_of
 from sambaflow.passes.planning import Planner, Resources
 from sambaflow.passes.planning_analysis import Analysis
@@ -72,12 +72,4 @@ def sections_of(module: ModuleOp) -> Iterator[Section]:
 
 def does_not_fit(op: kernel.SectionOp | kernel.Stage, plan: SectionPlan) -> CapacityError:
     """The error of an infeasible plan, about `op`."""
-    return error_at(
-        op,
-        "does not fit the machine: " + "; ".join(map(str, plan.shortfalls)),
-        CapacityError,
-        demand=", ".join(f"{row.demand} {row.resource}" for row in plan.shortfalls),
-        limit=", ".join(f"{row.limit} {row.resource}" for row in plan.shortfalls),
-        shortfall=", ".join(f"{row.missing} {row.resource}" for row in plan.shortfalls),
-        levers=plan.levers,
-    )
+    return capacity_error(plan.shortfalls, plan.levers, op=op.name, location=location_of(op))

@@ -139,8 +139,7 @@ def _aligned(size: int, align: int) -> int:
 def _too_small(program: rdu.ProgramOp, tier: str, used: int, limit: int, tensors: Sequence[Tensor]) -> CapacityError:
     largest = max(tensors, key=lambda t: (t.bytes, -t.index))
     return CapacityError(
-        f"memory of a chip is short: {tier} needs {used} bytes, has {limit}; the largest symbol is "
-        f"'{largest.name}' with {largest.bytes}",
+        f"does not fit the {tier} of a chip; the largest symbol is '{largest.name}' with {largest.bytes} bytes",
         op=program.name,
         location=location_of(program),
         demand=f"{used} bytes",

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from xdsl.context import Context
 
-from sambaflow.diagnostics import location_of
+from sambaflow.diagnostics import error_at
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.grid import Grid, Place, grid_of, partners
 from sambaflow.dialects.rdu.units import stream
@@ -74,10 +74,10 @@ class RduRoutePass(OperationPass[rdu.ProgramOp]):
         demand = routing.usage[worst]
         message = f"the link from ({x}, {y}) to ({x1}, {y1}) is the bottleneck of {len(over)} overloaded ones"
         if self.strict:
-            raise CapacityError(
+            raise error_at(
+                section,
                 message,
-                op=f"@{section.sym_name.data}",
-                location=location_of(section),
+                CapacityError,
                 demand=f"{demand} bytes",
                 limit=f"{routing.limit} bytes",
                 shortfall=f"{demand - routing.limit} bytes",

@@ -17,9 +17,11 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.backends.rdu.image import Image
-from sambaflow.diagnostics import error_at
-from sambaflow.dialects.rdu.capacity import verify_capacity
-from sambaflow.errors import CapacityError, InputError
+from sambaflow.diagnostics import error_at, location_of
+from sambaflow.dialects.rdu import ProgramOp, machine_of
+from sambaflow.dialects.rdu.capacity import demand_of, verify_capacity
+from sambaflow.errors import InputError, PassError
+from sambaflow.machine import require
 from sambaflow.passes.base import SambaContext
 from sambaflow.passes.collection import without_garbage_collection
 from sambaflow.passes.pipelines import MODES, run_pipeline
@@ -130,12 +132,17 @@ def compile_module(
 
 
 def _refuse_what_does_not_fit(module: ModuleOp) -> None:
-    """CapacityError when a finished program asks more of the chip than it has, as the verifier would say."""
-    for op in module.ops:
+    """CapacityError when a finished program asks more of the chip than it has; PassError for what is wrongly placed."""
+    for program in module.ops:
+        if not isinstance(program, ProgramOp):
+            continue
+        budget = machine_of(program).target(chips=program.target.chips.data, tiles=program.target.tiles.data)
+        for section in program.sections:
+            require(demand_of(section), budget, op=section.name, location=location_of(section))
         try:
-            verify_capacity(op)
+            verify_capacity(program)
         except VerifyException as error:
-            raise error_at(op, str(error), CapacityError) from None
+            raise error_at(program, str(error), PassError) from None
 
 
 def convention_of(graph: Graph) -> Convention:

@@ -1,104 +1,169 @@
-"""MLIR's `--verify-diagnostics`: comments in the input say which diagnostics must come, and no other error may.
+"""MLIR's `--verify-diagnostics`: comments in the input say which diagnostics must come, and no others may.
 
     // expected-error@+1 {{operand 1 has 5 columns}}
-    // expected-note@below {{...}}   // expected-remark {{...}}   // expected-error-re@above {{k = [0-9]+}}
-    // expected-error@unknown {{...}}   // expected-error 2 {{...}} must come twice
+    // expected-note@below {{made here}}
+    // expected-error-re@above {{needs {{[0-9]+}} bytes}}
+    // expected-warning@unknown {{...}}
+    // expected-remark@+2 3 {{...}}
 
-The place is a line (`@+N`, `@-N`, `@above`, `@below`, `@unknown`, or the comment's own), the text a part of the
-message. Notes and remarks that no comment expects are let pass; errors and warnings are not.
+One stands at the end of a line. Its place is a line (`@+N`, `@-N`, `@above`, `@below`, or the comment's own) or
+`@unknown`, outside of the input; `above` and `below` pass over lines with expectations. The text is a part of the
+message; with `-re`, what stands in inner braces is a regular expression. It must come once at least; a count, which is
+clang's, says exactly how often, with `+` at least. Unlike MLIR, a comment that looks like one of these and is not is an
+error itself, instead of being passed over.
+
+As in MLIR every diagnostic must be expected, notes too. Remarks come in MLIR when a flag asks for them; here they count
+when `--remarks` asks for them, or when the input expects one. `--verify-diagnostics=only-expected` lets all pass that
+is not expected.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sambaflow.errors import Location
+from sambaflow.errors import Diagnostic, Location
 
 _EXPECTED = re.compile(
     r"expected-(?P<severity>error|warning|remark|note)(?P<regex>-re)?"
-    r"(?:@(?P<place>[+-]?\d+|above|below|unknown))?(?:\s+(?P<count>\d+))?\s*\{\{(?P<text>.*?)\}\}"
+    r" *(?:@(?P<place>[+-]\d+|above|below|unknown))? *(?P<count>\d+\+?)? *\{\{(?P<text>.*)\}\}$"
 )
-
-
-@dataclass(frozen=True)
-class Diagnostic:
-    """A diagnostic that came."""
-
-    severity: str
-    message: str
-    location: Location | None
+_MEANT = re.compile(r"//.*\b(expected-(?:error|warning|remark|note)).*\{\{")
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """A diagnostic that must come; `line` 0 is a place that is not known. `location` is where the comment stands."""
+    """A diagnostic that must come, from `least` to `most` times (None: any number); `line` 0 is outside of the input.
+
+    `location` is where the comment stands, `text` what it says, `problem` why it cannot be read.
+    """
 
     severity: str
     text: str
-    regex: bool
     line: int
     location: Location
+    pattern: re.Pattern[str] = re.compile("")
+    least: int = 1
+    most: int | None = None
+    problem: str = ""
+
+    def is_at(self, found: Diagnostic) -> bool:
+        place = found.location
+        inside = place is not None and place.file == self.location.file and place.line > 0
+        return self.line == (place.line if place is not None and inside else 0)
 
     def matches(self, found: Diagnostic) -> bool:
-        line = found.location.line if found.location else 0
-        if self.severity != found.severity or self.line != line:
-            return False
-        return bool(re.search(self.text, found.message)) if self.regex else self.text in found.message
+        return self.is_at(found) and self.severity == found.severity and self.says(found)
 
-
-@dataclass(frozen=True)
-class Problem:
-    """A diagnostic that did not come, or should not have."""
-
-    message: str
-    location: Location | None
+    def says(self, found: Diagnostic) -> bool:
+        return not self.problem and self.pattern.search(found.headline) is not None
 
 
 def expectations_of(text: str, name: str, line_offset: int = 0) -> list[Expectation]:
     """The expectations in the comments of `text`, which starts after line `line_offset` of the file `name`."""
-    expectations: list[Expectation] = []
-    lines = text.split("\n")
+    lines = [line.rstrip() for line in text.split("\n")]
+    expected: list[Expectation] = []
     for number, line in enumerate(lines):
-        for match in _EXPECTED.finditer(line) if "//" in line else ():
+        if match := _EXPECTED.search(line):
             here = Location(name, number + 1 + line_offset, match.start() + 1)
-            target = _target_line(match["place"], number, lines, line_offset)
-            one = Expectation(match["severity"], match["text"], match["regex"] is not None, target, here)
-            expectations += [one] * int(match["count"] or 1)
-    return expectations
+            expected.append(_expectation(match, _target_line(match["place"], number, lines, line_offset), here))
+        elif match := _MEANT.search(line):
+            here = Location(name, number + 1 + line_offset, match.start(1) + 1)
+            expected.append(Expectation("error", "", 0, here, problem="this is not the form of an expected diagnostic"))
+    return expected
 
 
-def compare(expected: Sequence[Expectation], found: Sequence[Diagnostic]) -> list[Problem]:
-    """What is missing and what is unexpected, in the order of the file, then in the order in which it came."""
-    left = list(found)
-    problems: list[Problem] = []
+def compare(
+    expected: Sequence[Expectation],
+    found: Iterable[Diagnostic],
+    *,
+    remarks: bool = False,
+    only_expected: bool = False,
+) -> list[Diagnostic]:
+    """What is unexpected, in the order in which it came, then what is missing; each an error in MLIR's words.
+
+    `remarks`: whether they were asked for; if not, they count when one is expected. `only_expected`: nothing is
+    unexpected.
+    """
+    remarks = remarks or any(one.severity == "remark" for one in expected)
+    came = [0] * len(expected)
+    unexpected: list[Diagnostic] = []
+    for diagnostic in (part for whole in found for part in whole.flat()):
+        if diagnostic.severity == "remark" and not remarks:
+            continue
+        at = _match(diagnostic, expected, came)
+        if at is not None:
+            came[at] += 1
+        elif not only_expected:
+            unexpected.append(_unexpected(diagnostic, expected))
+    missing = [_missing(one, times) for one, times in zip(expected, came, strict=True)]
+    return unexpected + [one for one in missing if one is not None]
+
+
+def _match(diagnostic: Diagnostic, expected: Sequence[Expectation], came: Sequence[int]) -> int | None:
+    """The number of the expectation that a diagnostic meets: one that lacks some, else one that may have more."""
+    fitting = [i for i, one in enumerate(expected) if one.matches(diagnostic)]
+    for i in fitting:
+        if came[i] < expected[i].least:
+            return i
+    return next((i for i in fitting if (most := expected[i].most) is None or came[i] < most), None)
+
+
+def _missing(one: Expectation, times: int) -> Diagnostic | None:
+    if one.problem:
+        return Diagnostic("error", one.problem, one.location)
+    if times >= one.least:
+        return None
+    often = f" {one.least} times, but {times}" if one.least > 1 else ""
+    return Diagnostic("error", f'expected {one.severity} "{one.text}" was not produced{often}', one.location)
+
+
+def _unexpected(diagnostic: Diagnostic, expected: Sequence[Expectation]) -> Diagnostic:
     for one in expected:
-        match = next((diagnostic for diagnostic in left if one.matches(diagnostic)), None)
-        if match is None:
-            problems.append(Problem(f'expected {one.severity} "{one.text}" was not produced', one.location))
-        else:
-            left.remove(match)
-    for diagnostic in left:
-        if diagnostic.severity in ("error", "warning"):
-            problems.append(Problem(f"unexpected {diagnostic.severity}: {diagnostic.message}", diagnostic.location))
-    return problems
+        if one.is_at(diagnostic) and one.says(diagnostic) and one.severity != diagnostic.severity:
+            message = f"'{diagnostic.severity}' diagnostic emitted when expecting a '{one.severity}'"
+            return Diagnostic("error", message, one.location)
+    return Diagnostic("error", f"unexpected {diagnostic.severity}: {diagnostic.headline}", diagnostic.location)
+
+
+def _expectation(match: re.Match[str], line: int, here: Location) -> Expectation:
+    severity, text, count = match["severity"], match["text"], match["count"]
+    least = int(count.rstrip("+")) if count else 1
+    most = least if count and not count.endswith("+") else None
+    try:
+        pattern = _pattern(text) if match["regex"] else re.compile(re.escape(text))
+    except ValueError as error:
+        return Expectation(severity, text, line, here, problem=str(error))
+    return Expectation(severity, text, line, here, pattern, least, most)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """The text, taken literally but for the regular expressions in its inner braces; ValueError when one is wrong."""
+    parts: list[str] = []
+    rest = text
+    while rest:
+        literal, opened, rest = rest.partition("{{")
+        parts.append(re.escape(literal))
+        if opened:
+            inner, closed, rest = rest.partition("}}")
+            if not closed:
+                raise ValueError("found start of regex with no end '}}'")
+            try:
+                parts.append(f"(?:{re.compile(inner).pattern})")
+            except re.error as error:
+                raise ValueError(f"invalid regex: {error}") from None
+    return re.compile("".join(parts))
 
 
 def _target_line(place: str | None, index: int, lines: Sequence[str], line_offset: int) -> int:
-    """The line, from 1 in the file, that a comment on `lines[index]` speaks of.
-
-    `above` and `below` skip neighbouring lines that hold only expectations, so that several can stand together.
-    """
+    """The line, from 1 in the file, that a comment on `lines[index]` speaks of; 0: none."""
     if place == "unknown":
         return 0
     if place in ("above", "below"):
         step = -1 if place == "above" else 1
         at = index + step
-        while 0 <= at < len(lines) and lines[at].lstrip().startswith("//") and _EXPECTED.search(lines[at]):
+        while 0 <= at < len(lines) and _EXPECTED.search(lines[at]):
             at += step
         return at + 1 + line_offset
-    if place is None:
-        return index + 1 + line_offset
-    distance = int(place)
-    return index + 1 + line_offset + distance if place[0] in "+-" else distance
+    return index + 1 + line_offset + int(place or 0)

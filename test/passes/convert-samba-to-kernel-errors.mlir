@@ -2,7 +2,8 @@
 
 // No unit of the machine computes in f64.
 func.func @wide(%x: tensor<2xf64>) -> tensor<2xf64> {
-  // expected-error@+1 {{works on tensor<2xf64>; no unit computes in f64}}
+  // expected-error@below {{works on tensor<2xf64>; no unit computes in f64}}
+  // expected-note@below {{try: use f32}}
   %0 = samba.exp %x : tensor<2xf64>
   func.return %0 : tensor<2xf64>
 }
@@ -11,7 +12,8 @@ func.func @wide(%x: tensor<2xf64>) -> tensor<2xf64> {
 
 // Integer powers are products; others need a float.
 func.func @power(%x: tensor<2xi64>) -> tensor<2xi64> {
-  // expected-error@+1 {{takes exponents 0 to 4 on integers}}
+  // expected-error@below {{takes exponents 0 to 4 on integers}}
+  // expected-note@below {{try: cast to f32 first}}
   %0 = samba.pow %x {exponent = 9} : tensor<2xi64>
   func.return %0 : tensor<2xi64>
 }

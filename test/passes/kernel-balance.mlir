@@ -33,7 +33,8 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
     %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
-      // expected-error@+1 {{has no mapping}}
+      // expected-error@below {{has no mapping}}
+      // expected-note@below {{try: run kernel-tile first}}
       %1 = kernel.map ins(%a : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] body {
       ^bb0(%e: f32):
         %n = arith.negf %e : f32

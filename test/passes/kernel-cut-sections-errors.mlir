@@ -4,7 +4,9 @@
 // stand in a buffer, a tile has 130 MiB.
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 1, chips = 1>} {
   func.func @wide(%x: tensor<1x268435456xf32>) -> tensor<1xf32> {
-    // expected-error@+1 {{does not fit the machine: PMUs: needs 2048, has 260, short of 1788}}
+    // expected-error@below {{does not fit the machine}}
+    // expected-note@below {{needs 2048 PMUs, has 260 PMUs, short by 1788 PMUs}}
+    // expected-note@below {{try: use smaller tiles or shallower buffers, or allow a cut}}
     %0 = kernel.reduce ins(%x : tensor<1x268435456xf32>) domain #kernel.domain<1 parallel, 268435456 reduction> maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>] inits [0.0 : f32] body {
     ^bb0(%a: f32, %acc: f32):
       %n = arith.addf %acc, %a : f32
@@ -17,7 +19,8 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 1
 // -----
 
 // Without a target no machine is guessed.
-// expected-error@+1 {{has no rdu.target attribute}}
+// expected-error@below {{has no rdu.target attribute}}
+// expected-note@below {{try: run set-target first}}
 builtin.module {
   func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
     func.return %x : tensor<8xf32>

@@ -2,7 +2,9 @@
 // RUN: samba-opt --disable-verify --pass-pipeline=rdu-place --verify-diagnostics %s
 
 rdu.program #rdu.target<machine = "sn40l", tiles = 1, chips = 1> {
-  // expected-error@below {{does not fit: PMUs: needs 261, has 260, short of 1}}
+  // expected-error@below {{'rdu.section' op does not fit the machine}}
+  // expected-note@below {{needs 261 PMUs, has 260 PMUs, short by 1 PMUs}}
+  // expected-note@below {{try: use smaller tiles or shallower buffers, or allow a cut}}
   rdu.section @copy (%a : tensor<64xf32>, %b : tensor<64xf32>) {
     %0 = rdu.load %a() {domain = array<i64: 64>, tile = array<i64: 16>, access = #rdu.access<[1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64>} : (tensor<64xf32>) -> !rdu.stream<tensor<16xf32>, 4>
     %1 = rdu.pmu(%0) {domain = array<i64: 64>, count = 261 : i64, depth = 2 : i64, window_bytes = 64 : i64, banks = 1 : i64, init = 0 : i64, writes = [#rdu.port<[64] : [1]>], reads = [#rdu.port<[64] : [1]>]} : (!rdu.stream<tensor<16xf32>, 4>) -> !rdu.stream<tensor<16xf32>, 4>

@@ -21,7 +21,8 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 2>} {
   func.func @state(%c: tensor<2x8xf32> {samba.role = "state", samba.name = "c", samba.shard = #samba.shard<1, 1, 2>},
                    %x: tensor<2x8xf32> {samba.name = "x"}) -> (tensor<2x8xf32> {samba.tied = 0 : i64}) {
-    // expected-error@+1 {{needs an operand split along dimension 1, which is whole}}
+    // expected-error@below {{needs an operand split along dimension 1, which is whole}}
+    // expected-note@below {{try: remove samba.shard from the argument, or run samba-shard}}
     func.return %x : tensor<2x8xf32>
   }
 }

@@ -15,6 +15,7 @@ func.func @use_before_definition(%a: i32) -> i32 {
 func.func @branches(%c: i1, %a: i32) -> i32 {
   cf.cond_br %c, ^left, ^right
 ^left:
+  // expected-note@below {{the operand is defined here}}
   %0 = arith.addi %a, %a : i32
   cf.br ^join
 ^right:
