@@ -22,7 +22,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -31,48 +31,16 @@ from xdsl.ir import Attribute, Dialect, Operation, TypeAttribute
 from xdsl.passes import ModulePass
 
 from sambaflow import plugins
-from sambaflow.diagnostics import location_of
-from sambaflow.errors import Location
+from sambaflow.diagnostics import location_of, symbols_around
 from sambaflow.passes.properties import require
+from sambaflow.remarks import Fact, Remark, RemarkKind
 
 if TYPE_CHECKING:
     from sambaflow.dialects.rdu import TargetAttr
 
-Fact = str | int | float | bool
-RemarkKind = Literal["applied", "missed", "analysis"]
 OpT = TypeVar("OpT", bound=Operation)
 
 DEFAULT_MACHINE = "sn40l"
-
-
-@dataclass(frozen=True)
-class Remark:
-    """One decision of a pass: what it did (applied), what it refused and why (missed), or what it found (analysis)."""
-
-    kind: RemarkKind
-    pass_name: str
-    message: str
-    op: str = ""
-    location: Location | None = None
-    facts: Mapping[str, Fact] = field(default_factory=dict[str, Fact])
-
-    def __str__(self) -> str:
-        facts = ", ".join(f"{name} = {value}" for name, value in self.facts.items())
-        place = f"{self.location}: " if self.location else ""
-        return f"{place}remark: [{self.pass_name}] {self.kind}: {self.message}" + (f" ({facts})" if facts else "")
-
-    def as_json(self) -> dict[str, object]:
-        """The same as plain data, for tools."""
-        place = self.location
-        return {
-            "kind": self.kind,
-            "pass": self.pass_name,
-            "message": self.message,
-            "op": self.op,
-            "location": str(place) if place else "",
-            "module_path": place.module_path if place else "",
-            "facts": dict(self.facts),
-        }
 
 
 @dataclass
@@ -236,7 +204,7 @@ class SambaPass(ModulePass):
         journal_of(ctx).count(self.name, counter, amount)
 
     def _remark(self, ctx: Context, kind: RemarkKind, op: Operation, message: str, facts: dict[str, Fact]) -> None:
-        journal_of(ctx).add(Remark(kind, self.name, message, op.name, location_of(op), facts))
+        journal_of(ctx).add(Remark(kind, self.name, message, op.name, location_of(op), facts, symbols_around(op)))
 
 
 @dataclass(frozen=True)

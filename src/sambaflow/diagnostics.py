@@ -65,6 +65,18 @@ def location_of(op: Operation) -> Location | None:
     return None
 
 
+def symbols_around(op: Operation) -> str:
+    """The symbols that `op` stands in, itself too if it is one, outermost first: `forward::section_0`."""
+    names: list[str] = []
+    current: Operation | None = op
+    while current is not None:
+        symbol = current.get_attr_or_prop("sym_name")
+        if isinstance(symbol, StringAttr):
+            names.append(symbol.data)
+        current = current.parent_op()
+    return "::".join(reversed(names))
+
+
 def error_at(
     op: Operation,
     message: str,
