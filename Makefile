@@ -5,13 +5,13 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: venv demo test lint types lit pytest bench clean
+.PHONY: venv demo test lint types lit pytest docs bench clean
 
 venv: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,docs]'
 	touch $@
 
 demo: venv
@@ -31,6 +31,10 @@ lit: venv
 
 pytest: venv
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+
+docs: venv # the generated pages, then the site in build/site
+	$(BIN)/python docs/generator
+	$(BIN)/properdocs build --strict -f mkdocs.yml
 
 bench: venv
 	$(BIN)/python -m benchmarks

@@ -1,7 +1,4 @@
-"""Writes `docs/levels/kernel.md`: the stage interface by example, from the tests in `test/dialects/kernel`.
-
-    python docs/levels/kernel.py            # rewrite the page
-    python docs/levels/kernel.py --check    # exit 1 when the page is not what the examples say now
+"""`docs/levels/kernel.md`: the stage interface by example, from the tests in `test/dialects/kernel`.
 
 An example's prose is the comments of its test, its IR the test's text: lit checks that it parses, prints and parses
 back, `test/sim/test_kernel_reference.py` that it computes what PyTorch computes, whole and tile by tile.
@@ -9,11 +6,8 @@ back, `test/sim/test_kernel_reference.py` that it computes what PyTorch computes
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from markup import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "levels" / "kernel.md"
 TESTS = ROOT / "test" / "dialects" / "kernel"
 
 EXAMPLES: dict[str, str] = {
@@ -55,16 +49,16 @@ by name. The fields in full stand in [boundaries.md](../boundaries.md); the veri
 Each example is a test. Its tiles are chosen to be ragged; the reference interpreter (`sim/kernel_reference.py`) runs
 it whole and tile by tile, demands the same bits, and compares with PyTorch.
 
-This page is written by `docs/levels/kernel.py` from those tests.
+`python docs/generator` writes this page from those tests.
 """
 
 
-def page() -> str:
+def kernel_levels_page() -> str:
     """The whole page."""
-    return "\n".join([INTRODUCTION, *(section(name, title) for name, title in EXAMPLES.items())])
+    return "\n".join([INTRODUCTION, *(_section(name, title) for name, title in EXAMPLES.items())])
 
 
-def section(name: str, title: str) -> str:
+def _section(name: str, title: str) -> str:
     """One example: the comments of the test as prose, each function as a block of IR behind its own comments."""
     lines = [f"## {title}", ""]
     code: list[str] = []
@@ -79,18 +73,3 @@ def section(name: str, title: str) -> str:
             lines += ["", "```mlir", *code, "```", ""]
             code = []
     return "\n".join(lines)
-
-
-def main() -> int:
-    """Write or check the page."""
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(page())
-        return 0
-    if PAGE.read_text() == page():
-        return 0
-    print("docs/levels/kernel.md is out of date: run python docs/levels/kernel.py", file=sys.stderr)
-    return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

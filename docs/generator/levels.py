@@ -1,39 +1,50 @@
-"""Follows one small model through the levels and writes the IR of each into `docs/levels.md` and the README.
-
-    python docs/levels.py            # rewrite both
-    python docs/levels.py --check    # exit 1 when one of them is not what the compiler prints now
+"""One small model through the levels: the IR of each for `docs/levels.md` and the README.
 
 The IR is printed by the passes of the `o1` pipeline on `examples/linear_relu.mlir`; nothing here is written by hand.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
 import textwrap
-from collections.abc import Sequence
-from pathlib import Path
+from functools import cache
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
+from markup import ROOT
 from sambaflow.passes.base import SambaContext
 from sambaflow.passes.parsing import parse_module
 from sambaflow.passes.pipelines import parse_pipeline, run_pipeline
 
-ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "examples" / "linear_relu.mlir"
 WIDTH = 118
 """Columns of the README's excerpts; longer lines are wrapped there, and are whole in levels.md."""
 
-STOPS: dict[str, str] = {
-    "set-target": "samba: what the model computes",
-    "convert-samba-to-kernel": "kernel: each operator as stages, one iteration domain and one body each",
-    "kernel-size-fifos": "kernel: one section, tiled, balanced and buffered",
-    "rdu-finalize": "rdu: units with programs and access patterns, placed and routed",
+STOPS: dict[str, tuple[str, str]] = {
+    "set-target": (
+        "samba: what the model computes",
+        "Operators have PyTorch's names. The module names its machine; arguments have roles, `input` if none is given.",
+    ),
+    "convert-samba-to-kernel": (
+        "kernel: each operator as stages, one iteration domain and one body each",
+        "The fusion rule `linear_activation` has made a group of the two. The linear layer is a `kernel.contract`: its "
+        "body runs at every point (m, n, k) and adds a product to an f32 accumulator, its `finish` adds the bias and "
+        "rounds once. The hints are the heuristic's wishes for the planner.",
+    ),
+    "kernel-size-fifos": (
+        "kernel: one section, tiled, balanced and buffered",
+        "The relu has moved into the contraction's `finish`. The mapping says how the domain is cut (`tile`), over how "
+        "many PCUs it is spread (`par`), in which order tiles come (`order`) and what stays on the chip (`hold`). "
+        "Loads, buffers and the store are explicit.",
+    ),
+    "rdu-finalize": (
+        "rdu: units with programs and access patterns, placed and routed",
+        "Symbols have addresses, each group of units has coordinates, each net a tree of hops, the section the size of "
+        "its configuration. Bodies are tile programs, one instruction an op. The schedule launches the section once.",
+    ),
 }
-"""After which pass the IR is shown, and what it is then."""
+"""After which pass the IR is shown, what it is then, and what is worth a look."""
 
 README_LINES: dict[str, tuple[tuple[str, int], ...]] = {
     "set-target": ((r"samba\.linear", 2),),
@@ -58,6 +69,7 @@ MOST = 4
 """Lines of the README that one long line of IR may take."""
 
 
+@cache
 def stages() -> dict[str, str]:
     """The printed module after each pass of STOPS."""
     ctx = SambaContext()
@@ -72,25 +84,32 @@ def stages() -> dict[str, str]:
     return shown
 
 
-def page(shown: dict[str, str]) -> str:
+def levels_page() -> str:
     """The whole of `docs/levels.md`."""
     parts = [
         "# One model through the levels",
         "",
         "A linear layer and a relu, `examples/linear_relu.mlir`, as `samba-opt --pass-pipeline=o1` sees it at four",
         "points.",
-        "`python docs/levels.py` writes this page; a test compares it with what the compiler prints.",
+        "`python docs/generator` writes this page; a test compares it with what the compiler prints.",
     ]
-    for name, title in STOPS.items():
-        parts += ["", f"## {title}", "", f"After `{name}`:", "", "```mlir", shown[name].rstrip(), "```"]
+    for name, (title, text) in STOPS.items():
+        parts += ["", f"## {title}", "", text, "", f"After `{name}`:", "", "```mlir", stages()[name].rstrip(), "```"]
     return "\n".join(parts) + "\n"
 
 
-def excerpt(shown: dict[str, str]) -> str:
+def readme() -> str:
+    """The README with the excerpts between its markers."""
+    text = (ROOT / "README.md").read_text()
+    marked = r"(<!-- levels -->\n).*?(\n<!-- /levels -->)"
+    return re.sub(marked, lambda m: m[1] + _excerpts() + m[2], text, flags=re.DOTALL)
+
+
+def _excerpts() -> str:
     """What stands between the markers of the README."""
     parts: list[str] = []
-    for name, title in STOPS.items():
-        lines = shown[name].splitlines()
+    for name, (title, _) in STOPS.items():
+        lines = stages()[name].splitlines()
         parts.append(f"// {title}")
         indent = ""
         for pattern, count in README_LINES[name]:
@@ -106,30 +125,3 @@ def _wrapped(line: str) -> list[str]:
     indent = " " * (len(line) - len(line.lstrip()) + 4)
     lines = textwrap.wrap(line, WIDTH, subsequent_indent=indent, drop_whitespace=True, break_on_hyphens=False)
     return lines if len(lines) <= MOST else [*lines[: MOST - 1], f"{lines[MOST - 1][: WIDTH - 2]} …"]
-
-
-def _between_markers(readme: str, text: str) -> str:
-    return re.sub(r"(<!-- levels -->\n).*?(\n<!-- /levels -->)", lambda m: m[1] + text + m[2], readme, flags=re.DOTALL)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write or check the two files; returns the exit code."""
-    parser = argparse.ArgumentParser(description="Write the IR of each level into the documentation.")
-    parser.add_argument("--check", action="store_true", help="compare only")
-    check = parser.parse_args(arguments).check
-    shown = stages()
-    readme = ROOT / "README.md"
-    texts = {
-        ROOT / "docs" / "levels.md": page(shown),
-        readme: _between_markers(readme.read_text(), excerpt(shown)),
-    }
-    stale = [path for path, text in texts.items() if not path.exists() or path.read_text() != text]
-    for path in stale:
-        print(f"{path.relative_to(ROOT)} {'is out of date' if check else 'written'}")
-        if not check:
-            path.write_text(texts[path])
-    return int(check and bool(stale))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
