@@ -13,6 +13,7 @@ from xdsl.ir import Operation, Region, SSAValue
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, samba
+from sambaflow.dialects.rdu.dtypes import dtype_name
 from sambaflow.errors import InputError
 from sambaflow.passes.base import SambaPass, Semantics
 from sambaflow.passes.conversion import LocatedBuilder, Rule, convert
@@ -101,8 +102,9 @@ def _stages_between(before: Operation | None, op: Operation) -> list[kernel.Stag
 def _check_types(op: samba.SambaOp) -> None:
     for value in (*op.operands, *op.results):
         shape, dtype = samba.shaped_of(value)
-        if isinstance(dtype, Float64Type):
-            raise error_at(op, f"works on {value.type}; no unit computes in f64", InputError, levers=["use f32"])
+        if isinstance(dtype, Float64Type) or dtype_name(dtype) is None:
+            levers = ["use f32, or a type of integers up to i64"]
+            raise error_at(op, f"works on {value.type}; no unit computes in {dtype}", InputError, levers=levers)
         if 0 in shape:
             raise error_at(op, f"works on {value.type}, which has no elements", InputError)
 

@@ -114,7 +114,7 @@ def linear(expr: AffineExpr, ranges: Sequence[Interval] = ()) -> Linear:
             left, right = linear(expr.lhs, ranges), linear(expr.rhs, ranges)
             return _combine(expr.kind, left, right, ranges)
         case _:
-            raise TypeError(f"unknown affine expression {expr}")
+            raise AssertionError(f"unknown affine expression {expr}")
 
 
 def _combine(kind: AffineBinaryOpKind, left: Linear, right: Linear, ranges: Sequence[Interval]) -> Linear:
@@ -122,8 +122,7 @@ def _combine(kind: AffineBinaryOpKind, left: Linear, right: Linear, ranges: Sequ
         return left + right
     if kind is AffineBinaryOpKind.Mul:
         constant, other = (left, right) if left == Linear(left.constant) else (right, left)
-        if constant != Linear(constant.constant):
-            raise VerifyException("an access map multiplies two variables")
+        assert constant == Linear(constant.constant), "xDSL builds no product of two variables"
         return other * constant.constant
     divisor = right.constant
     if right != Linear(divisor) or divisor <= 0:

@@ -16,7 +16,6 @@ from xdsl.ir.affine import AffineMap
 from sambaflow.dialects.kernel.affine import Interval, full_ranges, interval, linear, used_dims
 from sambaflow.dialects.kernel.attributes import Mapping
 from sambaflow.dialects.kernel.stage import Stage, block_shape, element_type, region_yield
-from sambaflow.errors import InputError
 from sambaflow.machine import Firing
 from sambaflow.machine import firing_of as machine_firing_of
 from sambaflow.machine.opcodes import DTYPES, Opcode, opcode
@@ -258,8 +257,7 @@ def firing_of(stage: Stage, mapping: Mapping | None = None) -> Firing:
 
     A scan whose body holds stages is no firing of its own; ask its `nested_stages`.
     """
-    if nested_stages(stage):
-        raise InputError("the body of this scan holds stages; each of them has its own firing", op=stage.name)
+    assert not nested_stages(stage), "the stages in the body of a scan have firings of their own"
     mapping = mapping or stage.tiling
     tile = stage.extents
     if mapping is not None:

@@ -15,7 +15,6 @@ from typing import Any, cast
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import AnyFloat, Float32Type, FloatAttr, IntegerAttr, IntegerType, f32, i1
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
-from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.dialects.kernel.body_ops import IndexOp, InsertSortedOp, RandomBitsOp, YieldOp
 
@@ -184,8 +183,7 @@ class Body:
             return self.emit(arith.FPToSIOp(x, cast(IntegerType, to)))
         if isinstance(to, AnyFloat):
             return self.emit((arith.UIToFPOp if source == i1 else arith.SIToFPOp)(x, to))
-        if not isinstance(source, IntegerType) or not isinstance(to, IntegerType):
-            raise VerifyException(f"no conversion from {source} to {to}")
+        assert isinstance(source, IntegerType) and isinstance(to, IntegerType), f"no conversion from {source} to {to}"
         if source.width.data > to.width.data:
             return self.emit(arith.TruncIOp(x, to))
         return self.emit((arith.ExtUIOp if source == i1 else arith.ExtSIOp)(x, to))

@@ -390,12 +390,14 @@ class Stage(IRDLOperation):
             operands = parser.resolve_operands(names, types, position)
         allowed = cls.get_irdl_definition().properties
         properties: dict[str, Attribute] = {}
+        position = parser.pos
         while (keyword := parser.parse_optional_keyword_in(CLAUSES)) is not None:
-            if keyword in properties or keyword not in allowed:
-                parser.raise_error(
-                    f"'{keyword}' is {'given twice' if keyword in properties else f'not for {cls.name}'}"
-                )
+            if keyword in properties:
+                parser.raise_error(f"'{keyword}' is given twice", position)
+            if keyword not in allowed:
+                parser.raise_error(f"'{keyword}' is not for {cls.name}", position)
             properties[keyword] = CLAUSES[keyword].parse(parser)
+            position = parser.pos
         regions = {name: Region() for name in REGIONS}
         while (keyword := parser.parse_optional_keyword_in(REGIONS)) is not None:
             regions[keyword] = parser.parse_region()

@@ -187,15 +187,13 @@ def _verify_regions(stage: Stage) -> None:
     accumulators = stage.accumulator_types
     if stage.finish.blocks.first is not None:
         _verify_finish(stage, elements)
-    elif stage.init_constants:
-        _check_types(
-            "accumulators without 'finish'",
-            [_rounded(t, r.type) for t, r in zip(accumulators, stage.results[stage.step_results :], strict=False)],
-            [element_type(r.type) for r in stage.results[stage.step_results :]],
-        ) if len(stage.results) > stage.step_results else None
+    elif stage.init_constants and len(stage.results) > stage.step_results:
+        results = [element_type(result.type) for result in stage.results[stage.step_results :]]
+        rounded = [_rounded(*pair) for pair in zip(accumulators, results, strict=False)]
+        _require_types("accumulators without 'finish'", rounded, results)
     if stage.combine.blocks.first is not None:
-        _check_arguments("combine", stage.combine, [*accumulators, *accumulators])
-        _check_types("'combine' yields", _yielded(stage.combine, "combine"), accumulators)
+        _require_arguments("combine", stage.combine, [*accumulators, *accumulators])
+        _require_types("'combine' yields", _yielded(stage.combine, "combine"), accumulators)
 
 
 def _verify_body(stage: Stage) -> Sequence[Attribute]:
@@ -218,10 +216,10 @@ def _verify_body(stage: Stage) -> Sequence[Attribute]:
             raise VerifyException(
                 f"body argument {i} is a block of rank {len(block_shape(argument))}, input {i} is {operand.type}"
             )
-    _check_types("the accumulators of the body are", [a.type for a in block.args[count:]], accumulators)
+    _require_types("the accumulators of the body are", [a.type for a in block.args[count:]], accumulators)
     yielded = _yielded(stage.body, "body")
     if stage.RULES.accumulators:
-        _check_types("the body yields accumulators of", yielded[: len(accumulators)], accumulators)
+        _require_types("the body yields accumulators of", yielded[: len(accumulators)], accumulators)
         yielded = yielded[len(accumulators) :]
         if yielded and "sequential" not in stage.kinds:
             raise VerifyException(f"the body yields {len(yielded)} values beside its {len(accumulators)} accumulators")
@@ -242,7 +240,7 @@ def _verify_body(stage: Stage) -> Sequence[Attribute]:
 def _verify_finish(stage: Stage, elements: Sequence[Attribute]) -> None:
     if not stage.init_constants:
         raise VerifyException("'finish' needs accumulators")
-    _check_arguments("finish", stage.finish, [*elements, *stage.accumulator_types])
+    _require_arguments("finish", stage.finish, [*elements, *stage.accumulator_types])
     results = [r.type for r in stage.results[stage.step_results :]]
     yielded = _yielded(stage.finish, "finish")
     if len(yielded) != len(results):
@@ -297,8 +295,7 @@ def _visible(stage: Stage, value: SSAValue, region: Region) -> bool:
 
 def _block(region: Region) -> Block:
     block = region.blocks.first
-    if block is None:
-        raise VerifyException("is an empty region")
+    assert block is not None, "a region that is not given is not looked at"
     return block
 
 
@@ -311,11 +308,11 @@ def _yielded(region: Region, name: str) -> list[Attribute]:
     return [value.type for value in last.operands]
 
 
-def _check_arguments(name: str, region: Region, types: Sequence[Attribute]) -> None:
-    _check_types(f"the arguments of '{name}' are", [a.type for a in _block(region).args], types)
+def _require_arguments(name: str, region: Region, types: Sequence[Attribute]) -> None:
+    _require_types(f"the arguments of '{name}' are", [a.type for a in _block(region).args], types)
 
 
-def _check_types(what: str, given: Sequence[Attribute], expected: Sequence[Attribute]) -> None:
+def _require_types(what: str, given: Sequence[Attribute], expected: Sequence[Attribute]) -> None:
     if list(given) != list(expected):
         raise VerifyException(f"{what} ({', '.join(map(str, given))}), expected ({', '.join(map(str, expected))})")
 

@@ -17,3 +17,22 @@ func.func @power(%x: tensor<2xi64>) -> tensor<2xi64> {
   %0 = samba.pow %x {exponent = 9} : tensor<2xi64>
   func.return %0 : tensor<2xi64>
 }
+
+// -----
+
+// Nor in what is no number of a known width.
+func.func @index(%x: tensor<2xindex>) -> tensor<2xf32> {
+  // expected-error@below {{works on tensor<2xindex>; no unit computes in index}}
+  // expected-note@below {{try: use f32, or a type of integers up to i64}}
+  %0 = samba.to %x {dtype = f32} : (tensor<2xindex>) -> tensor<2xf32>
+  func.return %0 : tensor<2xf32>
+}
+
+// -----
+
+// A tensor without elements has no domain.
+func.func @empty(%x: tensor<0x2xf32>) -> tensor<0x2xf32> {
+  // expected-error@+1 {{works on tensor<0x2xf32>, which has no elements}}
+  %0 = samba.exp %x : tensor<0x2xf32>
+  func.return %0 : tensor<0x2xf32>
+}

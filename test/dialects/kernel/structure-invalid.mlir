@@ -56,3 +56,51 @@ func.func @lists(%x: tensor<8xf32>) {
     } : tensor<4xf32>, tensor<3xi64>
   func.return
 }
+
+// -----
+
+// A section passes its inputs on as they are.
+func.func @arguments(%x: tensor<4xf32>) {
+  // expected-error@below {{the region's arguments do not have the types of the inputs}}
+  %s = "kernel.section"(%x) <{sym_name = "s0"}> ({
+  ^bb0(%b: tensor<8xf32>):
+    kernel.yield %b : tensor<8xf32>
+  }) : (tensor<4xf32>) -> tensor<8xf32>
+  func.return
+}
+
+// -----
+
+// It ends with what it yields.
+func.func @end(%x: tensor<4xf32>) {
+  // expected-error@below {{the region does not end with kernel.yield}}
+  kernel.section @s0 (%b = %x : tensor<4xf32>) -> () {
+    samba.yield
+  }
+  func.return
+}
+
+// -----
+
+// A load, a store and a buffer change no type.
+func.func @load(%x: tensor<4xf32>) {
+  // expected-error@below {{loads tensor<4xf32> as tensor<4xbf16>}}
+  %v = "kernel.load"(%x) : (tensor<4xf32>) -> tensor<4xbf16>
+  func.return
+}
+
+// -----
+
+func.func @store(%x: tensor<4xf32>, %y: tensor<8xf32>) {
+  // expected-error@below {{stores tensor<4xf32> as tensor<4xf32>, tensor<8xf32>}}
+  %v, %t = "kernel.store"(%x, %y) <{operandSegmentSizes = array<i32: 1, 1, 0>}> : (tensor<4xf32>, tensor<8xf32>) -> (tensor<4xf32>, !kernel.token)
+  func.return
+}
+
+// -----
+
+func.func @buffer(%x: tensor<4xf32>) {
+  // expected-error@below {{buffers tensor<4xf32> as tensor<8xf32>}}
+  %v = "kernel.buffer"(%x) <{depth = 1 : i64, tokens = 1 : i64, tier = "sram"}> : (tensor<4xf32>) -> tensor<8xf32>
+  func.return
+}
