@@ -10,10 +10,13 @@ import tempfile
 def write_atomically(path: str, content: str | bytes) -> None:
     """Write `content` to `path` by way of a file beside it, so that a failure leaves no half-written output.
 
-    Raises OSError when the folder cannot be written.
+    Raises OSError, about `path`, when the folder cannot be written.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)), prefix=".samba-")
+    try:
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)), prefix=".samba-")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)

@@ -14,11 +14,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from sambaflow.diagnostics import render_error
-from sambaflow.errors import InputError, Location, SambaError
 from sambaflow.passes.pipelines import MODES
+from sambaflow.reporting import Reporter
 from sambaflow.tools.files import end_with_the_reader
 from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from
+from sambaflow.tools.report_arguments import (
+    add_diagnostics_arguments,
+    add_remarks_arguments,
+    join_bare_flags,
+    report_remarks,
+    reporter_of,
+    run,
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
     add("--tiles", type=int, help="tiles of each chip (default: all)")
     add("--rules", default="", metavar="FILE", help="fusion rules instead of the default ones")
     add("-o", dest="output", metavar="FILE", required=True, help="the PEF to write")
+    add_remarks_arguments(made)
+    add_diagnostics_arguments(made)
     return made
 
 
@@ -44,24 +53,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command-line entry point; returns the exit code."""
     if arguments is None:
         end_with_the_reader()
+        arguments = sys.argv[1:]
     command_line = parser()
-    args = command_line.parse_args(arguments)
+    args = command_line.parse_args(join_bare_flags(arguments))
     check_model_arguments(command_line, args)
-    try:
-        from sambaflow.samba.compiler import compile_imported
+    reporter = reporter_of(args)
+    return run(reporter, lambda: _compile(args, reporter), args.output)
 
-        imported = import_from(args)
-        exe = compile_imported(
-            imported, mode=args.mode, machine=args.machine, chips=args.chips, tiles=args.tiles, rules=args.rules
-        )
-        try:
-            exe.save(args.output)
-        except OSError as error:
-            raise InputError(error.strerror or str(error), location=Location(args.output)) from error
-    except SambaError as error:
-        print(render_error(error), file=sys.stderr)
-        return 1
-    return 0
+
+def _compile(args: argparse.Namespace, reporter: Reporter) -> None:
+    from sambaflow.passes.base import SambaContext
+    from sambaflow.samba.compiler import compile_imported
+
+    imported, ctx = import_from(args), SambaContext()
+    options = {"mode": args.mode, "machine": args.machine, "chips": args.chips, "tiles": args.tiles}
+    try:
+        exe = compile_imported(imported, **options, rules=args.rules, ctx=ctx)
+    finally:
+        report_remarks(args, ctx.journal.remarks, reporter)
+    try:
+        exe.save(args.output)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, args.output) from None
 
 
 if __name__ == "__main__":

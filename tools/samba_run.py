@@ -18,9 +18,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sambaflow.diagnostics import render_error
-from sambaflow.errors import InputError, Location, PefError, SambaError, WeightError
+from sambaflow.errors import Location, PefError, WeightError
+from sambaflow.reporting import Reporter
 from sambaflow.tools.files import end_with_the_reader, write_atomically
+from sambaflow.tools.report_arguments import add_diagnostics_arguments, join_bare_flags, reporter_of, run
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     add("--trace", metavar="FILE", help="write a trace of the timing simulation (Perfetto JSON)")
     add("--report", metavar="FILE", help="write the timing report as JSON")
     add("--json", action="store_true", help="print one JSON object on standard output instead of text")
+    add_diagnostics_arguments(made)
     return made
 
 
@@ -58,26 +60,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command-line entry point; returns the exit code."""
     if arguments is None:
         end_with_the_reader()
-    args = parser().parse_args(arguments)
-    try:
-        _run(args)
-    except SambaError as error:
-        print(render_error(error), file=sys.stderr)
-        return 1
-    except OSError as error:
-        place = str(error.filename or args.pef)
-        print(render_error(InputError(error.strerror or str(error), location=Location(place))), file=sys.stderr)
-        return 1
-    return 0
+        arguments = sys.argv[1:]
+    args = parser().parse_args(join_bare_flags(arguments))
+    reporter = reporter_of(args)
+    return run(reporter, lambda: _run(args, reporter), args.pef)
 
 
-def _run(args: argparse.Namespace) -> None:
+def _run(args: argparse.Namespace, reporter: Reporter) -> None:
     image = _read_image(args.pef)
     numbers = any((args.inputs, args.outputs, args.state_in, args.state_out))
     report: dict[str, Any] = {}
     files: list[tuple[str, bytes | str]] = []
     if numbers:
-        report |= _numbers(args, image, files)
+        report |= _numbers(args, image, files, reporter)
     if args.timing or args.trace or args.report or args.json or not numbers:
         from sambaflow.sim.report import render
 
@@ -120,7 +115,9 @@ def _time(args: argparse.Namespace, image: Image) -> ProgramTime:
     return time_graph(image, args.graph, _machine(args))
 
 
-def _numbers(args: argparse.Namespace, image: Image, files: list[tuple[str, bytes | str]]) -> dict[str, Any]:
+def _numbers(
+    args: argparse.Namespace, image: Image, files: list[tuple[str, bytes | str]], reporter: Reporter
+) -> dict[str, Any]:
     """One call in the functional engine; what is to be written goes to `files`."""
     from safetensors.torch import save
 
@@ -131,7 +128,7 @@ def _numbers(args: argparse.Namespace, image: Image, files: list[tuple[str, byte
         for name, tensor in _tensors(args.state_in).items():
             exe.state[name] = tensor
     outputs = exe.run(args.graph, _tensors(args.inputs) if args.inputs else {})
-    _finite(outputs)
+    _finite(outputs, reporter)
     if args.outputs:
         files.append((args.outputs, save({name: value.contiguous() for name, value in outputs.items()})))
     if args.state_out:
@@ -145,11 +142,11 @@ def _numbers(args: argparse.Namespace, image: Image, files: list[tuple[str, byte
     return {"outputs": described}
 
 
-def _finite(outputs: Mapping[str, torch.Tensor]) -> None:
-    """Says on standard error when a result is not a number: an input or the model makes it so."""
+def _finite(outputs: Mapping[str, torch.Tensor], reporter: Reporter) -> None:
+    """Warns when a result is not a number: an input or the model makes it so."""
     for name, value in outputs.items():
         if value.is_floating_point() and not bool(value.isfinite().all()):
-            print(f"warning: output '{name}' has values that are not finite", file=sys.stderr)
+            reporter.warning(f"output '{name}' has values that are not finite")
 
 
 def _weights(args: argparse.Namespace) -> dict[str, torch.Tensor]:

@@ -13,16 +13,14 @@ Exit codes: 0 done; 1 the input is refused, a diagnostic on standard error says 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sambaflow.diagnostics import render_error
-from sambaflow.errors import InputError, Location, SambaError
 from sambaflow.tools.files import end_with_the_reader, write_atomically
 from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from
+from sambaflow.tools.report_arguments import add_diagnostics_arguments, join_bare_flags, reporter_of, run
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
@@ -41,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
         "-o", dest="output", metavar="FILE", default="-", help="the file to write (default: standard output)"
     )
     made.add_argument("--weights", metavar="FILE", help="of --from-torch: write the weights, as safetensors")
+    add_diagnostics_arguments(made)
     return made
 
 
@@ -48,25 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command-line entry point; returns the exit code."""
     if arguments is None:
         end_with_the_reader()
+        arguments = sys.argv[1:]
     command_line = parser()
-    args = command_line.parse_args(arguments)
+    args = command_line.parse_args(join_bare_flags(arguments))
     if args.translation == "from-torch":
         check_model_arguments(command_line, args)
     elif args.model is None or args.hf is not None or args.weights is not None:
         command_line.error("give one input file")
-    try:
-        _write(args.output, TRANSLATIONS[args.translation][0](args))
-    except SambaError as error:
-        print(render_error(error), file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        place = str(error.filename or args.output)
-        print(render_error(InputError(error.strerror or str(error), location=Location(place))), file=sys.stderr)
-        return 1
-    return 0
+    translate = TRANSLATIONS[args.translation][0]
+    return run(reporter_of(args), lambda: _write(args.output, translate(args)), args.output)
 
 
 def _from_torch(args: argparse.Namespace) -> str:

@@ -1,0 +1,103 @@
+"""What the tools share: the flags of diagnostics and remarks, and how a run ends.
+
+--color=auto|always|never   --diagnostics-format=text|json
+--remarks[=PASSES]          --remarks-output FILE
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable, Mapping, Sequence
+
+from sambaflow.errors import InputError, Location, SambaError
+from sambaflow.remarks import FORMATS, Remark, RemarkFilter, remarks_text
+from sambaflow.reporting import Reporter
+from sambaflow.tools.files import write_atomically
+
+BARE = {"--color": "always", "--remarks": ""}
+"""Flags whose value may be left out, and the value that they have then. A value stands behind `=`: what follows a bare
+flag is the next argument."""
+
+
+def join_bare_flags(arguments: Sequence[str], bare: Mapping[str, str] = BARE) -> list[str]:
+    """`--remarks FILE` means `--remarks= FILE`."""
+    return [f"{word}={bare[word]}" if word in bare else word for word in arguments]
+
+
+def add_diagnostics_arguments(parser: ArgumentParser) -> None:
+    """Add `--color` and `--diagnostics-format`."""
+    add = parser.add_argument_group("diagnostics").add_argument
+    add(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="colours in diagnostics: on terminals (unless the environment sets NO_COLOR), always, never",
+    )
+    add(
+        "--diagnostics-format",
+        choices=("text", "json"),
+        default="text",
+        help="diagnostics for people, or a JSON object a line",
+    )
+
+
+def add_remarks_arguments(parser: ArgumentParser) -> None:
+    """Add `--remarks` and `--remarks-output`."""
+    add = parser.add_argument_group("remarks").add_argument
+    add(
+        "--remarks",
+        metavar="PASSES",
+        type=_filter,
+        help="print what passes did and refused, and why, on standard error: of all, or with --remarks=PASSES of these "
+        "(names or regular expressions, between commas)",
+    )
+    add(
+        "--remarks-output",
+        metavar="FILE",
+        type=_remarks_file,
+        help="write all remarks to FILE: .yaml, as LLVM's passes do, or .json",
+    )
+
+
+def _filter(text: str) -> RemarkFilter:
+    try:
+        return RemarkFilter(text)
+    except InputError as error:
+        raise ArgumentTypeError(error.message) from None
+
+
+def _remarks_file(path: str) -> str:
+    if not path.endswith(tuple(FORMATS)):
+        raise ArgumentTypeError(f"'{path}' does not end with one of {', '.join(FORMATS)}")
+    return path
+
+
+def reporter_of(args: Namespace, sources: Mapping[str, str] | None = None) -> Reporter:
+    """The reporter that the flags ask for; `sources`: texts of files that are not on disk."""
+    return Reporter(form=args.diagnostics_format, color=args.color, sources=sources)
+
+
+def report_remarks(args: Namespace, remarks: Sequence[Remark], reporter: Reporter) -> None:
+    """Print and write what the flags ask for."""
+    if args.remarks is not None:
+        for remark in args.remarks.select(remarks):
+            reporter.report(remark.diagnostic)
+    if args.remarks_output is not None:
+        write_atomically(args.remarks_output, remarks_text(remarks, args.remarks_output))
+
+
+def run(reporter: Reporter, work: Callable[[], object], file: str) -> int:
+    """Do the work; the exit code: 0 done, 1 refused and reported. `file`: what an OSError without a name is about."""
+    try:
+        work()
+        return 0
+    except SambaError as error:
+        reporter.error(error)
+    except BrokenPipeError:  # nobody reads on: there is nothing to say, and nothing more to flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        place = Location(str(error.filename or file))
+        reporter.error(InputError(error.strerror or str(error), location=place))
+    return 1
