@@ -37,6 +37,7 @@ def _passes(parser: ArgumentParser) -> None:
         default="",
         help="o0, o1, o3, or passes, nested by op: 'o1{chips=8}', 'samba-fuse,kernel-tile', 'func.func(samba-cse)'",
     )
+    add("--load-pass-plugin", metavar="FILE", action="append", default=[], help="add the passes of a Python file")
     add("--dump-pass-pipeline", action="store_true", help="print the pipeline with all options on standard error")
     add("--list-passes", action="store_true", help="list pipelines and passes, a line each, and stop")
     add("--help-pass", metavar="NAME", help="say what a pass does, its options, needs and statistics, and stop")
@@ -64,7 +65,7 @@ def _checking(parser: ArgumentParser) -> None:
     )
     add("--crash-reproducer", metavar="FILE", help="when a pass fails, write what shows it again")
     add("--run-reproducer", action="store_true", help="run the input as the reproducer in it says")
-    add("--traceback", action="store_true", help="let an internal error end in its Python traceback")
+    add("--traceback", action="store_true", help="print the Python traceback of an internal error")
 
 
 def _reports(parser: ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import StringIO
+from traceback import print_exception
 from typing import ClassVar
 
 from xdsl.dialects.builtin import ModuleOp
@@ -39,7 +40,7 @@ from sambaflow.passes.instrumentation.verifying import verify_after
 from sambaflow.passes.manager import Instrumentation, PassManager, Pipeline
 from sambaflow.passes.parsing import decode, parse_module
 from sambaflow.passes.pipelines import PIPELINE_SOURCE, parse_pipeline
-from sambaflow.passes.registry import PASSES, load_pass
+from sambaflow.passes.registry import PASSES, load_pass, load_pass_file
 from sambaflow.passes.verification import verify_module
 from sambaflow.tools.expected import Diagnostic, compare, expectations_of
 from sambaflow.tools.files import end_with_the_reader, write_atomically
@@ -94,6 +95,8 @@ class SambaOpt(xDSLOptMain):
         text = self.args.pass_pipeline or self.args.passes
         self.timing = Timing()
         try:
+            for path in self.args.load_pass_plugin:
+                load_pass_file(path)
             if self._answered_about_passes():
                 return 0
             self.passes = parse_pipeline(text)
@@ -129,7 +132,8 @@ class SambaOpt(xDSLOptMain):
         args = self.args
         asked: list[Instrumentation] = []
         if args.crash_reproducer is not None:
-            flags = ["--verify-each"] * args.verify_each + ["--check-semantics"] * (args.check_semantics is not None)
+            flags = [f"--load-pass-plugin={path}" for path in args.load_pass_plugin]
+            flags += ["--verify-each"] * args.verify_each + ["--check-semantics"] * (args.check_semantics is not None)
             text_of = partial(self.text_of, generic=True, locations=True)
             asked.append(CrashReproducer(args.crash_reproducer, text_of, write_atomically, flags))
         if self.printed_before or self.printed_after or args.print_ir_after_failure:
@@ -206,8 +210,8 @@ class SambaOpt(xDSLOptMain):
             with self.timing.phase("Output"):
                 return self.output_resulting_program(module)
         except SambaError as error:
-            if self.args.traceback and isinstance(error, InternalError) and error.__cause__ is not None:
-                raise
+            if self.args.traceback and isinstance(error, InternalError):
+                print_exception(error.__cause__, file=sys.stderr)
             found.append(Diagnostic("error", error.headline, error.location))
             found += [Diagnostic("note", note.message, note.location or error.location) for note in error.all_notes]
             if not self.args.verify_diagnostics:

@@ -1,0 +1,38 @@
+// When a pass fails, --crash-reproducer writes the IR in front of it and how to run it; one command replays it.
+
+// A pass that fails in a way that it did not foresee: the file holds that pass alone, and the IR as it was before.
+// RUN: rm -f %t && not samba-opt %s --load-pass-plugin=%S/fixtures/broken_passes.py --pass-pipeline='samba-cse,func.func(samba-cse,test-break-down)' --crash-reproducer=%t 2>&1 | filecheck %s --check-prefix=CRASH
+// CRASH: samba-opt-crash-reproducer.mlir:{{[0-9]+}}:{{[0-9]+}}: error: internal error in pass 'test-break-down': KeyError: 'nobody thought of this'
+// CRASH: note: try: run again with --traceback, and report it
+// RUN: filecheck %s --check-prefix=FILE < %t
+// FILE: // configuration: '--pass-pipeline=builtin.module(func.func(test-break-down))' --load-pass-plugin={{.*}}broken_passes.py
+// FILE-NEXT: // failed with: internal error in pass 'test-break-down'
+// FILE-NEXT: // replay with: samba-opt --run-reproducer
+// FILE-NEXT: "builtin.module"() ({
+// FILE-NOT: touched
+// FILE-COUNT-1: "samba.exp"
+// RUN: not samba-opt --run-reproducer %t 2>&1 | filecheck %s --check-prefix=CRASH
+
+// The traceback of an internal error, for whoever mends the pass.
+// RUN: not samba-opt --run-reproducer %t --traceback 2>&1 | filecheck %s --check-prefix=TRACE
+// TRACE: Traceback (most recent call last):
+// TRACE: broken_passes.py
+// TRACE: KeyError
+
+// A refusal is reproduced as well.
+// RUN: rm -f %t && not samba-opt %s --pass-pipeline='samba-cse,kernel-tile' --crash-reproducer=%t 2>&1 | filecheck %s --check-prefix=REFUSED
+// RUN: not samba-opt --run-reproducer %t 2>&1 | filecheck %s --check-prefix=REFUSED
+// REFUSED: error: 'builtin.module' op has no rdu.target attribute, which kernel-tile needs
+// REFUSED: note: try: run set-target first
+
+// No failure, no file; and a file that is no reproducer is refused.
+// RUN: rm -f %t && samba-opt %s --pass-pipeline=samba-cse --crash-reproducer=%t > /dev/null && not ls %t
+// RUN: not samba-opt --run-reproducer %s 2>&1 | filecheck %s --check-prefix=OTHER
+// OTHER: :1:1: error: not a reproducer
+
+func.func @f(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %0 = samba.exp %x : tensor<2xf32>
+  %1 = samba.exp %x : tensor<2xf32>
+  %2 = samba.add %0, %1 : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  return %2 : tensor<2xf32>
+}
