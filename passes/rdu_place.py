@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 from typing import ClassVar
 
@@ -15,9 +16,6 @@ from sambaflow.dialects.rdu.capacity import demand_of
 from sambaflow.dialects.rdu.grid import Grid, Place, grid_of, partners
 from sambaflow.machine import require
 from sambaflow.passes.base import OperationPass
-
-Unit = tuple[int, int]
-"""Group number, number in the group."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +48,14 @@ class RduPlacePass(OperationPass[rdu.ProgramOp]):
         machine = rdu.machine_of(op)
         budget = machine.target(chips=op.target.chips.data, tiles=op.target.tiles.data)
         grid = grid_of(machine, budget)
-        known: dict[Netlist, list[list[Place]]] = {}
+        known: dict[Netlist, Placed] = {}
         for section in op.sections:
             require(demand_of(section), budget, op=section.name, location=location_of(section))
             netlist = netlist_of(section)
             if netlist not in known:
-                placement = Placement(netlist, grid)
-                start = placement.length()
-                placement.improve(self.moves, Random(self.seed))
-                known[netlist] = placement.coordinates()
-                self.found(ctx, section, "wire length in hops", start=start, end=placement.length())
-            for unit, places in zip(section.units, known[netlist], strict=True):
+                known[netlist] = placed(netlist, grid, self.moves, self.seed)
+                self.found(ctx, section, "wire length in hops", start=known[netlist].start, end=known[netlist].end)
+            for unit, places in zip(section.units, known[netlist].coordinates, strict=True):
                 unit.properties["coordinates"] = rdu.table(places, 2)
 
 
@@ -84,43 +79,67 @@ def netlist_of(section: rdu.SectionOp) -> Netlist:
     return Netlist(tuple((unit.RESOURCE, unit.units) for unit in units), tuple(edges))
 
 
+@dataclass(frozen=True)
+class Placed:
+    """Per group, the place of each unit; the length of all wires before and after the improvement, in hops."""
+
+    coordinates: tuple[tuple[Place, ...], ...]
+    start: int
+    end: int
+
+
+@lru_cache(maxsize=1024)
+def placed(netlist: Netlist, grid: Grid, moves: int, seed: int) -> Placed:
+    """What `moves` trials make of a netlist; models compiled one after the other share sections, too."""
+    placement = Placement(netlist, grid)
+    start = placement.length()
+    placement.improve(moves, Random(seed))
+    return Placed(tuple(map(tuple, placement.coordinates())), start, placement.length())
+
+
 class Placement:
-    """Places of all units of a section; wires are Manhattan distances between the switches of partners."""
+    """Places of all units of a section; wires are Manhattan distances between the switches of partners.
+
+    Units are numbered in the order in which they get their first place: core groups as they stand, then AGCUs.
+    """
 
     def __init__(self, netlist: Netlist, grid: Grid) -> None:
         self.netlist, self.grid = netlist, grid
-        self.wires: dict[Unit, list[Unit]] = {
-            (group, i): [] for group, (_, count) in enumerate(netlist.groups) for i in range(count)
-        }
+        self.kinds: list[str] = []
+        self.first: dict[int, int] = {}
+        """The number of each group's first unit."""
+        for sides in (False, True):
+            for group, (resource, count) in enumerate(netlist.groups):
+                if (resource == "agcu") == sides:
+                    self.first[group] = len(self.kinds)
+                    self.kinds += [resource] * count
+        self.wires: list[list[int]] = [[] for _ in self.kinds]
         for a, b in netlist.edges:
             for i, j in partners(netlist.groups[a][1], netlist.groups[b][1]):
-                self.wires[a, i].append((b, j))
-                self.wires[b, j].append((a, i))
-        self.at: dict[Unit, Place] = {}
+                self.wires[self.first[a] + i].append(self.first[b] + j)
+                self.wires[self.first[b] + j].append(self.first[a] + i)
+        self.at: list[Place] = []
         self._start()
 
     def _start(self) -> None:
         """Core groups in order, then AGCUs at the sides."""
-        groups = list(enumerate(self.netlist.groups))
         free = {kind: _Free(self.grid.places(kind)) for kind in ("pcu", "pmu", "agcu")}
         near: Place = (0, self.grid.rows // 2)
-        for sides in (False, True):
-            for group, (resource, count) in groups:
-                if (resource == "agcu") == sides:
-                    near = self._start_group(group, count, free[resource], near)
-        self.free = free
+        for group, first in self.first.items():
+            resource, count = self.netlist.groups[group]
+            near = self._start_group(range(first, first + count), free[resource], near)
 
-    def _start_group(self, group: int, count: int, free: _Free, near: Place) -> Place:
-        for i in range(count):
-            fixed = [self.at[other] for other in self.wires[group, i] if other in self.at]
+    def _start_group(self, units: range, free: _Free, near: Place) -> Place:
+        for unit in units:
+            fixed = [self.at[other] for other in self.wires[unit] if other < unit]
             if fixed:
                 near = sum(x for x, _ in fixed) // len(fixed), sum(y for _, y in fixed) // len(fixed)
-            elif i:
-                near = self.at[group, i - 1]
-            self.at[group, i] = free.take(near)
-        return self.at[group, 0]
+            elif unit > units.start:
+                near = self.at[unit - 1]
+            self.at.append(free.take(near))
+        return self.at[units.start]
 
-    def cost(self, unit: Unit, place: Place) -> int:
+    def cost(self, unit: int, place: Place) -> int:
         """Length of a unit's wires if it stood at `place`."""
         x, y = place
         at, length = self.at, 0
@@ -131,43 +150,45 @@ class Placement:
 
     def length(self) -> int:
         """Length of all wires, in hops."""
-        return sum(self.cost(unit, place) for unit, place in self.at.items()) // 2
+        return sum(self.cost(unit, place) for unit, place in enumerate(self.at)) // 2
 
     def improve(self, moves: int, random: Random) -> None:
         """Counted trials; a swap is kept when it shortens the wires (ties are not moves)."""
-        units = [unit for unit in self.at if self.wires[unit]]
+        units = [unit for unit, wires in enumerate(self.wires) if wires]
         if not units:
             return
-        standing: dict[Place, Unit] = {place: unit for unit, place in self.at.items()}
+        at = self.at
+        standing: dict[Place, int] = {place: unit for unit, place in enumerate(at)}
         sites = {kind: self.grid.places(kind) for kind in ("pcu", "pmu", "agcu")}
-        index = {kind: {place: i for i, place in enumerate(places)} for kind, places in sites.items()}
+        index = {kind: frozenset(places) for kind, places in sites.items()}
         for _ in range(moves):
             unit = units[int(random.random() * len(units))]
-            kind = self.netlist.groups[unit[0]][0]
-            here, there = self.at[unit], self._wish(unit, sites[kind], index[kind], random)
+            kind = self.kinds[unit]
+            here, there = at[unit], self._wish(unit, sites[kind], index[kind], random)
             if there == here:
                 continue
             other = standing.get(there)
-            before = self.cost(unit, here) + (self.cost(other, there) if other else 0)
-            self.at[unit] = there
-            if other:
-                self.at[other] = here
-            after = self.cost(unit, there) + (self.cost(other, here) if other else 0)
+            before = self.cost(unit, here) + (self.cost(other, there) if other is not None else 0)
+            at[unit] = there
+            if other is not None:
+                at[other] = here
+            after = self.cost(unit, there) + (self.cost(other, here) if other is not None else 0)
             if after < before:
                 standing[there] = unit
                 standing.pop(here)
-                if other:
+                if other is not None:
                     standing[here] = other
             else:
-                self.at[unit] = here
-                if other:
-                    self.at[other] = there
+                at[unit] = here
+                if other is not None:
+                    at[other] = there
 
-    def _wish(self, unit: Unit, sites: Sequence[Place], index: Mapping[Place, int], random: Random) -> Place:
+    def _wish(self, unit: int, sites: Sequence[Place], index: Container[Place], random: Random) -> Place:
         """A place near the middle of a unit's partners, else any of its kind."""
-        partners_at = [self.at[other] for other in self.wires[unit]]
-        x = sorted(place[0] for place in partners_at)[len(partners_at) // 2] + int(random.random() * 5) - 2
-        y = sorted(place[1] for place in partners_at)[len(partners_at) // 2] + int(random.random() * 5) - 2
+        at, wires = self.at, self.wires[unit]
+        middle = len(wires) // 2
+        x = sorted([at[other][0] for other in wires])[middle] + int(random.random() * 5) - 2
+        y = sorted([at[other][1] for other in wires])[middle] + int(random.random() * 5) - 2
         for place in ((x, y), (x + 1, y), (x, y + 1)):
             if place in index:
                 return place
@@ -175,7 +196,8 @@ class Placement:
 
     def coordinates(self) -> list[list[Place]]:
         """Per group, the place of each unit."""
-        return [[self.at[group, i] for i in range(count)] for group, (_, count) in enumerate(self.netlist.groups)]
+        counts = [count for _, count in self.netlist.groups]
+        return [self.at[self.first[group] : self.first[group] + count] for group, count in enumerate(counts)]
 
 
 class _Free:
