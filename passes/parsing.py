@@ -116,11 +116,18 @@ class LocatedParser(Parser):
 
     def parse_operation(self) -> Operation:
         op = super().parse_operation()
-        position = self._name_positions.pop()
+        self._locate(op, self._name_positions.pop())
+        return op
+
+    def parse_module(self, allow_implicit_module: bool = True) -> ModuleOp:
+        module = super().parse_module(allow_implicit_module)
+        self._locate(module, 0)  # an implicit module begins where the text does
+        return module
+
+    def _locate(self, op: Operation, position: int) -> None:
         if isinstance(op.location, UnknownLoc):
             line, column = self.place(position)
             op.location = FileLineColLoc(self._file, IntAttr(line), IntAttr(column))
-        return op
 
 
 def parse_module(text: str, name: str, ctx: Context, *, line_offset: int = 0, implicit_module: bool = True) -> ModuleOp:
