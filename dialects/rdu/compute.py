@@ -189,7 +189,7 @@ class PcuOp(UnitOp):
             raise VerifyException(f"kinds are {', '.join(f'{i} ({name})' for i, name in enumerate(KINDS))}")
         if sorted(values(self.order)) != list(range(rank)):
             raise VerifyException(f"order is a permutation of the dimensions, not {list(values(self.order))}")
-        self.check_tile(values(self.tile))
+        self.require_tile(values(self.tile))
         for par, split, kind, extent in zip(
             values(self.par), values(self.split), values(self.kinds), self.extents, strict=True
         ):
@@ -200,7 +200,7 @@ class PcuOp(UnitOp):
                 f"predicate rows have {rank + 1 + len(self.streams)} numbers: constant, counters, ports"
             )
         for port in range(len(self.streams)):
-            self.check_port(port, self.extents)
+            self.require_port(port, self.extents)
         self._verify_regions()
 
     def _verify_regions(self) -> None:
@@ -317,7 +317,7 @@ class CollectiveOp(UnitOp):
             raise VerifyException(f"{chips} chips do not divide dimension {dim} of {list(self.extents)}")
         if dtype_name(self.wire) is None:
             raise VerifyException(f"no link carries {self.wire}")
-        self.check_port(0, self.extents)
+        self.require_port(0, self.extents)
         if stream(self.streams).element_type != stream(self.result).element_type:
             raise VerifyException("operand and result of a collective have one element type")
 

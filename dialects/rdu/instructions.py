@@ -171,7 +171,7 @@ class ConstantOp(IRDLOperation):
         position = parser.pos
         value = parser.parse_attribute()
         if not isinstance(value, FloatAttr | IntegerAttr):
-            parser.raise_error("a number and its type is expected", position)
+            parser.raise_error(f"a constant is a number and its type, not {value}", position)
         op = cls(value)
         op.attributes = parser.parse_optional_attr_dict()
         return op
@@ -188,7 +188,7 @@ def bits_of(value: Attribute) -> int:
         return value.value.data & ((1 << value.type.width.data) - 1 if isinstance(value.type, IntegerType) else -1)
     if isinstance(value, FloatAttr):
         return int.from_bytes(value.type.pack([value.value.data]), "little")
-    raise VerifyException(f"{value} is no number")
+    raise AssertionError(f"{value} is no number")
 
 
 def number_of(bits: int, type: Attribute) -> FloatAttr[Any] | IntegerAttr[Any]:
@@ -199,7 +199,7 @@ def number_of(bits: int, type: Attribute) -> FloatAttr[Any] | IntegerAttr[Any]:
         return IntegerAttr(value - (1 << width) if width > 1 and value >> width - 1 else value, type)
     if isinstance(type, AnyFloat):
         return FloatAttr(type.unpack(bits.to_bytes(8, "little")[: type.size], 1)[0], type)
-    raise VerifyException(f"{type} is no number type")
+    raise AssertionError(f"{type} is no number type")
 
 
 @irdl_op_definition

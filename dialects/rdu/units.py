@@ -103,9 +103,6 @@ class UnitOp(IRDLOperation):
             raise VerifyException(
                 f"{self.units} units have coordinates of shape ({self.units}, 2), not {self.coordinates.get_shape()}"
             )
-        for value in (*self.ports, *self.results):
-            if not isinstance(value.type, StreamType):
-                raise VerifyException(f"units are joined by streams, not by {value.type}")
         depths = self.properties.get("depths")
         if isinstance(depths, DenseArrayBase) and len(depths) != len(self.ports):
             raise VerifyException(f"{len(self.ports)} input ports have {len(depths)} depths")
@@ -121,7 +118,7 @@ class UnitOp(IRDLOperation):
         """What the kind of unit adds."""
         raise NotImplementedError
 
-    def check_access(self, what: str, access: AccessData, extents: Row, indices: range) -> None:
+    def require_access(self, what: str, access: AccessData, extents: Row, indices: range) -> None:
         """`indices`: the input ports that deliver indices."""
         if len(access.strides) != len(extents):
             raise VerifyException(
@@ -133,11 +130,11 @@ class UnitOp(IRDLOperation):
             if stream(self.ports[port]).dtype not in ("i32", "i64", "u8", "i8", "i16"):
                 raise VerifyException(f"{what}: an index is an integer, port {port} delivers {self.ports[port].type}")
 
-    def check_tile(self, tile: Row) -> None:
+    def require_tile(self, tile: Row) -> None:
         if len(tile) != len(self.extents) or any(not 1 <= t <= e for t, e in zip(tile, self.extents, strict=True)):
             raise VerifyException(f"tile {list(tile)} does not lie in the domain {list(self.extents)}")
 
-    def check_port(self, port: int, extents: Row) -> None:
+    def require_port(self, port: int, extents: Row) -> None:
         """The stream at an input port has as many points as the domain that reads it."""
         value = self.ports[port]
         made = made_points(value)
@@ -152,9 +149,8 @@ def _span(ports: range) -> str:
 
 
 def stream(value: SSAValue) -> StreamType:
-    """The stream type of a value. VerifyException if it has another type."""
-    if not isinstance(value.type, StreamType):
-        raise VerifyException(f"units are joined by streams, not by {value.type}")
+    """The stream type of a value that joins units."""
+    assert isinstance(value.type, StreamType), "the operands and results of units are streams"
     return value.type
 
 
@@ -165,9 +161,8 @@ def made_points(value: SSAValue) -> int | None:
 
 
 def slot_type(value: SSAValue) -> TensorType[Attribute]:
-    """The tensor type of a section's slot. VerifyException if the value is none."""
-    if not isinstance(value.type, TensorType):
-        raise VerifyException(f"a slot is a tensor, not {value.type}")
+    """The tensor type of a section's slot."""
+    assert isinstance(value.type, TensorType), "loads and stores take tensors"
     return value.type
 
 
@@ -237,11 +232,11 @@ class LoadOp(UnitOp):
         indices = range(self.indices.value.data)
         if len(indices) > len(self.streams):
             raise VerifyException(f"{len(indices)} index streams, but {len(self.streams)} streams")
-        self.check_tile(values(self.tile))
-        self.check_access("access", self.access.data, self.extents, indices)
+        self.require_tile(values(self.tile))
+        self.require_access("access", self.access.data, self.extents, indices)
         for port in range(len(self.streams)):
             if port in indices:
-                self.check_port(port, self.extents)
+                self.require_port(port, self.extents)
             elif stream(self.streams[port]).dtype != TOKEN:
                 raise VerifyException(f"stream {port} is no index, so it is a token: !rdu.stream<none, n>")
         if slot_type(self.slot).element_type != stream(self.result).element_type:
@@ -322,10 +317,10 @@ class StoreOp(UnitOp):
             raise VerifyException(f"conflict is one of {', '.join(CONFLICTS)}, not {self.conflict.data}")
         if len(self.token) > 1 or any(stream(token).dtype != TOKEN for token in self.token):
             raise VerifyException("gives at most one token: !rdu.stream<none, n>")
-        self.check_tile(values(self.tile))
-        self.check_access("access", self.access.data, self.extents, indices)
+        self.require_tile(values(self.tile))
+        self.require_access("access", self.access.data, self.extents, indices)
         for port in range(1 + len(indices)):
-            self.check_port(port, self.extents)
+            self.require_port(port, self.extents)
         if any(stream(value).dtype != TOKEN for value in self.streams[1 + len(indices) :]):
             raise VerifyException("streams after value and indices are tokens: !rdu.stream<none, n>")
         if slot_type(self.slot).element_type != stream(self.streams[0]).element_type:
@@ -426,10 +421,10 @@ class PmuOp(UnitOp):
             raise VerifyException("a buffer holds at least one window of at least one byte")
         indices = range(len(self.write_ports), len(self.streams))
         for port, write in enumerate(self.write_ports):
-            self.check_access(f"write port {port}", write.data.access, write.data.extents, indices)
-            self.check_port(port, write.data.extents)
+            self.require_access(f"write port {port}", write.data.access, write.data.extents, indices)
+            self.require_port(port, write.data.extents)
         for port, read in enumerate(self.read_ports):
-            self.check_access(f"read port {port}", read.data.access, read.data.extents, indices)
+            self.require_access(f"read port {port}", read.data.access, read.data.extents, indices)
 
 
 def label_property(label: str | None) -> dict[str, Attribute]:
