@@ -10,11 +10,11 @@
 // HELP: Leaves:
 // HELP-NEXT: target
 
-// A file that is not there, is not Python, or defines no pass is refused.
+// A file that is not there, is not Python (the function below is not), or defines no pass is refused.
 // RUN: not samba-opt %s --load-pass-plugin=%t-missing.py 2>&1 | filecheck %s --check-prefix=MISSING
 // MISSING: -missing.py: error: No such file or directory
 // RUN: not samba-opt %s --load-pass-plugin=%s 2>&1 | filecheck %s --check-prefix=PYTHON
-// PYTHON: samba-opt-load-pass-plugin.mlir:1: error: SyntaxError
+// PYTHON: samba-opt-load-pass-plugin.mlir:20: error: SyntaxError
 // RUN: echo 'x = 1' > %t.py && not samba-opt %s --load-pass-plugin=%t.py 2>&1 | filecheck %s --check-prefix=EMPTY
 // EMPTY: error: the file defines no pass
 func.func @f(%x: tensor<2xf32>) -> tensor<2xf32> {

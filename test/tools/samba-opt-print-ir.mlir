@@ -28,7 +28,7 @@
 // CHANGE-NOT: IR Dump
 
 // Only a pass that failed; nothing when none does.
-// RUN: samba-opt %s --pass-pipeline=samba-cse --print-ir-after-failure 2>&1 >/dev/null | count 0
+// RUN: samba-opt %s --pass-pipeline=samba-cse --print-ir-after-failure 2>&1 >/dev/null | not grep .
 // RUN: not samba-opt %s --pass-pipeline=samba-cse,kernel-tile --print-ir-after-failure 2>&1 | filecheck %s --check-prefix=FAILURE
 // FAILURE-NOT: samba-cse)
 // FAILURE: // -----// IR Dump After KernelTilePass Failed (kernel-tile) //----- //

@@ -2,10 +2,10 @@
 // RUN: samba-opt %s --pass-pipeline=o1 --verify-each | filecheck %s --check-prefix=GOOD
 // GOOD: rdu.program
 // RUN: not samba-opt %s --load-pass-plugin=%S/fixtures/broken_passes.py --pass-pipeline=test-break-dominance,samba-cse --verify-each 2>&1 | filecheck %s --check-prefix=DOMINANCE
-// DOMINANCE: samba-opt-verify-each.mlir:25:8: error: 'samba.relu' op operand #0 is used before its definition (after test-break-dominance)
+// DOMINANCE: samba-opt-verify-each.mlir:23:8: error: 'samba.relu' op operand #0 is used before its definition (after test-break-dominance)
 // DOMINANCE-NEXT: %1 = samba.relu %0
 // DOMINANCE-NEXT: {{^}}       ^
-// DOMINANCE: 24:8: note: the operand is defined here
+// DOMINANCE: 22:8: note: the operand is defined here
 
 // ... and what a pass says that it leaves.
 // RUN: not samba-opt %s --load-pass-plugin=%S/fixtures/broken_passes.py --pass-pipeline=test-break-promise --verify-each 2>&1 | filecheck %s --check-prefix=PROMISE
