@@ -1,4 +1,4 @@
-"""samba-opt as a process: exit codes, diagnostics, output files; and the checks behind it."""
+"""samba-opt as a process: exit codes, diagnostics, output files."""
 
 import json
 import os
@@ -7,9 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from sambaflow.errors import Location
-from sambaflow.tools.expected import Diagnostic, compare, expectations_of
 
 GOOD = "func.func @f(%a: i32) -> i32 {\n  %0 = arith.addi %a, %a : i32\n  return %0 : i32\n}\n"
 WRONG = GOOD.replace("%a, %a", "%b, %a")
@@ -124,40 +121,3 @@ def test_verify_diagnostics_fails_on_missing_and_unexpected_errors():
         "--verify-diagnostics", text=f"// expected-error@+2 {{{{nothing}}}}\n{GOOD.replace('addi', 'nothing')}"
     )
     assert (met.returncode, met.stderr) == (0, "")
-
-
-EXPECTATIONS = [
-    ("x // expected-error {{a}}", [("error", 1, "a")]),
-    ("// expected-error@+1 {{a}}\nx", [("error", 2, "a")]),
-    ("x\n// expected-error@-1 {{a}}", [("error", 1, "a")]),
-    ("// expected-error@below {{a}}\n// expected-note@below {{b}}\nx", [("error", 3, "a"), ("note", 3, "b")]),
-    ("x\n// expected-error@above {{a}}\n// expected-note@above {{b}}", [("error", 1, "a"), ("note", 1, "b")]),
-    ("// expected-error@unknown {{a}}", [("error", 0, "a")]),
-    ("// expected-error@7 {{a}}", [("error", 7, "a")]),
-    ("// expected-remark@+1 2 {{a}}", [("remark", 2, "a"), ("remark", 2, "a")]),
-    ('"expected-error {{in a string}}"', []),
-]
-
-
-@pytest.mark.parametrize(("text", "wanted"), EXPECTATIONS)
-def test_the_forms_of_expectations(text: str, wanted: list[tuple[str, int, str]]):
-    found = expectations_of(text, "f")
-    assert [(one.severity, one.line, one.text) for one in found] == wanted
-
-
-def test_an_expectation_can_be_a_regular_expression():
-    (one,) = expectations_of("// expected-error-re@+1 {{needs [0-9]+ bytes}}", "f")
-    assert one.matches(Diagnostic("error", "needs 12 bytes", Location("f", 2)))
-    assert not one.matches(Diagnostic("error", "needs many bytes", Location("f", 2)))
-
-
-def test_each_diagnostic_meets_one_expectation():
-    expected = expectations_of("// expected-error@+1 2 {{a}}", "f")
-    one = Diagnostic("error", "a", Location("f", 2))
-    assert compare(expected, [one, one]) == []
-    assert [p.message for p in compare(expected, [one])] == ['expected error "a" was not produced']
-    assert [p.message for p in compare(expected, [one] * 3)] == ["unexpected error: a"]
-
-
-def test_notes_and_remarks_need_no_expectation():
-    assert compare([], [Diagnostic("note", "n", None), Diagnostic("remark", "r", None)]) == []
