@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from itertools import pairwise
 from textwrap import dedent
 from types import NoneType, UnionType
@@ -23,16 +24,21 @@ REQUIRED = dataclasses.MISSING
 
 @dataclass(frozen=True)
 class Option:
-    """One option: its name in a pipeline, the type of its field, its default (REQUIRED: none) and what it means."""
+    """One option: its name in a pipeline, the type of its field, its default (REQUIRED: none) and its pass."""
 
     name: str
     type: Any
     default: Any
-    summary: str = ""
+    pass_class: type[ModulePass]
 
     @property
     def field(self) -> str:
         return self.name.replace("-", "_")
+
+    @property
+    def summary(self) -> str:
+        """What it means; read from the source, which takes as long as a small pass."""
+        return _summaries(self.pass_class).get(self.field, "")
 
     @property
     def type_text(self) -> str:
@@ -43,9 +49,8 @@ class Option:
 def options_of(pass_class: type[ModulePass]) -> tuple[Option, ...]:
     """The options of a pass, in the order of its fields."""
     hints = get_type_hints(pass_class)
-    summaries = _summaries(pass_class)
     return tuple(
-        Option(one.name.replace("_", "-"), hints[one.name], _default(one), summaries.get(one.name, ""))
+        Option(one.name.replace("_", "-"), hints[one.name], _default(one), pass_class)
         for one in dataclasses.fields(pass_class)
         if one.init and one.name != "name"
     )
@@ -55,6 +60,7 @@ def _default(one: dataclasses.Field[Any]) -> Any:
     return one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
 
 
+@lru_cache
 def _summaries(pass_class: type) -> Mapping[str, str]:
     """The string that stands below each field in the source; empty where there is no source."""
     found: dict[str, str] = {}
