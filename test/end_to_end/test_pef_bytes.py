@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -15,35 +16,44 @@ import sambaflow
 
 ROOT = Path(__file__).resolve().parents[2]
 
-PROGRAM = """
-import sys, torch, sambaflow, transformers
-from sambaflow.samba.executable import Executable
-torch.manual_seed(0)
+MODES = ("o1", "o3")
+
+
 class Network(torch.nn.Module):
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.layers = torch.nn.ModuleList(torch.nn.Linear(24, 24) for _ in range(3))
         self.norm = torch.nn.LayerNorm(24)
-    def forward(self, x):
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         for layer in self.layers:
             x = x + torch.softmax(self.norm(torch.relu(layer(x))), -1)
         return x
-for mode in ("o1", "o3"):
-    sambaflow.compile(Network().eval(), (torch.zeros(4, 24),), mode=mode, chips=2).save(sys.argv[1] + mode + ".pef")
-"""
+
+
+def write(folder: Path) -> None:
+    """A PEF of the network for each mode."""
+    for mode in MODES:
+        torch.manual_seed(0)
+        sambaflow.compile(Network().eval(), (torch.zeros(4, 24),), mode=mode, chips=2).save(folder / f"{mode}.pef")
 
 
 def test_two_checkouts_and_two_hash_seeds(tmp_path: Path):
-    other = tmp_path / "elsewhere" / "checkout"
+    """Ours in this process, and a copy of it in another, which runs this file as a program."""
+    here, there, copy = tmp_path / "here", tmp_path / "there", tmp_path / "elsewhere" / "checkout"
     ignored = shutil.ignore_patterns(".*", "__pycache__", "test", "docs", "*.egg-info", "build", "out")
-    shutil.copytree(ROOT, other, symlinks=True, ignore=ignored)
-    for number, root in enumerate((ROOT, other)):
-        environment = {**os.environ, "PYTHONHASHSEED": str(17 * number + 1), "PYTHONPATH": str(root / "typecheck")}
-        environment["PYTHONDONTWRITEBYTECODE"] = "1"
-        command = [sys.executable, "-c", PROGRAM, str(tmp_path / f"{number}-")]
-        subprocess.run(command, check=True, env=environment, cwd=tmp_path)
-    for mode in ("o1", "o3"):
-        assert (tmp_path / f"0-{mode}.pef").read_bytes() == (tmp_path / f"1-{mode}.pef").read_bytes()
+    shutil.copytree(ROOT, copy, symlinks=True, ignore=ignored)
+    for folder in (here, there):
+        folder.mkdir()
+    write(here)
+    seed = "18" if os.environ.get("PYTHONHASHSEED") != "18" else "19"
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(copy / "typecheck")}
+    done = subprocess.run(
+        [sys.executable, "-B", __file__, str(there)], check=True, env=environment, cwd=tmp_path, stdout=subprocess.PIPE
+    )
+    assert Path(done.stdout.decode().strip()).is_relative_to(copy)
+    for mode in MODES:
+        assert (here / f"{mode}.pef").read_bytes() == (there / f"{mode}.pef").read_bytes()
 
 
 @pytest.fixture
@@ -80,16 +90,15 @@ def test_nothing_is_written_when_saving_fails(saved: tuple[Path, torch.Tensor, t
     assert sorted(path.parent.iterdir()) == before
 
 
-TORCH_COMPILE = """
-import torch
-module, x = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU()).eval(), torch.randn(2, 6)
-with torch.no_grad():
-    assert torch.allclose(torch.compile(module, backend="samba")(x), module(x), atol=1e-6)
-import sys
-assert "sambaflow.samba.compiler" in sys.modules
-"""
+def test_torch_compile_finds_the_backend():
+    """By the entry point of the installed package, which is all that tells PyTorch of it."""
+    (entry,) = entry_points(group="torch_dynamo_backends", name="samba")
+    assert entry.value == "sambaflow.samba.compiler:backend"
+    module, x = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU()).eval(), torch.randn(2, 6)
+    with torch.no_grad():
+        assert torch.allclose(torch.compile(module, backend="samba")(x), module(x), atol=1e-6)
 
 
-def test_torch_compile_finds_the_backend(tmp_path: Path):
-    """By the entry point of the installed package: the program does not import sambaflow."""
-    subprocess.run([sys.executable, "-c", TORCH_COMPILE], check=True, cwd=tmp_path)
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
+    print(sambaflow.__file__)

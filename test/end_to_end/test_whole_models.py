@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,16 @@ import torch
 import transformers
 from torch import nn
 
-import sambaflow
 from sambaflow.frontends import hf
+from sambaflow.frontends.torch_export import Imported, import_model
 from sambaflow.samba.compiler import compile_imported, import_graphs
 from sambaflow.samba.executable import Executable
 from sambaflow.sim.timing.program import check_graph
 
 MODES = ("o0", "o1", "o3")
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
-PROMPT, LENGTH, VOCABULARY, CLASSES, DRAWS = 6, 16, 48, 10, 8
+PROMPT, LENGTH, VOCABULARY, CLASSES = 6, 16, 48, 10
+DRAWS = {"f32": 2, "bf16": 8}
 
 Tensors = tuple[torch.Tensor, ...]
 Model = tuple[nn.Module, Callable[[], Tensors]]
@@ -123,7 +125,14 @@ def llama_config() -> transformers.LlamaConfig:
 
 
 MODELS: dict[str, Callable[[], Model]] = {"mlp": mlp, "resffn": resffn, "cnn": cnn, "gpt2": gpt2, "bert": bert}
-CASES = [(name, 1) for name in MODELS if name != "mlp"] + [(name, 2) for name in ("mlp", "gpt2", "bert")]
+
+
+def cases(names: Sequence[str], chips: int) -> list[Any]:
+    """(name, chips) each; all that concerns one model runs in one process, where it is imported once."""
+    return [pytest.param(name, chips, marks=pytest.mark.xdist_group(name)) for name in names]
+
+
+CASES = [*cases(["resffn", "cnn", "gpt2", "bert"], 1), *cases(["mlp", "gpt2", "bert"], 2)]
 
 
 def disturbed(module: nn.Module) -> nn.Module:
@@ -138,18 +147,27 @@ def disturbed(module: nn.Module) -> nn.Module:
 
 @cache
 def model(name: str, dtype: str) -> tuple[nn.Module, list[Tensors]]:
-    """The model with its weights, and DRAWS inputs, rounded to the dtype."""
+    """The model with its weights, and inputs, rounded to the dtype."""
     torch.manual_seed(0)
     module, draw = MODELS[name]()
-    draws = [draw() for _ in range(DRAWS)]
+    draws = [draw() for _ in range(DRAWS[dtype])]
     rounded = [tuple(x.to(DTYPES[dtype]) if x.is_floating_point() else x for x in inputs) for inputs in draws]
     return disturbed(module.eval()).to(DTYPES[dtype]), rounded
 
 
 @cache
-def compiled(name: str, mode: str, dtype: str, chips: int) -> Executable:
+def imported(name: str, dtype: str) -> Imported:
+    if name == "llama":
+        return import_graphs(llama_graphs(llama(dtype)))
     module, draws = model(name, dtype)
-    return sambaflow.compile(module, draws[0], mode=mode, chips=chips)
+    return import_model(module, draws[0])
+
+
+@cache
+def compiled(name: str, mode: str, dtype: str, chips: int) -> Executable:
+    """Of a copy: compiling changes the module."""
+    one = imported(name, dtype)
+    return compile_imported(replace(one, module=one.module.clone()), mode=mode, chips=chips)
 
 
 def run(module: Callable[..., Any], inputs: Tensors) -> Tensors:
@@ -181,14 +199,19 @@ def check_numbers(ours: Sequence[Tensors], theirs: Sequence[Tensors], exact: Seq
                 assert torch.equal(a.argmax(-1)[clear], best.indices[..., 0][clear])
 
 
+@cache
+def wanted(name: str, dtype: str) -> tuple[list[Tensors], list[Tensors]]:
+    """What PyTorch computes in the dtype and in fp64."""
+    module, draws = model(name, dtype)
+    return [run(module, x) for x in draws], [in_f64(module, x) for x in draws]
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("name", "chips"), CASES)
 def test_numbers(name: str, chips: int, mode: str, dtype: str):
-    module, draws = model(name, dtype)
-    exe = compiled(name, mode, dtype, chips)
-    ours, theirs = ([run(one, x) for x in draws] for one in (exe, module))
-    check_numbers(ours, theirs, [in_f64(module, x) for x in draws], dtype)
+    exe, (_, draws) = compiled(name, mode, dtype, chips), model(name, dtype)
+    check_numbers([run(exe, x) for x in draws], *wanted(name, dtype), dtype)
 
 
 def tile_by_tile(exe: Executable) -> Executable:
@@ -196,7 +219,7 @@ def tile_by_tile(exe: Executable) -> Executable:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("name", "chips"), [("resffn", 1), ("cnn", 1), ("bert", 1), ("gpt2", 1), ("gpt2", 2)])
+@pytest.mark.parametrize(("name", "chips"), [*cases(["resffn", "cnn", "bert", "gpt2"], 1), *cases(["gpt2"], 2)])
 def test_tile_by_tile_has_the_same_bits(name: str, chips: int, mode: str):
     """Check A."""
     exe, inputs = compiled(name, mode, "bf16", chips), model(name, "bf16")[1][0]
@@ -207,6 +230,9 @@ def test_tile_by_tile_has_the_same_bits(name: str, chips: int, mode: str):
 # ---- Llama: prefill and decode in one PEF
 
 
+LLAMA = pytest.mark.xdist_group("llama")
+
+
 @cache
 def llama(dtype: str) -> transformers.PreTrainedModel:
     network = hf.build_model(llama_config(), torch.float32)
@@ -214,13 +240,11 @@ def llama(dtype: str) -> transformers.PreTrainedModel:
     return network.to(DTYPES[dtype])  # pyright: ignore
 
 
-@cache
-def llama_exe(mode: str, dtype: str, chips: int) -> Executable:
-    graphs = {
-        "prefill": hf.graph(llama(dtype), "prefill", 1, LENGTH, PROMPT),
-        "decode": hf.graph(llama(dtype), "decode", 1, LENGTH),
+def llama_graphs(network: transformers.PreTrainedModel) -> dict[str, hf.HfGraph]:
+    return {
+        "prefill": hf.graph(network, "prefill", 1, LENGTH, PROMPT),
+        "decode": hf.graph(network, "decode", 1, LENGTH),
     }
-    return compile_imported(import_graphs(graphs), mode=mode, chips=chips)
 
 
 def prompt(seed: int = 3) -> torch.Tensor:
@@ -236,10 +260,7 @@ def logits_of(forward: Callable[..., Any], tokens: torch.Tensor) -> list[Tensors
 
 
 def torch_forward(network: transformers.PreTrainedModel) -> Callable[..., torch.Tensor]:
-    graphs = {
-        "prefill": hf.graph(network, "prefill", 1, LENGTH, PROMPT),
-        "decode": hf.graph(network, "decode", 1, LENGTH),
-    }
+    graphs = llama_graphs(network)
     cache = graphs["prefill"].args[1]
 
     def forward(graph: str, *inputs: torch.Tensor) -> torch.Tensor:
@@ -265,28 +286,34 @@ def exe_forward(exe: Executable) -> Callable[..., torch.Tensor]:
 SEQUENCE = torch.cat([prompt(), torch.tensor([[5, 40, 17]])], 1)
 
 
+@cache
+def wanted_of_llama(dtype: str) -> list[list[Tensors]]:
+    """What PyTorch computes in the dtype and in fp64."""
+    network = llama(dtype)
+    return [logits_of(torch_forward(one), SEQUENCE) for one in (network, copy.deepcopy(network).double())]
+
+
+@LLAMA
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("chips", [1, 2])
 def test_llama_numbers(chips: int, mode: str, dtype: str):
-    network = llama(dtype)
-    forwards = (
-        exe_forward(llama_exe(mode, dtype, chips)),
-        *map(torch_forward, (network, copy.deepcopy(network).double())),
-    )
-    ours, same, exact = (logits_of(forward, SEQUENCE) for forward in forwards)
+    ours = logits_of(exe_forward(compiled("llama", mode, dtype, chips)), SEQUENCE)
+    same, exact = wanted_of_llama(dtype)
     for part in (slice(1), slice(1, None)):  # prefill, decode
         check_numbers(ours[part], same[part], exact[part], dtype)
 
 
+@LLAMA
 @pytest.mark.parametrize(("mode", "chips"), [("o1", 1), ("o3", 1), ("o1", 2)])
 def test_llama_tile_by_tile_has_the_same_bits(mode: str, chips: int):
     """Check A."""
-    exe = llama_exe(mode, "bf16", chips)
+    exe = compiled("llama", mode, "bf16", chips)
     runs = [logits_of(exe_forward(one), SEQUENCE[:, : PROMPT + 2]) for one in (exe, tile_by_tile(exe))]
     assert all(torch.equal(batched, walked) for (batched,), (walked,) in zip(*runs, strict=True))
 
 
+@LLAMA
 @pytest.mark.parametrize("chips", [1, 2])
 @pytest.mark.parametrize("mode", MODES)
 def test_greedy_tokens_are_those_of_transformers(mode: str, chips: int):
@@ -294,7 +321,7 @@ def test_greedy_tokens_are_those_of_transformers(mode: str, chips: int):
     reference: Any = transformers.LlamaForCausalLM(llama_config()).eval()
     reference.load_state_dict(llama("f32").state_dict())
     want = reference.generate(prompt(), max_new_tokens=steps, do_sample=False, eos_token_id=None, pad_token_id=0)
-    forward = exe_forward(llama_exe(mode, "f32", chips))
+    forward = exe_forward(compiled("llama", mode, "f32", chips))
     tokens = prompt()
     logits = forward("prefill", tokens)
     for position in range(PROMPT, PROMPT + steps):
@@ -308,19 +335,15 @@ def test_greedy_tokens_are_those_of_transformers(mode: str, chips: int):
 # ---- counters and times
 
 
-PARTS = [*CASES, ("llama", 1), ("llama", 2)]
-
-
-def executable(name: str, mode: str, dtype: str, chips: int) -> Executable:
-    return llama_exe(mode, dtype, chips) if name == "llama" else compiled(name, mode, dtype, chips)
+PARTS = [*CASES, *cases(["llama"], 1), *cases(["llama"], 2)]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("name", "chips"), PARTS)
 def test_launches_and_bytes_fall_with_the_mode(name: str, chips: int, dtype: str):
     strictly = name in ("gpt2", "bert", "llama")
-    for graph in executable(name, "o0", dtype, chips).graphs:
-        times = [executable(name, mode, dtype, chips).timing(graph) for mode in MODES]
+    for graph in compiled(name, "o0", dtype, chips).graphs:
+        times = [compiled(name, mode, dtype, chips).timing(graph) for mode in MODES]
         for counter in ("launches", "off_chip_bytes"):
             o0, o1, o3 = (getattr(time, counter) for time in times)
             assert o3 < o1 < o0 if strictly else o3 <= o1 <= o0, (graph, counter, o0, o1, o3)
@@ -330,13 +353,13 @@ def test_launches_and_bytes_fall_with_the_mode(name: str, chips: int, dtype: str
 @pytest.mark.parametrize("mode", MODES)
 def test_both_timing_engines_agree(name: str, chips: int, mode: str):
     """On every section that the graphs launch, to the picosecond."""
-    exe = executable(name, mode, "bf16", chips)
+    exe = compiled(name, mode, "bf16", chips)
     assert sum(check_graph(exe.image, graph) for graph in exe.graphs) >= len(exe.graphs)
 
 
-@pytest.mark.parametrize("name", ["gpt2", "llama"])
-def test_the_functional_engine_launches_what_is_timed(name: str):
-    exe = executable(name, "o1", "bf16", 1)
+@pytest.mark.parametrize(("name", "chips"), cases(["gpt2", "llama"], 1))
+def test_the_functional_engine_launches_what_is_timed(name: str, chips: int):
+    exe = compiled(name, "o1", "bf16", chips)
     before = exe.engine.launches
     if name == "llama":
         exe(prompt(), graph="prefill")

@@ -1,20 +1,36 @@
-"""samba-opt as a process: exit codes, diagnostics, output files."""
+"""samba-opt: exit codes, diagnostics, output files. (lit runs it as a process.)"""
 
-import json
+import contextlib
+import io
 import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import NamedTuple
+from unittest.mock import patch
 
 import pytest
 
+from sambaflow.tools.samba_opt import main
+
 GOOD = "func.func @f(%a: i32) -> i32 {\n  %0 = arith.addi %a, %a : i32\n  return %0 : i32\n}\n"
 WRONG = GOOD.replace("%a, %a", "%b, %a")
-SAMBA_OPT = [str(Path(sys.executable).parent / "samba-opt")]
 
 
-def samba_opt(*arguments: str, text: str = GOOD) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*SAMBA_OPT, *arguments], input=text, capture_output=True, text=True, check=False)
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def samba_opt(*arguments: str, text: str = GOOD) -> Done:
+    """Calls the tool's entry point in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    given = patch("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    with given, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main(arguments)
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 REFUSED = [
@@ -94,30 +110,3 @@ def test_all_pieces_of_a_file_are_processed_though_one_is_refused():
 def test_places_in_later_pieces_count_from_the_start_of_the_file():
     done = samba_opt("--split-input-file", text=f"{GOOD}// -----\n{GOOD.replace('addi', 'nothing')}")
     assert "stdin:7:8: error: unknown op 'arith.nothing'" in done.stderr
-
-
-def test_remarks_and_counters_are_printed_and_written_as_json(tmp_path: Path):
-    text = "func.func @f(%a: tensor<2x4xf32>, %w: tensor<3x4xf32>) -> tensor<2x3xf32> {\n"
-    text += "  %0 = samba.linear %a, %w : (tensor<2x4xf32>, tensor<3x4xf32>) -> tensor<2x3xf32>\n"
-    text += "  return %0 : tensor<2x3xf32>\n}\n"
-    path = tmp_path / "remarks.json"
-    flags = ("--remarks", "--remarks-file", str(path), "--pass-statistics")
-    done = samba_opt("--pass-pipeline=samba-fuse", *flags, text=text)
-    assert "stdin:2:8: remark: [samba-fuse] applied: rule 'base_gemm' made a module (ops = 1)" in done.stderr
-    assert "samba-fuse: modules = 1" in done.stderr
-    (remark,) = json.loads(path.read_text())
-    assert (remark["pass"], remark["kind"], remark["location"]) == ("samba-fuse", "applied", "stdin:2:8")
-    assert remark["facts"] == {"ops": 1}
-
-
-def test_verify_diagnostics_fails_on_missing_and_unexpected_errors():
-    missing = samba_opt("--verify-diagnostics", text="// expected-error@+2 {{nothing}}\n" + GOOD)
-    assert missing.returncode == 1
-    assert 'stdin:1:4: error: expected error "nothing" was not produced' in missing.stderr
-    unexpected = samba_opt("--verify-diagnostics", text=GOOD.replace("addi", "nothing"))
-    assert unexpected.returncode == 1
-    assert "unexpected error: unknown op 'arith.nothing'" in unexpected.stderr
-    met = samba_opt(
-        "--verify-diagnostics", text=f"// expected-error@+2 {{{{nothing}}}}\n{GOOD.replace('addi', 'nothing')}"
-    )
-    assert (met.returncode, met.stderr) == (0, "")
