@@ -20,7 +20,6 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     LocationAttr,
     NoneAttr,
-    UnitAttr,
     UnknownLoc,
     i64,
 )
@@ -128,7 +127,7 @@ def _with_read(
     maps, pads = list(stage.maps.data), list(stage.pad_constants)
     maps[number], pads[number] = AffineMapAttr(map), pad
     stage.maps = ArrayAttr(maps)
-    stage.pads = _pads(pads)
+    stage.pads = kernel.pad_array(pads)
     stage.operands[number] = value
     return stage
 
@@ -394,7 +393,7 @@ def _replace(
     properties = dict(kept.properties)
     maps = [*(read.map for read in reads.items), *result_maps]
     properties["maps"] = ArrayAttr([AffineMapAttr(map) for map in maps])
-    pads = _pads([read.pad for read in reads.items])
+    pads = kernel.pad_array([read.pad for read in reads.items])
     properties.pop("pads", None)
     if pads is not None:
         properties["pads"] = pads
@@ -497,10 +496,6 @@ def _made_by(value: SSAValue, stage: kernel.Stage) -> TypeGuard[OpResult]:
 
 def _outside(result: SSAValue, consumer: kernel.Stage) -> bool:
     return any(use.operation is not consumer for use in result.uses)
-
-
-def _pads(pads: Sequence[Attribute | None]) -> ArrayAttr[Attribute] | None:
-    return ArrayAttr([pad or UnitAttr() for pad in pads]) if any(pad is not None for pad in pads) else None
 
 
 def _both(first: LocationAttr, second: LocationAttr) -> LocationAttr:

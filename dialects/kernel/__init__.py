@@ -42,6 +42,7 @@ from sambaflow.dialects.kernel.stage import (
     constant_type,
     element_type,
     nonnegative,
+    pad_array,
     region_yield,
     string,
 )
@@ -92,6 +93,7 @@ __all__ = [
     "constant_type",
     "element_type",
     "nonnegative",
+    "pad_array",
     "region_yield",
     "string",
 ]

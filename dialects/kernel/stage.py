@@ -127,6 +127,12 @@ def dense(values: Sequence[int]) -> DenseArrayBase[IntegerType]:
     return DenseArrayBase.from_list(i64, list(values))
 
 
+def pad_array(pads: Sequence[Attribute | None]) -> ArrayAttr[Attribute] | None:
+    """`pads [0 : i64, unit]`; None when there is none. (An `IntegerAttr` of 0 is false: only None means no pad.)"""
+    given = [UnitAttr() if pad is None else pad for pad in pads]
+    return ArrayAttr(given) if any(pad is not None for pad in pads) else None
+
+
 def constant(value: float, type: Attribute) -> Attribute:
     """A scalar constant, or one that fills a tensor type: for `inits` and `pads`."""
     if isinstance(type, TensorType):
@@ -354,7 +360,7 @@ class Stage(IRDLOperation):
             "domain": domain,
             "maps": ArrayAttr([AffineMapAttr(affine_map(rank, m, len(bindings))) for m in maps]),
             "bindings": dense(bindings) if bindings else None,
-            "pads": ArrayAttr([pad or UnitAttr() for pad in pads]) if any(pads) else None,
+            "pads": pad_array(pads),
             "predicate": predicate,
             "inits": ArrayAttr(inits) if inits else None,
             "split": dense(split) if any(part > 1 for part in split) else None,

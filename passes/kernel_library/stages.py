@@ -153,7 +153,7 @@ class StageBuilder:
             [samba.tensor_type(shaped) for shaped, _ in results],
             body,
             finish=finish,
-            pads=pads if any(pads) else (),
+            pads=pads,
             **fields,
         )
         return self.builder.insert(op).results

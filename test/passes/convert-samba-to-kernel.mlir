@@ -61,3 +61,12 @@ func.func @constants(%x: tensor<3xi64>) -> (tensor<3xi64>, tensor<3xi64>) {
   %0 = samba.add %x, %seven : (tensor<3xi64>, tensor<3xi64>) -> tensor<3xi64>
   func.return %0, %other : tensor<3xi64>, tensor<3xi64>
 }
+
+// An integer pad of 0 is a pad.
+// CHECK-LABEL: func.func @pad
+// CHECK-NEXT: kernel.move ins(%x : tensor<3xi64>)
+// CHECK-SAME: pads [0 : i64] : tensor<5xi64>
+func.func @pad(%x: tensor<3xi64>) -> tensor<5xi64> {
+  %0 = samba.constant_pad_nd %x {pad = [1, 1]} : (tensor<3xi64>) -> tensor<5xi64>
+  func.return %0 : tensor<5xi64>
+}

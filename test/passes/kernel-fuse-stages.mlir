@@ -188,3 +188,23 @@ func.func @no_repeated_work(%x: tensor<4x16xf32>, %r: tensor<4xf32>, %h: tensor<
     } : tensor<4x8xf32>
   func.return %y, %c : tensor<4x16xf32>, tensor<4x8xf32>
 }
+
+// -----
+
+// The pad of a move that is read through stays, also when it is an integer 0.
+// CHECK-LABEL: func.func @integer_pad
+// CHECK: kernel.map ins(%x : tensor<3xi64>)
+// CHECK-SAME: affine_map<(d0) -> ((d0 + -1))>
+// CHECK-SAME: pads [0 : i64]
+func.func @integer_pad(%x: tensor<3xi64>) -> tensor<5xi64> {
+  %0 = kernel.move ins(%x : tensor<3xi64>) domain #kernel.domain<5 parallel>
+    maps [affine_map<(i) -> (i - 1)>, affine_map<(i) -> (i)>] pads [0 : i64] : tensor<5xi64>
+  %1 = kernel.map ins(%0 : tensor<5xi64>) domain #kernel.domain<5 parallel>
+    maps [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>]
+    body {
+    ^bb0(%a: i64):
+      %2 = arith.addi %a, %a : i64
+      kernel.yield %2 : i64
+    } : tensor<5xi64>
+  func.return %1 : tensor<5xi64>
+}
