@@ -294,7 +294,8 @@ def _batch_norm(x: Tensors, a: Settings) -> Tensor:
 
 @reference("group_norm")
 def _group_norm(x: Tensors, a: Settings) -> Tensor:
-    return F.group_norm(x[0], a["num_groups"], _optional(x, 1), _optional(x, 2), a["eps"])
+    # not F.group_norm: it refuses groups of one element
+    return torch.group_norm(x[0], a["num_groups"], _optional(x, 1), _optional(x, 2), a["eps"])
 
 
 @reference("softmax")
