@@ -14,7 +14,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from sambaflow.passes.pipelines import MODES
+from sambaflow.passes.pipelines import mode_names
 from sambaflow.reporting import Reporter
 from sambaflow.tools.files import end_with_the_reader
 from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from
@@ -22,9 +22,10 @@ from sambaflow.tools.report_arguments import (
     add_diagnostics_arguments,
     add_remarks_arguments,
     join_bare_flags,
-    report_remarks,
+    print_remarks,
     reporter_of,
     run,
+    write_remarks,
 )
 
 
@@ -35,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     add = made.add_argument
     add(
         "--mode",
-        choices=tuple(MODES),
+        choices=mode_names(),
         default="o3",
         help="o0: every operator its own section; o1: fusion rules; o3: whole graph",
     )
@@ -66,11 +67,12 @@ def _compile(args: argparse.Namespace, reporter: Reporter) -> None:
     from sambaflow.samba.compiler import compile_imported
 
     imported, ctx = import_from(args), SambaContext()
+    print_remarks(args, ctx.journal, reporter)
     options = {"mode": args.mode, "machine": args.machine, "chips": args.chips, "tiles": args.tiles}
     try:
         exe = compile_imported(imported, **options, rules=args.rules, ctx=ctx)
     finally:
-        report_remarks(args, ctx.journal.remarks, reporter)
+        write_remarks(args, ctx.journal.remarks)
     try:
         exe.save(args.output)
     except OSError as error:

@@ -29,7 +29,7 @@ from markup import ROOT
 
 COPIED = ("src", "dialects", "machine", "frontends", "passes", "backends", "sim", "samba", "tools", "typecheck")
 ALSO_COPIED = ("examples", "test", "lit.cfg.py", "pyproject.toml")
-SCRIPTS = ("samba-opt", "samba-compile", "samba-run", "samba-translate", "lit", "filecheck", "pytest")
+SCRIPTS = ("samba-opt", "samba-compile", "samba-run", "samba-translate", "lit", "filecheck", "pytest", "pip")
 SECONDS = 300
 """The longest that a command may take."""
 
