@@ -75,9 +75,12 @@ class LocatedParser(Parser):
         known = self.ctx.get_optional_type if is_type else self.ctx.get_optional_attr
         if "." in attr_name and known(attr_name) is None:
             what = "type" if is_type else "attribute"
-            start = self.lexer.input.content.rfind(attr_name, 0, self.pos)
+            if starting_opaque_pos is None:
+                start = self.lexer.input.content.rfind(attr_name, 0, self.pos) - 1
+            else:  # #dialect<name ...>
+                start = starting_opaque_pos - len(attr_name.partition(".")[2])
             near = self._near(attr_name, lambda d: d.attributes)
-            self.raise_error(f"unknown {what} '{attr_name}'{near}", start - 1)
+            self.raise_error(f"unknown {what} '{attr_name}'{near}", start)
         return super()._parse_dialect_type_or_attribute_body(attr_name, is_type, is_opaque, starting_opaque_pos)
 
     def _near(self, name: str, members: Callable[[Dialect], Iterable[type[Operation] | type[Attribute]]]) -> str:

@@ -16,3 +16,9 @@
 // A string that does not end is refused in time linear in the line.
 // expected-error@+1 {{string without its end}}
 "builtin.module"() ({ }) {sym_name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa} : () -> ()
+
+// -----
+
+// An unknown attribute in opaque syntax is refused at its name.
+// expected-error@+1 {{unknown attribute 'rdu.targe'; did you mean 'rdu.target'?}}
+module attributes {rdu.target = #rdu<targe machine = "sn40l">} {}
