@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, cast
 
 import torch
@@ -121,7 +122,7 @@ def tensor_of(attribute: Attribute) -> Tensor:
         case DenseIntOrFPElementsAttr():
             values = torch.tensor(list(cast(Any, attribute).get_values()), dtype=torch_dtype(attribute.type))
             shape = attribute.type.get_shape()
-            return values.expand(shape).contiguous() if values.numel() == 1 else values.reshape(shape)
+            return values.reshape(shape) if values.numel() == prod(shape) else values.expand(shape).contiguous()
         case _:
             raise InputError(f"not a constant: {attribute}")
 

@@ -1,8 +1,8 @@
 """Does a pass keep what a module computes? The module runs before and after it on random inputs.
 
     check_pass("samba-canonicalize", module)                 # raises SemanticsError
-    check = SemanticsCheck(ctx)                              # around every pass of a pipeline
-    check.before_pass(one, module); one.apply(ctx, module); check.after_pass(one, module)
+    check = SemanticsCheck(ctx)                              # an instrumentation of the pass manager
+    run_pipeline(module, "o1", ctx, instrumentations=(check,))
 
 What a pass may change it declares itself (`SambaPass.semantics`): nothing, unless it says otherwise. Where it may round
 differently, an element is allowed what it declares and what rounding alone may do to that element (`conditioning`).
@@ -23,8 +23,8 @@ from xdsl.passes import ModulePass
 from sambaflow.diagnostics import error_at, location_of
 from sambaflow.errors import InputError, PassError
 from sambaflow.passes.base import EXACT, Remark, SambaContext, SambaPass, Semantics, journal_of
-from sambaflow.passes.manager import Instrumentation
-from sambaflow.passes.pipelines import parse_pipeline
+from sambaflow.passes.manager import Instrumentation, Pipeline
+from sambaflow.passes.pipelines import run_pipeline
 from sambaflow.sim.conditioning import rounding_spread
 from sambaflow.sim.random_inputs import random_tensors
 from sambaflow.sim.semantics import Difference, Graph, Port, compare, graphs_of, output_names, run
@@ -157,22 +157,16 @@ def semantics_of(one: ModulePass) -> Semantics:
 
 
 def check_pass(
-    passes: str | ModulePass | Sequence[ModulePass],
+    passes: str | ModulePass | Pipeline | Sequence[ModulePass],
     module: ModuleOp,
     seeds: Sequence[int] = (0, 1),
     ctx: Context | None = None,
 ) -> SemanticsCheck:
     """Run a pass or a pipeline (as text, or as passes) on `module` in place and hold each pass to what it declares.
 
-    Raises SemanticsError about the first pass that changes more, any SambaError that a pass raises itself.
+    Raises SemanticsError about the first pass that changes more, any SambaError with which a pass refuses the module.
     """
     ctx = ctx or SambaContext()
-    listed = (
-        parse_pipeline(passes) if isinstance(passes, str) else [passes] if isinstance(passes, ModulePass) else passes
-    )
     check = SemanticsCheck(ctx, seeds)
-    for one in listed:
-        check.before_pass(one, module)
-        one.apply(ctx, module)
-        check.after_pass(one, module)
+    run_pipeline(module, [passes] if isinstance(passes, ModulePass) else passes, ctx, instrumentations=(check,))
     return check

@@ -23,7 +23,7 @@ def random_inputs(module: ModuleOp, seed: int = 0, graph: str | None = None) -> 
     """Random inputs, weights and state of a graph (the only one, or the one named), by name.
 
     Floats are N(0, 1), variances (by name) 0.5 + |N(0, 1)|; integers that index are in range of what they index, others
-    small; bools are even. A tensor depends on seed, name, shape and dtype only: graphs that share a weight get the same.
+    small; bools are even. A tensor depends on seed, name, shape and dtype only, so graphs share what they share.
     """
     called = graph_of(module, graph)
     return {p.name: t for p, t in zip(called.inputs, random_tensors(module, called, seed), strict=True)}

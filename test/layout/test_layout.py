@@ -15,7 +15,7 @@ import pytest
 from sambaflow.passes.registry import PASSES, class_name, load_own_pass, module_name
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("dialects", "machine", "frontends", "passes", "backends", "sim", "samba", "tools")
+FOLDERS = ("dialects", "machine", "frontends", "passes", "backends", "sim", "samba", "tools", "testing")
 
 # A floor may import the floors it lists, and itself; the root package is the errors, on the ground.
 FLOORS: dict[str, tuple[str, ...]] = {
@@ -27,8 +27,9 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "frontends": ("passes", "backends", "dialects", "machine"),
     "samba": ("sim", "frontends", "passes", "backends", "dialects", "machine"),
     "tools": ("samba", "sim", "frontends", "passes", "backends", "dialects", "machine"),
+    "testing": ("samba", "sim", "frontends", "passes", "backends", "dialects", "machine"),
 }
-TORCH_FLOORS = ("frontends", "sim", "samba")
+TORCH_FLOORS = ("frontends", "sim", "samba", "testing")
 HEAVY = ("torch", "numpy", "scipy", "ortools", "numba", "transformers")
 LAZY_FLOORS = ("dialects", "machine", "passes", "backends")
 
