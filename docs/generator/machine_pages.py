@@ -10,7 +10,7 @@ from definitions import field_docs
 from markup import ROOT, docstring, heading, literal, page, source, table
 from sambaflow import machine as machines
 from sambaflow.machine import opcodes
-from sambaflow.machine.loading import TIERS
+from sambaflow.machine.loading import OWN, TIERS
 from sambaflow.machine.model import Machine, Tier
 from sambaflow.machine.opcodes import DTYPES, OPCODES, Opcode
 
@@ -24,14 +24,13 @@ def machines_page() -> str:
         "[How to add a machine](../guides/add-a-machine.md)."
     )
     keys = {key: (rule, doc) for key, rule, doc in _keys(Machine, "")}
-    names = machines.names()
-    found = {name: {row.key: row for row in machines.provenance(name)} for name in names}
+    found = {name: {row.key: row for row in machines.provenance(name)} for name in OWN}
     meanings = table(
         ("key", "unit", "allowed", "meaning"),
         ((literal(key), rule.unit, rule.allowed, doc) for key, (rule, doc) in keys.items()),
     )
     parts: list[str] = [heading(2, "Keys"), meanings]
-    for name in names:
+    for name in OWN:
         rows = (
             (literal(key), _value(row.value, rule.structure), rule.unit, row.mark, row.source)
             for key, (rule, _) in keys.items()

@@ -23,6 +23,7 @@ import tempfile
 import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from markup import ROOT
@@ -69,7 +70,11 @@ class Player:
         self.folder = folder
         for name in (*COPIED, *ALSO_COPIED):
             _copy(ROOT / name, folder / name)
-        self.environment = _make_environment(folder)
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """The environment of commands."""
+        return _make_environment(self.folder)
 
     def play(self, block: Block) -> None:
         """Do what a block says."""
@@ -178,18 +183,24 @@ def _make_environment(folder: Path) -> dict[str, str]:
     }
 
 
+def play(guide: str) -> str | None:
+    """Follow a guide; the first thing that is wrong with it, with its line."""
+    with tempfile.TemporaryDirectory() as folder:
+        player = Player(Path(folder).resolve())
+        for block in blocks_of(Path(guide).read_text()):
+            try:
+                player.play(block)
+            except GuideError as error:
+                return f"{guide}:{block.line}: {error}"
+    return None
+
+
 def main(guides: list[str]) -> int:
     """Play the guides; returns the exit code."""
-    for guide in guides:
-        with tempfile.TemporaryDirectory() as folder:
-            player = Player(Path(folder).resolve())
-            for block in blocks_of(Path(guide).read_text()):
-                try:
-                    player.play(block)
-                except GuideError as error:
-                    print(f"{guide}:{block.line}: {error}", file=sys.stderr)
-                    return 1
-    return 0
+    wrong = [found for guide in guides if (found := play(guide)) is not None]
+    for found in wrong:
+        print(found, file=sys.stderr)
+    return int(bool(wrong))
 
 
 if __name__ == "__main__":
