@@ -26,12 +26,12 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.dialects.func import FuncOp
+from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Dialect, Operation, TypeAttribute
 from xdsl.passes import ModulePass
 
 from sambaflow import plugins
-from sambaflow.diagnostics import location_of, symbols_around
+from sambaflow.diagnostics import error_at, location_of, symbols_around
 from sambaflow.passes.properties import require
 from sambaflow.remarks import Fact, Remark, RemarkKind
 
@@ -243,8 +243,16 @@ def anchored(root: Operation, anchor: str) -> list[Operation]:
 
 
 def functions_of(module: ModuleOp) -> list[FuncOp]:
-    """The functions of `module` that have a body, in order."""
-    return [op for op in module.ops if isinstance(op, FuncOp) and not op.is_declaration]
+    """The functions of `module` that have a body, in order.
+
+    Raises InputError about one whose body is not a block that ends with func.return: graphs have no branches.
+    """
+    functions = [op for op in module.ops if isinstance(op, FuncOp) and not op.is_declaration]
+    for function in functions:
+        blocks = function.body.blocks
+        if len(blocks) != 1 or not isinstance(blocks[0].last_op, ReturnOp):
+            raise error_at(function, "has branches, which no pass takes: a graph is one block up to func.return")
+    return functions
 
 
 def target_of(module: ModuleOp) -> TargetAttr:

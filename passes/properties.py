@@ -58,7 +58,7 @@ def _sections(root: Operation) -> Iterator[kernel.SectionOp]:
     from sambaflow.dialects import kernel
 
     for function in _functions(root):
-        for op in function.body.block.ops:
+        for op in _top_ops(function):
             if isinstance(op, kernel.SectionOp):
                 yield op
 
@@ -69,6 +69,10 @@ def _functions(root: Operation) -> Iterator[FuncOp]:
     for region in root.regions:
         for block in region.blocks:
             yield from (op for op in block.ops if isinstance(op, FuncOp) and not op.is_declaration)
+
+
+def _top_ops(function: FuncOp) -> Iterator[Operation]:
+    return (op for block in function.body.blocks for op in block.ops)
 
 
 def _programs(root: Operation) -> Iterator[rdu.ProgramOp]:
@@ -94,7 +98,7 @@ def _outside_sections(root: Operation) -> Iterator[Operation]:
     from sambaflow.dialects import kernel
 
     for function in _functions(root):
-        for op in function.body.block.ops:
+        for op in _top_ops(function):
             if isinstance(op, kernel.Stage | kernel.GroupOp):
                 yield op
 
