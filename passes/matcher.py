@@ -10,21 +10,28 @@ from an op to an op that uses one of its results, through any chain of transpare
 matches `layer_norm -> view -> linear` with or without the gelu. All listed children must be there; other users do not
 matter. Nodes with `included: false` must be there but do not belong to what is matched.
 
+Where the order of operands matters, as in rewrites, a node names what stands at each: a node, or any value.
+
+    outer: {op_type: sub, operands: [inner, $x]}          # inner - x, not x - inner
+    inner: {op_type: neg, operands: [$x]}                 # and the same x: neg(x) - x
+
 `match_first_option` makes a node stand for the first of several sub-patterns that matches; its children follow the last
-nodes of the one chosen. An optional node that is left out is bridged: its parents' edges lead to its children. Both are
-expanded up front: a pattern is a list of plain variants, earlier options first, then the more complete first.
+nodes of the one chosen. An optional node that is left out is bridged: its parents' edges lead to its children. Both,
+and operands in any order, are expanded up front: a pattern is a list of plain variants, earlier options first, then the
+more complete first.
 
 Every search is deterministic: nodes in the order of the pattern, ops in the order of the program.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import combinations, product
+from itertools import combinations, permutations, product
+from typing import TypeAlias
 
-from xdsl.ir import Block, Operation
+from xdsl.ir import Block, Operation, SSAValue
 
 from sambaflow.errors import InputError, Location
 
@@ -45,11 +52,29 @@ class Node:
     """Nodes of which the first that leads to a match stands in this node's place."""
     settings: Mapping[str, int | float | bool | str] = field(default_factory=dict[str, int | float | bool | str])
     """What a match writes on the op, not part of the pattern."""
+    operands: tuple[str, ...] | None = None
+    """What stands at each operand: a node (`inner`; `inner#1` is its second result), any value (`$x`; the same name,
+    the same value), `_` for whatever it is; a last `$rest*` is all that follow. None: their order does not matter."""
+    any_order: bool = False
+    """Whether the operands may stand in any order."""
+    where: Callable[[Operation], bool] | None = None
+    """What else must hold for the op."""
+
+    def takes_operands(self, count: int) -> bool:
+        """Whether an op with so many operands has those that the node names."""
+        if self.operands is None:
+            return True
+        rest = bool(self.operands) and is_rest(self.operands[-1])
+        return count >= len(self.operands) - 1 if rest else count == len(self.operands)
+
+
+ANYTHING = "_"
+"""The operand of a node that may be whatever it is."""
 
 
 @dataclass(frozen=True)
-class Pattern:
-    """Nodes by name, in the order in which they are searched."""
+class GraphPattern:
+    """Nodes by name, in the order in which they are searched; the first one is where a search starts."""
 
     nodes: Mapping[str, Node]
     location: Location | None = None
@@ -60,25 +85,35 @@ class Pattern:
 
         Raises InputError when a child is not a node, the edges have a cycle, or a variant falls into several pieces.
         """
-        self._check()
-        plain = [_without(chosen, left_out) for chosen in self._choices() for left_out in _left_out(chosen)]
-        return tuple(Variant(self, nodes) for nodes in plain)
+        nodes = _with_edges(self.nodes)
+        self._check(nodes)
+        plain = [_without(chosen, left_out) for chosen in self._choices(nodes) for left_out in _left_out(chosen)]
+        return tuple(Variant(self, ordered) for nodes in plain for ordered in _orders(nodes))
 
     def error(self, message: str) -> InputError:
         return InputError(message, location=self.location)
 
-    def _check(self) -> None:
-        for node in self.nodes.values():
+    def _check(self, nodes: Nodes) -> None:
+        for node in nodes.values():
             for name in (*node.children, *node.options):
-                if name not in self.nodes:
+                if name not in nodes:
                     raise self.error(f"node '{node.name}' names '{name}', which is not a node of the pattern")
             if bool(node.op_types) == bool(node.options):
                 raise self.error(f"node '{node.name}' needs either op_type or match_first_option")
-        if sum(not node.required for node in self.nodes.values()) > MAX_OPTIONAL:
+            self._check_operands(node, nodes)
+        if sum(not node.required for node in nodes.values()) > MAX_OPTIONAL:
             raise self.error(f"the pattern has more than {MAX_OPTIONAL} optional nodes")
-        self._check_acyclic()
+        self._check_acyclic(nodes)
 
-    def _check_acyclic(self) -> None:
+    def _check_operands(self, node: Node, nodes: Nodes) -> None:
+        operands = node.operands or ()
+        for name in map(node_of, operands):
+            if name not in nodes and name != ANYTHING and not is_value(name):
+                raise self.error(f"node '{node.name}' has the operand '{name}': neither a node nor a value ('$x')")
+        if any(map(is_rest, operands[:-1])) or (node.any_order and any(map(is_rest, operands))):
+            raise self.error(f"node '{node.name}': only the last operand, in order, can be all that follow")
+
+    def _check_acyclic(self, nodes: Nodes) -> None:
         state: dict[str, int] = {}  # 1: on the path, 2: done
 
         def visit(name: str) -> None:
@@ -86,18 +121,18 @@ class Pattern:
                 raise self.error(f"node '{name}' is its own descendant")
             if name not in state:
                 state[name] = 1
-                for next_name in (*self.nodes[name].children, *self.nodes[name].options):
+                for next_name in (*nodes[name].children, *nodes[name].options):
                     visit(next_name)
                 state[name] = 2
 
-        for name in self.nodes:
+        for name in nodes:
             visit(name)
 
-    def _choices(self) -> Iterator[dict[str, Node]]:
+    def _choices(self, all_nodes: Nodes) -> Iterator[dict[str, Node]]:
         """The nodes for each way to choose among options."""
-        choosers = [node for node in self.nodes.values() if node.options]
+        choosers = [node for node in all_nodes.values() if node.options]
         for chosen in product(*(node.options for node in choosers)):
-            nodes = dict(self.nodes)
+            nodes = dict(all_nodes)
             dropped = [o for node, one in zip(choosers, chosen, strict=True) for o in node.options if o != one]
             for name in _only_reachable_from(dropped, nodes):
                 del nodes[name]
@@ -107,7 +142,45 @@ class Pattern:
             yield nodes
 
 
-Nodes = Mapping[str, Node]
+Nodes: TypeAlias = Mapping[str, Node]
+
+
+def _with_edges(nodes: Nodes) -> dict[str, Node]:
+    """The nodes, with an edge to each node from those that are its operands."""
+    edges = dict(nodes)
+    for node in nodes.values():
+        for name in map(node_of, node.operands or ()):
+            if name in edges and node.name not in edges[name].children:
+                edges[name] = replace(edges[name], children=(*edges[name].children, node.name))
+    return edges
+
+
+def node_of(operand: str) -> str:
+    """The node of an operand: `inner` of `inner#1`."""
+    return operand.partition("#")[0]
+
+
+def result_of(operand: str) -> int:
+    """Which result of the node an operand is: 1 of `inner#1`, 0 of `inner`."""
+    return int(operand.partition("#")[2] or 0)
+
+
+def is_value(operand: str) -> bool:
+    """Whether an operand of a node stands for any value: `$x`."""
+    return operand.startswith("$")
+
+
+def is_rest(operand: str) -> bool:
+    """Whether it stands for all values that follow: `$rest*`."""
+    return operand.startswith("$") and operand.endswith("*")
+
+
+def _orders(nodes: Nodes) -> Iterator[Nodes]:
+    """The nodes for each order of operands that may stand in any."""
+    loose = [node for node in nodes.values() if node.any_order and node.operands is not None]
+    for chosen in product(*(dict.fromkeys(permutations(node.operands or ())) for node in loose)):
+        ordered = {node.name: replace(node, operands=one) for node, one in zip(loose, chosen, strict=True)}
+        yield {name: ordered.get(name, node) for name, node in nodes.items()}
 
 
 def _only_reachable_from(roots: Sequence[str], nodes: Nodes) -> list[str]:
@@ -137,6 +210,7 @@ def _put_in_place(nodes: dict[str, Node], node: Node, option: str) -> None:
         nodes[name] = replace(nodes[name], children=node.children)
     del nodes[node.name]
     _redirect(nodes, node.name, (option,))
+    _rename_operand(nodes, node.name, leaves[0])
 
 
 def _redirect(nodes: dict[str, Node], old: str, new: Sequence[str]) -> None:
@@ -144,6 +218,13 @@ def _redirect(nodes: dict[str, Node], old: str, new: Sequence[str]) -> None:
         if old in node.children:
             children = [n for child in node.children for n in (new if child == old else (child,))]
             nodes[name] = replace(node, children=tuple(dict.fromkeys(children)))
+
+
+def _rename_operand(nodes: dict[str, Node], old: str, new: str) -> None:
+    for name, node in nodes.items():
+        if node.operands is not None and old in map(node_of, node.operands):
+            operands = tuple(new if node_of(operand) == old else operand for operand in node.operands)
+            nodes[name] = replace(node, operands=operands)
 
 
 def _left_out(nodes: Nodes) -> Iterator[tuple[str, ...]]:
@@ -155,9 +236,28 @@ def _left_out(nodes: Nodes) -> Iterator[tuple[str, ...]]:
 def _without(nodes: Nodes, left_out: Sequence[str]) -> dict[str, Node]:
     remaining = dict(nodes)
     for name in left_out:
-        children = remaining.pop(name).children
-        _redirect(remaining, name, children)
+        bridged = remaining.pop(name)
+        _redirect(remaining, name, bridged.children)
+        _rename_operand(remaining, name, next(iter(bridged.operands or ()), ANYTHING))
     return remaining
+
+
+Binding: TypeAlias = dict[str, Operation]
+"""What a match found: node name to op."""
+
+Values: TypeAlias = dict[str, tuple[SSAValue, ...]]
+"""The values that operands of a match stand for: `$x` to one, `$rest*` to all that follow."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """An edge between a node that is bound and the one to bind."""
+
+    bound: str
+    is_parent: bool
+    """Whether the bound one is the parent, whose result the other uses."""
+    places: tuple[tuple[int, int], ...]
+    """Where the order matters: at which operands of the child, which result of the parent."""
 
 
 @dataclass(frozen=True)
@@ -165,22 +265,54 @@ class Step:
     """One step of a search: the node to bind, and its edges to nodes bound before."""
 
     node: Node
-    links: tuple[tuple[str, bool], ...]
-    """Per edge the bound node's name, and whether it is the parent."""
+    links: tuple[Link, ...]
+
+    @cached_property
+    def operand(self) -> tuple[str, int] | None:
+        """A bound child and which of its operands the node is, where the order matters: the shortest way to it."""
+        return next(
+            ((link.bound, link.places[0][0]) for link in self.links if not link.is_parent and link.places), None
+        )
 
 
 class Variant:
     """A pattern without options and optional nodes, with the order in which its nodes are searched."""
 
-    def __init__(self, pattern: Pattern, nodes: Nodes) -> None:
+    def __init__(self, pattern: GraphPattern, nodes: Nodes) -> None:
         included = [node for node in nodes.values() if node.included]
         if not included:
             raise pattern.error("the pattern includes no op")
         self.nodes = nodes
         self.anchor = included[0]
         self.steps = self._plan(pattern)
+        self._slots = [
+            (node.name, index, operand)
+            for node in nodes.values()
+            for index, operand in enumerate(node.operands or ())
+            if is_value(operand)
+        ]
 
-    def _plan(self, pattern: Pattern) -> tuple[Step, ...]:
+    @property
+    def value_names(self) -> tuple[str, ...]:
+        """The values that every match binds."""
+        return tuple(dict.fromkeys(operand for _, _, operand in self._slots))
+
+    def values(self, binding: Binding) -> Values | None:
+        """The values that the operands of a match stand for; None when two of one name are not the same."""
+        found: Values = {}
+        for name, index, operand in self._slots:
+            operands = binding[name].operands
+            stands_for = tuple(operands[index:]) if is_rest(operand) else (operands[index],)
+            if found.setdefault(operand, stands_for) != stands_for:
+                return None
+        return found
+
+    def _places(self, parent: str, child: str) -> tuple[tuple[int, int], ...]:
+        """The operands of `child` that are results of `parent`: at which operand, which result."""
+        operands = self.nodes[child].operands or ()
+        return tuple((i, result_of(operand)) for i, operand in enumerate(operands) if node_of(operand) == parent)
+
+    def _plan(self, pattern: GraphPattern) -> tuple[Step, ...]:
         """All nodes but the anchor, each after a neighbour of it."""
         parents: dict[str, list[str]] = {name: [] for name in self.nodes}
         for node in self.nodes.values():
@@ -192,8 +324,8 @@ class Variant:
             current = self.nodes[bound[at]]
             for name in (*current.children, *parents[current.name]):
                 if name not in bound:
-                    up = [(p, True) for p in parents[name] if p in bound]
-                    down = [(c, False) for c in self.nodes[name].children if c in bound]
+                    up = [Link(p, True, self._places(p, name)) for p in parents[name] if p in bound]
+                    down = [Link(c, False, self._places(name, c)) for c in self.nodes[name].children if c in bound]
                     steps.append(Step(self.nodes[name], tuple(up + down)))
                     bound.append(name)
             at += 1
@@ -201,10 +333,6 @@ class Variant:
             apart = next(name for name in self.nodes if name not in bound)
             raise pattern.error(f"node '{apart}' is not connected to '{self.anchor.name}'")
         return tuple(steps)
-
-
-Binding = dict[str, Operation]
-"""What a match found: node name to op."""
 
 
 @dataclass(frozen=True)
@@ -216,15 +344,72 @@ class Refusal:
     reason: str
 
 
-class Graph:
-    """The ops of one block as patterns see them: types, positions, and neighbours through transparent ops."""
+def operator_name(op: Operation | type[Operation]) -> str:
+    """The `op_type` of nodes: the op's name without the samba dialect; ops of other dialects keep their full name."""
+    return op.name.removeprefix("samba.")
+
+
+class Neighbours:
+    """Ops as patterns see them: their types, and what they use and are used by, through transparent ops.
+
+    Looked up in the program as it is when asked: right while the program changes. `Graph` remembers.
+    """
+
+    def __init__(self, type_of: Callable[[Operation], str], is_transparent: Callable[[Operation], bool]) -> None:
+        self.type_of = type_of
+        self.is_transparent = is_transparent
+
+    def fits(self, node: Node, op: Operation) -> bool:
+        """Whether `op` is of a type of the node, has as many operands as it says, and meets its condition."""
+        if self.type_of(op) not in node.op_types or not node.takes_operands(len(op.operands)):
+            return False
+        return node.where is None or node.where(op)
+
+    def users(self, op: Operation) -> dict[Operation, None]:
+        """The ops that use a result of `op`, directly or through transparent ops."""
+        return self._spread(op, self.direct_users)
+
+    def producers(self, op: Operation) -> dict[Operation, None]:
+        """The ops whose results `op` uses, directly or through transparent ops."""
+        return self._spread(op, self.direct_producers)
+
+    def direct_users(self, op: Operation) -> list[Operation]:
+        return [use.operation for result in op.results for use in result.uses]
+
+    def direct_producers(self, op: Operation) -> list[Operation]:
+        return [owner for operand in op.operands if isinstance(owner := operand.owner, Operation)]
+
+    def makers(self, op: Operation, operand: int) -> list[Operation]:
+        """The op that makes an operand, then, while they are transparent, the one that makes the first of its own."""
+        return [owner for value in self.sources(op, operand) if isinstance(owner := value.owner, Operation)]
+
+    def sources(self, op: Operation, operand: int) -> list[SSAValue]:
+        """An operand, then, while a transparent op makes it, that op's first operand."""
+        found = [op.operands[operand]]
+        while isinstance(owner := found[-1].owner, Operation) and owner.operands and self.is_transparent(owner):
+            found.append(owner.operands[0])
+        return found
+
+    def _spread(self, op: Operation, step: Callable[[Operation], list[Operation]]) -> dict[Operation, None]:
+        found: dict[Operation, None] = {}
+        pending = step(op)
+        while pending:
+            one = pending.pop()
+            if one not in found:
+                found[one] = None
+                if self.is_transparent(one):
+                    pending.extend(step(one))
+        return found
+
+
+class Graph(Neighbours):
+    """The ops of one block, in an order that the caller keeps; what is used by what is remembered."""
 
     def __init__(
         self, block: Block, type_of: Callable[[Operation], str], is_transparent: Callable[[Operation], bool]
     ) -> None:
+        super().__init__(type_of, is_transparent)
         self.block = block
-        self.type_of = type_of
-        self.is_transparent = is_transparent
         self.position: dict[Operation, int] = {op: i for i, op in enumerate(block.ops)}
         self.by_type: dict[str, list[Operation]] = {}
         for op in self.position:
@@ -238,89 +423,104 @@ class Graph:
         return sorted(found, key=self.position.__getitem__)
 
     def users(self, op: Operation) -> dict[Operation, None]:
-        """The ops of the block that use a result of `op`, directly or through transparent ops, in program order."""
+        """The ops of the block that use a result of `op`, in program order."""
         if op not in self._users:
-            self._users[op] = self._spread(op, self.direct_users)
+            self._users[op] = self._in_order(super().users(op))
         return self._users[op]
 
     def producers(self, op: Operation) -> dict[Operation, None]:
-        """The ops of the block whose results `op` uses, directly or through transparent ops, in program order."""
+        """The ops of the block whose results `op` uses, in program order."""
         if op not in self._producers:
-            self._producers[op] = self._spread(op, self.direct_producers)
+            self._producers[op] = self._in_order(super().producers(op))
         return self._producers[op]
 
     def direct_users(self, op: Operation) -> list[Operation]:
-        return [use.operation for result in op.results for use in result.uses if use.operation in self.position]
+        return [user for user in super().direct_users(op) if user in self.position]
 
     def direct_producers(self, op: Operation) -> list[Operation]:
-        owners = [operand.owner for operand in op.operands]
-        return [owner for owner in owners if isinstance(owner, Operation) and owner in self.position]
+        return [producer for producer in super().direct_producers(op) if producer in self.position]
 
-    def _spread(self, op: Operation, step: Callable[[Operation], list[Operation]]) -> dict[Operation, None]:
-        found: dict[Operation, None] = {}
-        pending = step(op)
-        while pending:
-            one = pending.pop()
-            if one not in found:
-                found[one] = None
-                if self.is_transparent(one):
-                    pending.extend(step(one))
-        return dict.fromkeys(sorted(found, key=self.position.__getitem__))
+    def _in_order(self, ops: Iterable[Operation]) -> dict[Operation, None]:
+        return dict.fromkeys(sorted(ops, key=self.position.__getitem__))
 
 
 class Search:
-    """The matches of one variant at one op; after it ran dry, `refusal` tells how far it came."""
+    """The matches of one variant at one op, which must fit its anchor; afterwards `refusal` tells how far it came."""
 
     def __init__(
-        self, graph: Graph, variant: Variant, anchor: Operation, is_taken: Callable[[Operation], str | None]
+        self,
+        graph: Neighbours,
+        variant: Variant,
+        anchor: Operation,
+        is_taken: Callable[[Operation], str | None] = lambda op: None,
+        *,
+        distinct: bool = True,
     ) -> None:
-        """`is_taken` names what an op already belongs to, if anything: such an op can be context only."""
+        """`is_taken` names what an op already belongs to, if anything: such an op can be context only.
+
+        `distinct`: different nodes must be different ops.
+        """
         self.graph = graph
         self.variant = variant
         self.anchor = anchor
         self.is_taken = is_taken
-        self.refusal = Refusal(0, len(variant.nodes), "")
+        self.distinct = distinct
+        self._stuck: tuple[Step, Binding] | None = None
+        """The first of the steps that came furthest and found nothing, and what was bound then."""
 
     def __iter__(self) -> Iterator[Binding]:
         yield from self._extend({self.variant.anchor.name: self.anchor}, 0)
 
     def _extend(self, binding: Binding, index: int) -> Iterator[Binding]:
         if index == len(self.variant.steps):
-            yield dict(binding)
+            if self.variant.values(binding) is not None:
+                yield dict(binding)
             return
         step = self.variant.steps[index]
-        fitting = [op for op in self._neighbours(binding, step) if self._fits(step, op, binding)]
-        if not fitting:
-            self._refuse(len(binding), step, binding)
+        fitting = [op for op in self._neighbours(binding, step) if self._is_match(step, op, binding)]
+        if not fitting and (self._stuck is None or len(binding) >= len(self._stuck[1])):
+            self._stuck = (step, dict(binding))
         for op in fitting:
             binding[step.node.name] = op
             yield from self._extend(binding, index + 1)
             del binding[step.node.name]
 
-    def _neighbours(self, binding: Binding, step: Step) -> Iterator[Operation]:
-        """The ops that all of the step's edges lead to."""
+    def _neighbours(self, binding: Binding, step: Step) -> Iterable[Operation]:
+        """The ops that the step's edges lead to: all of them do, or one does that says which operand the op is."""
+        if step.operand is not None:
+            child, operand = step.operand
+            return self.graph.makers(binding[child], operand)
         sets = [
-            self.graph.users(binding[name]) if is_parent else self.graph.producers(binding[name])
-            for name, is_parent in step.links
+            self.graph.users(binding[link.bound]) if link.is_parent else self.graph.producers(binding[link.bound])
+            for link in step.links
         ]
-        return (op for op in sets[0] if all(op in others for others in sets[1:]))
+        return [op for op in sets[0] if all(op in others for others in sets[1:])]
 
-    def _fits(self, step: Step, op: Operation, binding: Binding) -> bool:
-        if self.graph.type_of(op) not in step.node.op_types or any(op is other for other in binding.values()):
+    def _is_match(self, step: Step, op: Operation, binding: Binding) -> bool:
+        if not self.graph.fits(step.node, op) or (self.distinct and op in binding.values()):
             return False
-        return not step.node.included or self.is_taken(op) is None
+        if step.node.included and self.is_taken(op) is not None:
+            return False
+        return all(self._in_place(link, binding[link.bound], op) for link in step.links)
 
-    def _refuse(self, bound: int, step: Step, binding: Binding) -> None:
-        if bound < self.refusal.bound:
-            return
+    def _in_place(self, link: Link, bound: Operation, op: Operation) -> bool:
+        parent, child = (bound, op) if link.is_parent else (op, bound)
+        return all(parent.results[result] in self.graph.sources(child, operand) for operand, result in link.places)
+
+    @property
+    def refusal(self) -> Refusal:
+        """Why there was no match, told of the step that came furthest."""
+        if self._stuck is None:
+            return Refusal(0, len(self.variant.nodes), "")
+        step, binding = self._stuck
+        return Refusal(len(binding), len(self.variant.nodes), self._reason(step, binding))
+
+    def _reason(self, step: Step, binding: Binding) -> str:
         wanted = " or ".join(step.node.op_types)
-        name, is_parent = step.links[0]
-        relation = "user" if is_parent else "producer"
+        link = step.links[0]
         found = [op for op in self._neighbours(binding, step) if self.graph.type_of(op) in step.node.op_types]
         owners = [owner for op in found if (owner := self.is_taken(op)) is not None]
-        reason = f"no {relation} of '{name}' is a {wanted} ('{step.node.name}')"
         if owners:
-            reason = f"the {wanted} for '{step.node.name}' already belongs to '{owners[0]}'"
-        elif len(step.links) > 1:
-            reason += " that fits its other edges"
-        self.refusal = Refusal(bound, len(self.variant.nodes), reason)
+            return f"the {wanted} for '{step.node.name}' already belongs to '{owners[0]}'"
+        reason = f"no {'user' if link.is_parent else 'producer'} of '{link.bound}' is a {wanted} ('{step.node.name}')"
+        return reason + " that fits its other edges" if len(step.links) > 1 else reason

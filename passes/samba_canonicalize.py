@@ -7,23 +7,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import SSAValue
 from xdsl.utils.exceptions import VerifyException
 
-from sambaflow.dialects import samba
-from sambaflow.dialects.samba import SambaOp, Trait, shaped_of
+from sambaflow.dialects.samba import OPERATIONS, OPERATORS, ConstantOp, SambaOp, Trait, shaped_of
 from sambaflow.dialects.samba.inference import Shape, is_float
 from sambaflow.dialects.samba.movement import permutation
-from sambaflow.passes.base import SambaPass, functions_of
-from sambaflow.passes.samba_folding import constant_of, elements_of, fold
+from sambaflow.passes.base import FunctionPass
+from sambaflow.passes.rewrite_rules import Becomes, Match, Op, Value, op, rewrite_rule, setting_of
+from sambaflow.passes.rewriting import Pattern, Replacement, Rewriter, pattern, rewrite
+from sambaflow.passes.samba_folding import FOLDERS, constant_of, elements_of, fold
 
 if TYPE_CHECKING:
     from sambaflow.passes.samba_folding import Array
 
 
 @dataclass(frozen=True)
-class SambaCanonicalizePass(SambaPass):
+class SambaCanonicalizePass(FunctionPass):
     """Brings samba functions to one form, so that later passes meet fewer cases.
 
     Constant subgraphs are folded where numpy gives the reference's bits; no-ops, identity casts, views of views,
@@ -49,171 +50,121 @@ class SambaCanonicalizePass(SambaPass):
     name = "samba-canonicalize"
     counters = {"rewrites": "ops that were replaced or erased"}
 
-    def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for function in functions_of(op):
-            for block in function.body.blocks:
-                self.count(ctx, "rewrites", canonicalize(block))
+    def apply_to(self, ctx: Context, op: FuncOp) -> None:
+        self.count(ctx, "rewrites", rewrite(op, PATTERNS, erase_dead=True).count)
 
 
-def canonicalize(block: Block) -> int:
-    """Simplifies a block, and the fused modules in it; returns the number of ops that were replaced or erased."""
-    rewrites = 0
-    known: dict[SSAValue, Array] = {}
-    for op in list(block.ops):
-        if isinstance(op, samba.ModuleOp):
-            rewrites += canonicalize(op.body.block)
-        elif isinstance(op, samba.ConstantOp):
-            known[op.result] = elements_of(op)
-        elif isinstance(op, SambaOp):
-            rewrites += _simplify(op, known)
-    _materialise(block, known)
-    return rewrites + erase_unused(block)
+def _with(trait: Trait) -> tuple[str, ...]:
+    """The operators with a trait."""
+    return tuple(row.name for row in OPERATORS.values() if trait in row.traits)
 
 
-def _simplify(op: SambaOp, known: dict[SSAValue, Array]) -> int:
-    """Folds the op, or replaces it by what the first rule that applies makes, until none applies."""
-    if _fold(op, known):
-        return 0
-    for rule in RULES:
-        values = rule(op, known)
-        if values is None:
-            continue
-        for old, new in zip(op.results, values, strict=True):
-            new.name_hint = new.name_hint or old.name_hint
-            old.replace_all_uses_with(new)
-        made = [value.owner for value in values]
-        return 1 + sum(_simplify(new, known) for new in made if isinstance(new, SambaOp) and new is not op)
-    return 0
+VIEWS = _with(Trait.IN_ORDER)
+PERMUTATIONS = ("transpose", "permute", "t")
+ATTENTION = "scaled_dot_product_attention"
+BROADCASTING = (*_with(Trait.ELEMENTWISE), "matmul", ATTENTION)
 
 
-def _fold(op: SambaOp, known: dict[SSAValue, Array]) -> bool:
-    """Whether all operands are known, and the results could be computed."""
-    if Trait.COLLECTIVE in op.row.traits or not all(value in known for value in op.operands):
-        return False
-    results = fold(op, [known[value] for value in op.operands])
-    if results is not None:
-        known.update(zip(op.results, results, strict=True))
-    return results is not None
+def _operators(names: Sequence[str]) -> list[type[SambaOp]]:
+    return [OPERATIONS[name] for name in names]
 
 
-def _materialise(block: Block, known: dict[SSAValue, Array]) -> None:
-    """Makes constants of known values that other ops read; what only led to them is left unused."""
-    for value, array in known.items():
-        op = value.owner
-        if not isinstance(op, SambaOp) or op.parent is not block or not _read_by_others(value, known):
-            continue
-        constant = constant_of(array, shaped_of(value).dtype)
-        constant.location = op.location
-        constant.result.name_hint = value.name_hint
-        block.insert_op_before(constant, op)
-        value.replace_all_uses_with(constant.result)
+def _shape(of: Op[SambaOp]) -> Callable[[Match], Shape]:
+    """The shape of what an op of the source gives."""
+    return lambda match: shaped_of(match[of].results[0]).shape
 
 
-def _read_by_others(value: SSAValue, known: dict[SSAValue, Array]) -> bool:
-    return any(not use.operation.results or use.operation.results[0] not in known for use in value.uses)
+# ---- constants
 
 
-def erase_unused(block: Block) -> int:
-    """Erases pure ops whose results nobody reads."""
-    erased = 0
-    for op in reversed(list(block.ops)):
-        pure = isinstance(op, SambaOp | samba.ConstantOp | samba.ModuleOp)
-        if pure and not any(result.uses for result in op.results):
-            op.detach()
-            op.erase()
-            erased += 1
-    return erased
+@pattern(*_operators(list(FOLDERS)))
+def fold_constants(op: SambaOp, rewriter: Rewriter) -> Replacement:
+    """An operator on constants is constants."""
+    constants = [value.owner for value in op.operands if isinstance(value.owner, ConstantOp)]
+    if len(constants) < len(op.operands):
+        return None
+    results = fold(op, [elements_of(constant) for constant in constants])
+    if results is None:
+        return None
+    made = [constant_of(array, shaped_of(old).dtype) for array, old in zip(results, op.results, strict=True)]
+    return [constant.result for constant in rewriter.insert(made)]
 
 
-# The rules: the values that replace the op's results, or None
-
-Known = dict[SSAValue, "Array"]
-Rule = Callable[[SambaOp, Known], "Sequence[SSAValue] | None"]
-
-
-def _build(before: Operation, name: str, operands: Sequence[SSAValue], attributes: dict[str, Any]) -> SSAValue:
-    new = samba.build(name, operands, attributes, before.location)
-    block = before.parent
-    if block is not None:
-        block.insert_op_before(new, before)
-    return new.results[0]
+def _counts_up(rows: ConstantOp) -> bool:
+    indices = elements_of(rows).reshape(-1)
+    return bool(indices.size) and bool(indices[0] >= 0) and bool((indices[1:] - indices[:-1] == 1).all())
 
 
-def _producer(value: SSAValue) -> SambaOp | None:
-    return value.owner if isinstance(value.owner, SambaOp) else None
+def _element(constant: ConstantOp, index: int) -> int:
+    return int(elements_of(constant).reshape(-1)[index])
 
 
-def remove_noop(op: SambaOp, known: Known) -> Sequence[SSAValue] | None:
+@rewrite_rule
+def slice_constant_rows(weight: Value) -> Becomes:
+    """An embedding at the constant indices a, a + 1, ... is a slice of the weight (learned positions)."""
+    rows = op(ConstantOp, where=_counts_up)
+    embedding = op("embedding", weight, rows)
+    taken = op("slice", weight, dim=0, start=lambda m: _element(m[rows], 0), end=lambda m: _element(m[rows], -1) + 1)
+    return embedding.becomes(op("view", taken, size=_shape(embedding)))
+
+
+# ---- what computes nothing
+
+
+@rewrite_rule
+def remove_noop(x: Value) -> Becomes:
     """clone(x), or a view or cast to x's own type, is x."""
-    return [op.operands[0]] if op.is_noop() else None
-
-
-def remove_neutral(op: SambaOp, known: Known) -> Sequence[SSAValue] | None:
-    """x * 1, x / 1, x ** 1, x - 0, and x + 0 on integers (on floats -0.0 + 0.0 is 0.0) are x."""
-    neutral = _NEUTRAL.get(op.row.name)
-    if neutral is None or op.operands[0].type != op.results[0].type or op.settings().get("rounding_mode"):
-        return None
-    if op.row.name == "add" and is_float(shaped_of(op.results[0]).dtype):
-        return None
-    return [op.operands[0]] if _number(op, known) == neutral else None
+    return op(_with(Trait.NOOP_IF_SAME), x, where=SambaOp.is_noop).becomes(x)
 
 
 _NEUTRAL = {"mul": 1, "div": 1, "pow": 1, "sub": 0, "add": 0}
 
 
-def _number(op: SambaOp, known: Known) -> Any:
+@pattern(*_operators(list(_NEUTRAL)))
+def remove_neutral(op: SambaOp, rewriter: Rewriter) -> Replacement:
+    """x * 1, x / 1, x ** 1, x - 0, and x + 0 on integers (on floats -0.0 + 0.0 is 0.0) are x."""
+    kind, x = op.row.name, op.operands[0]
+    if _number(op) != _NEUTRAL[kind] or x.type != op.results[0].type:
+        return None
+    changes_bits = is_float(shaped_of(x).dtype) if kind == "add" else kind == "div" and op.attr("rounding_mode")
+    return None if changes_bits else [x]
+
+
+def _number(op: SambaOp) -> Any:
     """The second operand when it is one number: an attribute, or a constant that fills its tensor."""
-    settings = op.settings()
-    scalar = settings.get("other", settings.get("exponent"))
-    if scalar is not None or len(op.operands) < 2:
-        return scalar
-    array = known.get(op.operands[1])
-    if array is None or not array.size or not (array == array.reshape(-1)[0]).all():
-        return None
-    return array.reshape(-1)[0].item()
+    if len(op.operands) == 1:
+        return setting_of(op, "exponent" if op.row.name == "pow" else "other")
+    constant = op.operands[1].owner
+    array = elements_of(constant).reshape(-1) if isinstance(constant, ConstantOp) else None
+    return None if array is None or not array.size or (array != array[0]).any() else array[0].item()
 
 
-def merge_views(op: SambaOp, known: Known) -> Sequence[SSAValue] | None:
+# ---- chains
+
+
+@rewrite_rule
+def merge_views(x: Value) -> Becomes:
     """A view of a view is one view of the first tensor."""
-    inner = _producer(op.operands[0]) if Trait.IN_ORDER in op.row.traits else None
-    if inner is None or Trait.IN_ORDER not in inner.row.traits:
-        return None
-    source, shape = inner.operands[0], shaped_of(op.results[0]).shape
-    if source.type == op.results[0].type:
-        return [source]
-    return [_build(op, "view", [source], {"size": shape})]
+    last = op(VIEWS, op(VIEWS, x))
+    return last.becomes(op("view", x, size=_shape(last)))
 
 
-def merge_permutations(op: SambaOp, known: Known) -> Sequence[SSAValue] | None:
-    """A permutation of a permutation is one, and the identity is nothing."""
-    order = _order(op)
-    if order is None:
-        return None
-    if order == sorted(order):
-        return [op.operands[0]]
-    inner = _producer(op.operands[0])
-    first = None if inner is None else _order(inner)
-    if inner is None or first is None:
-        return None
-    total = [first[d] for d in order]
-    if total == sorted(total):
-        return [inner.operands[0]]
-    return [_build(op, "permute", [inner.operands[0]], {"dims": total})]
-
-
-def _order(op: SambaOp) -> list[int] | None:
-    if op.row.name not in ("transpose", "permute", "t"):
-        return None
+def _order(op: SambaOp) -> list[int]:
     return permutation(shaped_of(op.operands[0]).shape, op.row.name, op.settings())
 
 
-def merge_casts(op: SambaOp, known: Known) -> Sequence[SSAValue] | None:
-    """A cast after a cast that lost nothing is one cast."""
-    inner = _producer(op.operands[0]) if Trait.CAST in op.row.traits else None
-    if inner is None or Trait.CAST not in inner.row.traits or not _lossless(inner):
-        return None
-    source, dtype = inner.operands[0], op.attr("dtype")
-    return [source] if source.type == op.results[0].type else [_build(op, "to", [source], {"dtype": dtype})]
+@rewrite_rule
+def remove_permutation(x: Value) -> Becomes:
+    """A permutation that keeps the order is nothing."""
+    return op(PERMUTATIONS, x, where=lambda op: (order := _order(op)) == sorted(order)).becomes(x)
+
+
+@rewrite_rule
+def merge_permutations(x: Value) -> Becomes:
+    """A permutation of a permutation is one."""
+    first = op(PERMUTATIONS, x)
+    last = op(PERMUTATIONS, first)
+    return last.becomes(op("permute", x, dims=lambda m: [_order(m[first])[d] for d in _order(m[last])]))
 
 
 _LOSSLESS = {
@@ -225,22 +176,27 @@ _LOSSLESS = {
 }
 
 
-def _lossless(cast: SambaOp) -> bool:
+def _is_lossless(cast: SambaOp) -> bool:
     source, target = (str(shaped_of(value).dtype) for value in (cast.operands[0], cast.results[0]))
     return target in _LOSSLESS.get(source, ())
 
 
-def read_before_expand(op: SambaOp, known: Known) -> Sequence[SSAValue] | None:
+@rewrite_rule
+def merge_casts(x: Value) -> Becomes:
+    """A cast after a cast that lost nothing is one cast."""
+    last = op("to", op("to", x, where=_is_lossless))
+    return last.becomes(op("to", x, dtype=last["dtype"]))
+
+
+@pattern(*_operators(BROADCASTING))
+def read_before_expand(op: SambaOp, rewriter: Rewriter) -> Replacement:
     """Operators that broadcast take an operand of expand, when the result keeps its shape and dtype."""
-    if Trait.ELEMENTWISE not in op.row.traits and op.row.name not in ("matmul", "scaled_dot_product_attention"):
-        return None
     for i, value in enumerate(op.operands):
-        inner = _producer(value)
-        if inner is None or inner.row.name != "expand":
-            continue
-        operands = [*op.operands[:i], inner.operands[0], *op.operands[i + 1 :]]
-        if _keeps_result(op, operands):
-            return [_rebuilt(op, operands, op.settings())]
+        if isinstance(value.owner, OPERATIONS["expand"]):
+            operands = [*op.operands[:i], value.owner.operands[0], *op.operands[i + 1 :]]
+            if _keeps_result(op, operands):
+                op.operands = operands
+                return op
     return None
 
 
@@ -252,97 +208,83 @@ def _keeps_result(op: SambaOp, operands: Sequence[SSAValue]) -> bool:
     return inferred == [shaped_of(result) for result in op.results]
 
 
-def _rebuilt(op: SambaOp, operands: Sequence[SSAValue], settings: dict[str, Any]) -> SSAValue:
-    value = _build(op, op.row.name, operands, settings)
-    if isinstance(value.owner, Operation):
-        value.owner.attributes.update(op.attributes)
-    return value
+# ---- attention
 
 
-def group_queries(op: SambaOp, known: Known) -> Sequence[SSAValue] | None:
-    """Attention on key and value heads that were repeated for each group of queries reads them before the repeat."""
-    if op.row.name != "scaled_dot_product_attention" or op.attr("enable_gqa"):
-        return None
-    query, key, value, *mask = op.operands
-    keys, values = _before_repeat(key), _before_repeat(value)
-    if keys is None or values is None or keys[1][:-2] != values[1][:-2]:
-        return None
-    settings = op.settings() | {"enable_gqa": True}
-    views = [_collapsed(_build(op, "view", [source], {"size": shape}), known) for source, shape in (keys, values)]
-    return [_rebuilt(op, [query, *views, *mask], settings)]
-
-
-def _before_repeat(value: SSAValue) -> tuple[SSAValue, Shape] | None:
-    """For view(expand(x)) from [.., h, 1, s, d] over [.., h, g, s, d] to [.., h * g, s, d]: x and [.., h, s, d]."""
-    view = _producer(value)
-    expand = _producer(view.operands[0]) if view is not None and Trait.IN_ORDER in view.row.traits else None
-    if expand is None or expand.row.name != "expand":
+def _heads(view: SambaOp) -> Shape | None:
+    """For view(expand(x)) from [.., h, 1, s, d] over [.., h, g, s, d] to [.., h * g, s, d]: [.., h, s, d]."""
+    expand = view.operands[0].owner
+    if not isinstance(expand, SambaOp):
         return None
     narrow, wide = shaped_of(expand.operands[0]).shape, shaped_of(expand.results[0]).shape
     if len(wide) < 4 or len(narrow) != len(wide) or narrow[-3] != 1:
         return None
-    rest = [*wide[:-3], *wide[-2:]]
+    heads = (*wide[:-3], *wide[-2:])
     merged = (*wide[:-4], wide[-4] * wide[-3], *wide[-2:])
-    if (*narrow[:-3], *narrow[-2:]) != tuple(rest) or shaped_of(value).shape != merged:
-        return None
-    return expand.operands[0], tuple(rest)
+    return heads if (*narrow[:-3], *narrow[-2:]) == heads and shaped_of(view.results[0]).shape == merged else None
 
 
-def _collapsed(view: SSAValue, known: Known) -> SSAValue:
-    """The view, or what it is a view of when that undoes it."""
-    op = _producer(view)
-    if op is None:
-        return view
-    found = remove_noop(op, known) or merge_views(op, known)
-    return found[0] if found else view
+@rewrite_rule
+def group_queries(query: Value, key: Value, value: Value, *mask: Value) -> Becomes:
+    """Attention on key and value heads that were repeated for each group of queries reads them before the repeat."""
+    keys, values = (op(VIEWS, op("expand", x), where=lambda op: _heads(op) is not None) for x in (key, value))
+    attention = op(ATTENTION, query, keys, values, *mask, enable_gqa=False)
+    few_keys = op("view", key, size=lambda m: _heads(m[keys]))
+    few_values = op("view", value, size=lambda m: _heads(m[values]))
+    return attention.becomes(op(ATTENTION, query, few_keys, few_values, *mask, like=attention, enable_gqa=True))
 
 
-def simplify_mask(op: SambaOp, known: Known) -> Sequence[SSAValue] | None:
-    """A constant mask that hides nothing goes away, one that hides what comes after the query becomes is_causal."""
-    if op.row.name != "scaled_dot_product_attention" or len(op.operands) < 4 or op.operands[3] not in known:
-        return None
-    mask = known[op.operands[3]]
-    shown = mask if mask.dtype == bool else mask == 0
-    hidden = ~mask if mask.dtype == bool else mask <= -1e30
-    if not (shown | hidden).all():
-        return None
-    settings = op.settings()
-    if not shown.all():
-        if not _is_causal(shown, shaped_of(op.operands[0]).shape[-2], shaped_of(op.operands[1]).shape[-2]):
-            return None
-        settings["is_causal"] = True
-    return [_rebuilt(op, op.operands[:3], settings)] if _keeps_result(op, op.operands[:3]) else None
+def _shown(mask: ConstantOp) -> Array | None:
+    """Where a mask shows keys; None when it neither shows nor hides some of them."""
+    array = elements_of(mask)
+    shown, hidden = (array, ~array) if array.dtype == bool else (array == 0, array <= -1e30)
+    return shown if (shown | hidden).all() else None
 
 
-def _is_causal(shown: Array, queries: int, keys: int) -> bool:
+def _shows_all(mask: ConstantOp) -> bool:
+    shown = _shown(mask)
+    return shown is not None and bool(shown.all())
+
+
+def _is_causal(mask: ConstantOp, queries: int, keys: int) -> bool:
     """Whether query i sees exactly the keys 0..i, in every batch."""
     import numpy
 
-    if shown.shape[-2:] != (queries, keys):
+    shown = _shown(mask)
+    if shown is None or shown.shape[-2:] != (queries, keys):
         return False
     return bool((shown == numpy.tril(numpy.ones((queries, keys), dtype=bool))).all())
 
 
-def slice_constant_rows(op: SambaOp, known: Known) -> Sequence[SSAValue] | None:
-    """An embedding at the constant indices a, a + 1, ... is a slice of the weight (learned positions)."""
-    if op.row.name != "embedding" or op.operands[1] not in known:
-        return None
-    rows = known[op.operands[1]].reshape(-1)
-    first, last = int(rows[0]), int(rows[-1])
-    if rows.size != last - first + 1 or not (rows[1:] - rows[:-1] == 1).all() or first < 0:
-        return None
-    taken = _build(op, "slice", [op.operands[0]], {"dim": 0, "start": first, "end": last + 1})
-    return [_build(op, "view", [taken], {"size": shaped_of(op.results[0]).shape})]
+@rewrite_rule
+def remove_mask(query: Value, key: Value, value: Value) -> Becomes:
+    """A constant mask that hides nothing goes away."""
+    attention = op(ATTENTION, query, key, value, op(ConstantOp, where=_shows_all))
+    return attention.becomes(op(ATTENTION, query, key, value, like=attention))
 
 
-RULES: tuple[Rule, ...] = (
+@rewrite_rule
+def make_causal(query: Value, key: Value, value: Value) -> Becomes:
+    """A constant mask that hides from each query the keys behind it, and nothing else, becomes is_causal."""
+    mask = op(ConstantOp)
+    attention = op(ATTENTION, query, key, value, mask)
+    return attention.becomes(
+        op(ATTENTION, query, key, value, like=attention, is_causal=True),
+        where=lambda m: _is_causal(m[mask], shaped_of(m[query]).shape[-2], shaped_of(m[key]).shape[-2]),
+    )
+
+
+PATTERNS: tuple[Pattern, ...] = (
+    fold_constants,
     remove_noop,
     remove_neutral,
     merge_views,
+    remove_permutation,
     merge_permutations,
     merge_casts,
     read_before_expand,
     group_queries,
-    simplify_mask,
+    remove_mask,
+    make_causal,
     slice_constant_rows,
 )

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from xdsl.dialects.builtin import BytesAttr, DenseIntOrFPElementsAttr
+
 from sambaflow.dialects import samba
 from sambaflow.dialects.samba.inference import Shaped, dim_index, is_float, result_dtype
 from sambaflow.dialects.samba.movement import permutation, slice_range, split_sizes
@@ -59,18 +61,37 @@ def _to_bf16(array: Array) -> Array:
 
 
 def elements_of(op: samba.ConstantOp) -> Array:
-    """The value of a constant."""
+    """The value of a constant. Not to be written to: it is the constant's own memory."""
     import numpy
 
     shape, dtype = samba.shaped_of(op.result)
-    return numpy.array(op.elements(), dtype=numpy_dtype(dtype)).reshape(shape)
+    name = str(dtype)
+    stored = numpy.frombuffer(op.value.data.data, _STORED.get(name, numpy_dtype(name))).reshape(shape)
+    if name == "i1":
+        return stored != 0
+    if name == "bf16":
+        return (stored.astype(numpy.uint32) << numpy.uint32(16)).view(numpy.float32)
+    return stored.astype(numpy_dtype(name), copy=False)
+
+
+_STORED = {"i1": "int8", "bf16": "uint16", "f16": "float16"}
+"""Where a constant's bytes are not what numpy computes with."""
 
 
 def constant_of(array: Array, dtype: Any) -> samba.ConstantOp:
-    """The constant with this value; one that fills the tensor is stored from one element."""
-    values: list[Any] = array.reshape(-1).tolist()
-    repeated = len(values) > 1 and bool((array == array.reshape(-1)[0]).all())
-    return samba.ConstantOp.from_values(values[:1] if repeated else values, Shaped(tuple(array.shape), dtype))
+    """The constant with this value."""
+    import numpy
+
+    name, stored = str(dtype), array
+    if name == "i1":
+        stored = -array.astype(numpy.int8)  # true is -1, as in every one-bit integer
+    elif name == "bf16":
+        quiet = numpy.isnan(array).astype(numpy.uint32) << numpy.uint32(6)  # no NaN loses all bits of its payload
+        stored = array.view(numpy.uint32) >> numpy.uint32(16) | quiet
+    data = stored.astype(_STORED.get(name, numpy_dtype(name)), copy=False).tobytes()
+    kind = samba.tensor_type(Shaped(tuple(array.shape), dtype))
+    value = DenseIntOrFPElementsAttr(kind, BytesAttr(data))  # pyright: ignore[reportArgumentType]
+    return samba.ConstantOp.create(result_types=[kind], properties={"value": value})
 
 
 def byte_count(shaped: Shaped) -> int:

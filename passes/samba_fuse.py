@@ -15,7 +15,7 @@ from sambaflow.passes.base import FunctionPass
 from sambaflow.passes.fusion_rules import DEFAULT_RULES, Rule, load_rules
 from sambaflow.passes.grouping import HEURISTIC_PARAMETERS, Group, Groups, make_region
 from sambaflow.passes.hints import SAMBA_HINTS, hints_attr
-from sambaflow.passes.matcher import Graph, Refusal, Search
+from sambaflow.passes.matcher import Graph, Refusal, Search, operator_name
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class SambaFusePass(FunctionPass):
         """Make a group of the first variant that fits; else say why the one that came furthest did not."""
         nearest = Refusal(0, 0, "")
         for variant in rule.pattern.variants:
-            if graph.type_of(anchor) not in variant.anchor.op_types or groups.owner(anchor) is not None:
+            if not graph.fits(variant.anchor, anchor) or groups.owner(anchor) is not None:
                 continue
             search = Search(graph, variant, anchor, groups.owner)
             refusal: Refusal | None = None
@@ -84,11 +84,6 @@ class SambaFusePass(FunctionPass):
             if refusal.bound > nearest.bound:
                 nearest = refusal
         return nearest
-
-
-def operator_name(op: Operation) -> str:
-    """The `op_type` of rules: the op's name without the dialect; ops of other dialects keep their full name."""
-    return op.name.removeprefix("samba.")
 
 
 def is_transparent(op: Operation) -> bool:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sambaflow.errors import InputError, Location
-from sambaflow.passes.matcher import Node, Pattern
+from sambaflow.passes.matcher import GraphPattern, Node
 from sambaflow.passes.registry import did_you_mean
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Rule:
     """One fusion rule: which ops make a module, and the heuristic that it asks for."""
 
     name: str
-    pattern: Pattern
+    pattern: GraphPattern
     priority: int = 0
     heuristic: str | None = None
     parameters: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
@@ -101,7 +101,7 @@ class _Reader:
         if "pattern" not in entries:
             raise self.error(f"rule '{name}' has no pattern", node)
         nodes = self.mapping(entries["pattern"], "a pattern")
-        pattern = Pattern({key: self.node(key, value) for key, value in nodes.items()}, self.place(node))
+        pattern = GraphPattern({key: self.node(key, value) for key, value in nodes.items()}, self.place(node))
         if not pattern.variants:
             raise self.error(f"rule '{name}' matches nothing", node)
         priority = self.integer(entries["priority"]) if "priority" in entries else 0
