@@ -6,20 +6,19 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 
 from sambaflow.passes.instrumentation.ir_printing import ALL
+from sambaflow.tools import report_arguments
 
 
 class UsageError(Exception):
     """A command line that contradicts itself."""
 
 
-BARE = {"--timing": "tree", "--check-semantics": "2"}
-"""Flags whose value may be left out, and the value that they have then. A value stands behind `=`: what follows a bare
-flag is the next argument."""
+BARE = {**report_arguments.BARE, "--timing": "tree", "--check-semantics": "2", "--verify-diagnostics": "all"}
 
 
 def join_bare_flags(arguments: Sequence[str]) -> list[str]:
     """`--timing FILE` means `--timing=tree FILE`."""
-    return [f"{word}={BARE[word]}" if word in BARE else word for word in arguments]
+    return report_arguments.join_bare_flags(arguments, BARE)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -28,6 +27,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     _printing(parser)
     _checking(parser)
     _reports(parser)
+    report_arguments.add_remarks_arguments(parser)
+    _diagnostics(parser)
 
 
 def _passes(parser: ArgumentParser) -> None:
@@ -70,9 +71,19 @@ def _checking(parser: ArgumentParser) -> None:
 
 def _reports(parser: ArgumentParser) -> None:
     add = parser.add_argument_group("reports").add_argument
-    add("--remarks", action="store_true", help="print what passes did and refused, and why, on standard error")
     add("--statistics", action="store_true", help="print the passes' counters on standard error")
     add("--timing", choices=("tree", "list", "json"), help="print where the time goes on standard error; tree alone")
+
+
+def _diagnostics(parser: ArgumentParser) -> None:
+    report_arguments.add_diagnostics_arguments(parser)
+    group = parser.add_argument_group("checking diagnostics")
+    group.conflict_handler = "resolve"  # xdsl-opt's flag of this name takes no value and only prints
+    group.add_argument(
+        "--verify-diagnostics",
+        choices=("all", "only-expected"),
+        help="check that the diagnostics are those that comments in the input expect (all if not given)",
+    )
 
 
 def pass_names_of(args: Namespace, when: str) -> frozenset[str]:

@@ -10,11 +10,15 @@ import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from sambaflow.errors import InputError, Location, SambaError
 from sambaflow.remarks import FORMATS, Remark, RemarkFilter, remarks_text
 from sambaflow.reporting import Reporter
 from sambaflow.tools.files import write_atomically
+
+if TYPE_CHECKING:
+    from sambaflow.passes.base import Journal
 
 BARE = {"--color": "always", "--remarks": ""}
 """Flags whose value may be left out, and the value that they have then. A value stands behind `=`: what follows a bare
@@ -79,20 +83,30 @@ def reporter_of(args: Namespace, sources: Mapping[str, str] | None = None) -> Re
     return Reporter(form=args.diagnostics_format, color=args.color, sources=sources)
 
 
-def report_remarks(args: Namespace, remarks: Sequence[Remark], reporter: Reporter) -> None:
-    """Print and write what the flags ask for."""
-    if args.remarks is not None:
-        for remark in args.remarks.select(remarks):
+def print_remarks(args: Namespace, journal: Journal, reporter: Reporter) -> None:
+    """From now on print those that `--remarks` asks for as they come."""
+    wanted: RemarkFilter | None = args.remarks
+
+    def print_one(remark: Remark) -> None:
+        if wanted is not None and wanted.wants(remark.pass_name):
             reporter.report(remark.diagnostic)
+
+    journal.listeners.append(print_one)
+
+
+def write_remarks(args: Namespace, remarks: Sequence[Remark]) -> None:
+    """Write the file of `--remarks-output`."""
     if args.remarks_output is not None:
         write_atomically(args.remarks_output, remarks_text(remarks, args.remarks_output))
 
 
-def run(reporter: Reporter, work: Callable[[], object], file: str) -> int:
-    """Do the work; the exit code: 0 done, 1 refused and reported. `file`: what an OSError without a name is about."""
+def run(reporter: Reporter, work: Callable[[], int | None], file: str) -> int:
+    """Do the work; the exit code: what it returns (None: 0), or 1 when it is refused, which is reported.
+
+    `file`: what an OSError without a file name is about.
+    """
     try:
-        work()
-        return 0
+        return work() or 0
     except SambaError as error:
         reporter.error(error)
     except BrokenPipeError:  # nobody reads on: there is nothing to say, and nothing more to flush

@@ -8,7 +8,6 @@ Exit codes: 0 done; 1 the input is refused, a diagnostic on standard error says 
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -25,9 +24,8 @@ from xdsl.utils.exceptions import ShrinkException
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from sambaflow import __version__
-from sambaflow.diagnostics import render, render_error
-from sambaflow.errors import InputError, InternalError, Location, SambaError
-from sambaflow.passes.base import Remark, SambaContext
+from sambaflow.errors import Diagnostic, InputError, InternalError, Location, SambaError
+from sambaflow.passes.base import SambaContext
 from sambaflow.passes.instrumentation import (
     CrashReproducer,
     IrPrinting,
@@ -42,9 +40,12 @@ from sambaflow.passes.parsing import decode, parse_module
 from sambaflow.passes.pipelines import PIPELINE_SOURCE, parse_pipeline
 from sambaflow.passes.registry import PASSES, load_pass, load_pass_file
 from sambaflow.passes.verification import verify_module
-from sambaflow.tools.expected import Diagnostic, compare, expectations_of
+from sambaflow.remarks import Remark
+from sambaflow.reporting import Reporter
+from sambaflow.tools.expected import compare, expectations_of
 from sambaflow.tools.files import end_with_the_reader, write_atomically
 from sambaflow.tools.opt_arguments import UsageError, add_arguments, join_bare_flags, pass_names_of
+from sambaflow.tools.report_arguments import print_remarks, reporter_of, run, write_remarks
 
 SEPARATOR = "// -----"
 
@@ -91,23 +92,24 @@ class SambaOpt(xDSLOptMain):
 
     def main(self) -> int:
         """Process the input; returns the exit code."""
-        name = self.get_input_name()
-        text = self.args.pass_pipeline or self.args.passes
         self.timing = Timing()
-        try:
-            for path in self.args.load_pass_plugin:
-                load_pass_file(path)
-            if self._answered_about_passes():
-                return 0
-            self.passes = parse_pipeline(text)
-            if self.args.dump_pass_pipeline:
-                print(self.passes, file=sys.stderr)
-            self.printed_before, self.printed_after = (pass_names_of(self.args, when) for when in ("before", "after"))
-            self.text = self._read_input(name)
-        except SambaError as error:
-            print(render_error(error, {PIPELINE_SOURCE: text}), file=sys.stderr)
-            return 1
-        self.sources = {name: self.text}
+        self.reporter = reporter_of(self.args, {PIPELINE_SOURCE: self.args.pass_pipeline or self.args.passes})
+        return run(self.reporter, self._main, self.args.output_file or self.get_input_name())
+
+    def _main(self) -> int:
+        for path in self.args.load_pass_plugin:
+            load_pass_file(path)
+        if self._answered_about_passes():
+            return 0
+        self.passes = parse_pipeline(self.args.pass_pipeline or self.args.passes)
+        if self.args.dump_pass_pipeline:
+            print(self.passes, file=sys.stderr)
+        self.printed_before, self.printed_after = (pass_names_of(self.args, when) for when in ("before", "after"))
+        name = self.get_input_name()
+        self.text = self._read_input(name)
+        self.reporter.sources.add(name, self.text)
+        if self.args.verify_diagnostics is None:
+            print_remarks(self.args, self.ctx.journal, self.reporter)
         outputs, failed = self._process_all(name)
         if self.args.shrink:
             print("Failure, can't shrink")
@@ -173,15 +175,27 @@ class SambaOpt(xDSLOptMain):
             output = self._process(piece, name, found)
             if output is not None:
                 outputs.append(output)
-            if self.args.verify_diagnostics:
-                found += [_as_diagnostic(remark) for remark in self.ctx.journal.remarks[start:]]
-                problems = compare(expectations_of(piece.text, name, piece.line_offset), found)
-                for problem in problems:
-                    print(render("error", problem.message, problem.location, self.sources), file=sys.stderr)
-                failed |= bool(problems)
+            if self.args.verify_diagnostics is not None:
+                found += [remark.diagnostic for remark in self._wanted(self.ctx.journal.remarks[start:])]
+                failed |= not self._are_expected(found, piece, name)
             else:
                 failed |= output is None and not self.args.parsing_diagnostics
         return outputs, failed
+
+    def _wanted(self, remarks: list[Remark]) -> list[Remark]:
+        return remarks if self.args.remarks is None else self.args.remarks.select(remarks)
+
+    def _are_expected(self, found: list[Diagnostic], piece: Piece, name: str) -> bool:
+        """Whether the diagnostics are those that the comments of a piece expect; what is not is reported."""
+        problems = compare(
+            expectations_of(piece.text, name, piece.line_offset),
+            found,
+            remarks=self.args.remarks is not None,
+            only_expected=self.args.verify_diagnostics == "only-expected",
+        )
+        for problem in problems:
+            self.reporter.report(problem)
+        return not problems
 
     def _pieces(self) -> list[Piece]:
         if not self.args.split_input_file:
@@ -212,10 +226,9 @@ class SambaOpt(xDSLOptMain):
         except SambaError as error:
             if self.args.traceback and isinstance(error, InternalError):
                 print_exception(error.__cause__, file=sys.stderr)
-            found.append(Diagnostic("error", error.headline, error.location))
-            found += [Diagnostic("note", note.message, note.location or error.location) for note in error.all_notes]
-            if not self.args.verify_diagnostics:
-                print(render_error(error, self.sources), file=sys.stderr)
+            found.append(error.diagnostic)
+            if self.args.verify_diagnostics is None:
+                self.reporter.error(error)
             return None
 
     def _run_passes(self, module: ModuleOp) -> None:
@@ -241,12 +254,9 @@ class SambaOpt(xDSLOptMain):
         return stream.getvalue()
 
     def _report(self) -> None:
-        journal = self.ctx.journal
-        if self.args.remarks:
-            for remark in journal.remarks:
-                print(remark, file=sys.stderr)
+        write_remarks(self.args, self.ctx.journal.remarks)
         if self.args.statistics:
-            print(statistics_text(self.passes.passes, journal), file=sys.stderr)
+            print(statistics_text(self.passes.passes, self.ctx.journal), file=sys.stderr)
         if self.args.timing is not None:
             print(self.timing.text(self.args.timing), file=sys.stderr)
 
@@ -256,10 +266,6 @@ class SambaOpt(xDSLOptMain):
             sys.stdout.flush()
         else:
             write_atomically(self.args.output_file, text)
-
-
-def _as_diagnostic(remark: Remark) -> Diagnostic:
-    return Diagnostic("remark", f"[{remark.pass_name}] {remark.kind}: {remark.message}", remark.location)
 
 
 def _with_configuration(arguments: Sequence[str]) -> list[str]:
@@ -290,17 +296,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"samba-opt: error: {error}", file=sys.stderr)
         return 2
     except SambaError as error:
-        print(render_error(error), file=sys.stderr)
+        Reporter().error(error)
         return 1
     except ShrinkException:
         print("Success, can shrink")
         return 0
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
-        print(f"samba-opt: error: {error}", file=sys.stderr)
-        return 1
 
 
 if __name__ == "__main__":

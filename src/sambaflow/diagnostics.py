@@ -5,20 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeVar
 
 from xdsl.dialects.builtin import CallSiteLoc, FileLineColLoc, FusedLoc, IntAttr, NameLoc, StringAttr, UnknownLoc
 from xdsl.ir import Attribute, Operation
 
-from sambaflow import reporting
-from sambaflow.errors import Diagnostic, Location, Note, PassError, SambaError, Severity
+from sambaflow.errors import Location, Note, PassError, SambaError
 
 ErrorT = TypeVar("ErrorT", bound=SambaError)
-
-Sources = Mapping[str, str]
-"""Texts of the files that diagnostics point into, by name: a diagnostic in one of them shows its line and a caret."""
 
 
 def location_attr(location: Location) -> FileLineColLoc | NameLoc:
@@ -102,16 +98,3 @@ def error_at(
         levers=levers,
         notes=notes,
     )
-
-
-# What tools still call until all report through a Reporter.
-
-
-def render(severity: Severity, message: str, location: Location | None = None, sources: Sources | None = None) -> str:
-    """One diagnostic as text, with its source line and a caret when the text of the file is known."""
-    return reporting.render(Diagnostic(severity, message, location), reporting.Sources(sources))
-
-
-def render_error(error: SambaError, sources: Sources | None = None) -> str:
-    """`error` and its notes as text, clang style."""
-    return reporting.render(error.diagnostic, reporting.Sources(sources))

@@ -39,7 +39,7 @@ STYLES: Mapping[str, str] = {
 }
 
 # What a place in a source file is the start of: a word of MLIR or Python, or a string.
-_TOKEN = re.compile(r'[%^@#!]?[A-Za-z0-9_][\w.$]*(?:#\d+)?|[%^@#!]?"(?:[^"\\]|\\.)*"|->')
+_TOKEN = re.compile(r'[%^@#!]?\w[\w.$]*(?:#\d+)?|[%^@#!]?"(?:[^"\\]|\\.)*"|->')
 
 
 class Reporter:
