@@ -41,7 +41,7 @@ def write(folder: Path) -> None:
 def test_two_checkouts_and_two_hash_seeds(tmp_path: Path):
     """Ours in this process, and a copy of it in another, which runs this file as a program."""
     here, there, copy = tmp_path / "here", tmp_path / "there", tmp_path / "elsewhere" / "checkout"
-    ignored = shutil.ignore_patterns(".*", "__pycache__", "test", "docs", "*.egg-info", "build", "out")
+    ignored = shutil.ignore_patterns(".*", "test", "docs", "*.egg-info", "build", "out")
     shutil.copytree(ROOT, copy, symlinks=True, ignore=ignored)
     for folder in (here, there):
         folder.mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,14 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 LENGTH, PROMPT, NEW = 16, 5, 6
 
 
+@cache
+def _model(config: str, dtype: torch.dtype = torch.float32, layers: int = 2) -> PreTrainedModel:
+    return hf.build_model(hf.load_config(EXAMPLES / config, num_hidden_layers=layers), dtype)
+
+
+@cache
 def _import(model: PreTrainedModel, *phases: str, prompt: int | None = None) -> Imported:
+    """A model's graphs in one module, which no test changes."""
     imported: Imported | None = None
     for phase in phases:
         graph = hf.graph(model, phase, batch=1, length=LENGTH, prompt=prompt)
@@ -44,7 +52,7 @@ def _zero_state(imported: Imported, model: PreTrainedModel) -> dict[str, torch.T
 
 @pytest.mark.parametrize("config", ["llama-tiny.json", "gpt2-tiny.json"])
 def test_greedy_decode_equals_generate(config: str) -> None:
-    model = hf.build_model(hf.load_config(EXAMPLES / config), torch.float32)
+    model = _model(config)
     stock = _stock(model)
     imported = _import(model, "prefill", "decode")
     prompt = torch.randint(128, (1, PROMPT), generator=torch.Generator().manual_seed(3))
@@ -68,7 +76,7 @@ def test_greedy_decode_equals_generate(config: str) -> None:
 
 
 def test_prefill_of_a_shorter_prompt_writes_the_front_of_the_cache() -> None:
-    model = hf.build_model(hf.load_config(EXAMPLES / "llama-tiny.json", num_hidden_layers=1), torch.float32)
+    model = _model("llama-tiny.json", layers=1)
     whole, front = _import(model, "prefill"), _import(model, "prefill", prompt=PROMPT)
     tokens = torch.arange(LENGTH)[None]
     state = {name: tensor - 7 for name, tensor in _zero_state(whole, model).items()}
@@ -80,7 +88,7 @@ def test_prefill_of_a_shorter_prompt_writes_the_front_of_the_cache() -> None:
 
 @pytest.mark.parametrize("config", ["llama-tiny.json", "gpt2-tiny.json"])
 def test_bf16_error_is_near_pytorchs_own(config: str) -> None:
-    model = hf.build_model(hf.load_config(EXAMPLES / config), torch.bfloat16)
+    model = _model(config, torch.bfloat16)
     imported = _import(model, "prefill")
     tokens = torch.randint(128, (1, LENGTH), generator=torch.Generator().manual_seed(4))
     logits = run(imported.module, "prefill", {"input_ids": tokens, **imported.weights, **_zero_state(imported, model)})[
@@ -94,7 +102,7 @@ def test_bf16_error_is_near_pytorchs_own(config: str) -> None:
 
 
 def test_bert_forward() -> None:
-    model = hf.build_model(hf.load_config(EXAMPLES / "bert-tiny.json"), torch.float32)
+    model = _model("bert-tiny.json")
     imported = _import(model, "forward")
     tokens = torch.randint(128, (1, LENGTH), generator=torch.Generator().manual_seed(5))
     with torch.no_grad():
@@ -104,14 +112,14 @@ def test_bert_forward() -> None:
 
 
 def test_graphs_share_weights_and_state() -> None:
-    model = hf.build_model(hf.load_config(EXAMPLES / "llama-tiny.json"), torch.float32)
+    model = _model("llama-tiny.json")
     imported = _import(model, "prefill", "decode")
     assert set(imported.graphs) == {"prefill", "decode"}
     assert set(imported.weights) == {*dict(model.named_parameters()), "model.rotary_emb.inv_freq"}
     state = {leaf.name for leaf in imported.graphs["prefill"].inputs} & {
         leaf.name for leaf in imported.graphs["decode"].inputs
     }
-    assert state == {"input_ids", *(f"{kind}_cache_{i}" for i in range(4) for kind in ("key", "value"))}
+    assert state == {"input_ids", *(f"{kind}_cache_{i}" for i in range(2) for kind in ("key", "value"))}
 
 
 def test_a_large_configuration_is_built_without_memory() -> None:
@@ -131,7 +139,7 @@ def test_a_large_configuration_is_built_without_memory() -> None:
     ],
 )
 def test_refused_graphs(phase: str, batch: int, length: int, message: str) -> None:
-    model = hf.build_model(hf.load_config(EXAMPLES / "llama-tiny.json", num_hidden_layers=1), torch.float32)
+    model = _model("llama-tiny.json", layers=1)
     with pytest.raises(InputError, match=message):
         hf.graph(model, phase, batch, length)
 

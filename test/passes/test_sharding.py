@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from sambaflow.errors import InputError
 from sambaflow.frontends import hf
 from sambaflow.frontends.torch_export import Imported, import_model
 from sambaflow.passes.base import SambaContext
-from sambaflow.passes.pipelines import run_pipeline
+from sambaflow.passes.pipelines import parse_pipeline, run_pipeline
 from sambaflow.passes.sharding import Shard, local_shape, reshaped
 from sambaflow.sim.samba_reference import run, shard
 
@@ -164,6 +166,7 @@ def _cases(row: Row, chips: int) -> list[tuple[list[Shaped], Mapping[str, Any], 
     return found
 
 
+ON_TWO_CHIPS = parse_pipeline("set-target{chips=2},samba-partition")
 TESTED = [row for row in OPERATORS.values() if row.sample and Trait.COLLECTIVE not in row.traits]
 
 
@@ -178,7 +181,7 @@ def test_every_operator_with_split_operands_equals_one_chip(row: Row) -> None:
         tensors = {f"x{i}": random_tensor(value, i) for i, value in enumerate(operands)}
         expected = run(module, "f", tensors)
         function.arg_attrs = _entries(len(operands), split, 2)
-        run_pipeline(module, "set-target{chips=2},samba-partition", SambaContext())
+        run_pipeline(module, ON_TWO_CHIPS)
         module.verify()
         results = run(module, "f", tensors, chips=2)
         for name, value in expected.items():
@@ -229,19 +232,27 @@ def _check(imported: Imported, chips: int, before: str = "") -> SambaContext:
     return ctx
 
 
-def _hf(config: str, dtype: torch.dtype, phases: tuple[str, ...], **changes: Any) -> Imported:
-    model = hf.build_model(hf.load_config(EXAMPLES / config, **changes), dtype)
+@cache
+def _imported(config: str, dtype: torch.dtype, layers: int) -> Imported:
+    """Both graphs of a decoder, the one of an encoder."""
+    model = hf.build_model(hf.load_config(EXAMPLES / config, num_hidden_layers=layers), dtype)
     imported: Imported | None = None
-    for phase in phases:
+    for phase in ("forward",) if config == "bert-tiny.json" else ("prefill", "decode"):
         imported = hf.import_graph(hf.graph(model, phase, 1, 16), into=imported)
     assert imported is not None
     return imported
 
 
+def _hf(config: str, dtype: torch.dtype, layers: int = 2) -> Imported:
+    """A copy, which passes may change."""
+    imported = _imported(config, dtype, layers)
+    return replace(imported, module=imported.module.clone())
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["f32", "bf16"])
 @pytest.mark.parametrize("chips", [2, 4])
 def test_llama_has_two_sums_a_layer_and_one_gather(chips: int, dtype: torch.dtype) -> None:
-    imported = _hf("llama-tiny.json", dtype, ("prefill", "decode"), num_hidden_layers=2)
+    imported = _hf("llama-tiny.json", dtype)
     _check(imported, chips)
     for graph in ("prefill", "decode"):
         assert _collectives(imported.module, graph) == {"all_reduce": 4, "all_gather": 1}
@@ -249,7 +260,7 @@ def test_llama_has_two_sums_a_layer_and_one_gather(chips: int, dtype: torch.dtyp
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["f32", "bf16"])
 def test_gpt2_with_its_fused_projection(dtype: torch.dtype) -> None:
-    imported = _hf("gpt2-tiny.json", dtype, ("prefill", "decode"))
+    imported = _hf("gpt2-tiny.json", dtype)
     _check(imported, 2)
     assert _collectives(imported.module, "decode") == {"all_reduce": 4, "all_gather": 0}
     assert "#samba.shard<1, 3, 2>" in str(imported.module)
@@ -257,14 +268,14 @@ def test_gpt2_with_its_fused_projection(dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["f32", "bf16"])
 def test_bert(dtype: torch.dtype) -> None:
-    imported = _hf("bert-tiny.json", dtype, ("forward",))
+    imported = _hf("bert-tiny.json", dtype)
     _check(imported, 2)
     assert _collectives(imported.module, "forward")["all_reduce"] == 4
 
 
 @pytest.mark.parametrize("config", ["llama-tiny.json", "gpt2-tiny.json"])
 def test_folded_layers_and_fused_modules(config: str) -> None:
-    imported = _hf(config, torch.float32, ("prefill", "decode"))
+    imported = _hf(config, torch.float32)
     _check(imported, 2, FOLD)
     assert str(imported.module).count("samba.all_reduce") == 4  # two a layer, one layer a graph
     assert "func.call" in str(imported.module) and "samba.module" in str(imported.module)
@@ -278,6 +289,6 @@ def test_plain_models(name: str) -> None:
 
 @pytest.mark.parametrize("chips", [3, 8])
 def test_heads_that_do_not_divide_are_right_and_remarked(chips: int) -> None:
-    ctx = _check(_hf("llama-tiny.json", torch.float32, ("decode",), num_hidden_layers=1), chips)
+    ctx = _check(_hf("llama-tiny.json", torch.float32, layers=1), chips)
     messages = [remark.message for remark in ctx.journal.of("samba-shard", "missed")]
     assert any("do not divide" in message or "gathered" in message for message in messages)
