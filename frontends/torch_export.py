@@ -280,12 +280,12 @@ def _writes(node: fx.Node) -> bool:
 
 
 def _unsupported(calls: list[tuple[str, Location | None]]) -> UnsupportedOperators:
-    """All at once, the most used first; each with the first places of use."""
+    """All at once, the most used first; each with its places of use."""
     places: dict[str, list[Location | None]] = {}
     for name, location in calls:
         places.setdefault(name, []).append(location)
     operators = [
-        UnsupportedOperator(name, len(found), tuple(dict.fromkeys(place for place in found if place))[:8])
+        UnsupportedOperator(name, len(found), tuple(dict.fromkeys(place for place in found if place)))
         for name, found in sorted(places.items(), key=lambda item: (-len(item[1]), item[0]))
     ]
     return UnsupportedOperators(operators)

@@ -11,6 +11,7 @@ refused, a diagnostic on standard error says why; 2 wrong command-line usage.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -59,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = command_line.parse_args(join_bare_flags(arguments))
     check_model_arguments(command_line, args)
     reporter = reporter_of(args)
+    reporter.sources.folders.append(os.path.dirname(str(args.model or args.hf)))
     return run(reporter, lambda: _compile(args, reporter), args.output)
 
 

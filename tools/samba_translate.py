@@ -13,6 +13,7 @@ Exit codes: 0 done; 1 the input is refused, a diagnostic on standard error says 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -55,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif args.model is None or args.hf is not None or args.weights is not None:
         command_line.error("give one input file")
     translate = TRANSLATIONS[args.translation][0]
-    return run(reporter_of(args), lambda: _write(args.output, translate(args)), args.output)
+    reporter = reporter_of(args)
+    reporter.sources.folders.append(os.path.dirname(str(args.model or args.hf)))
+    return run(reporter, lambda: _write(args.output, translate(args)), args.output)
 
 
 def _from_torch(args: argparse.Namespace) -> str:

@@ -87,10 +87,14 @@ class Reporter:
 
 
 class Sources:
-    """Source lines by file name: of the texts that are given, else of files on disk; each file is read once."""
+    """Source lines by file name: of the texts that are given, else of files on disk; each file is read once.
+
+    Names of Python files are relative to their package: `folders` are searched, then Python's path.
+    """
 
     def __init__(self, texts: Mapping[str, str] | None = None) -> None:
         self._lines: dict[str, list[str] | None] = {}
+        self.folders = [""]
         for name, text in (texts or {}).items():
             self.add(name, text)
 
@@ -103,7 +107,8 @@ class Sources:
         if not location.file or not location.line:
             return None
         if location.file not in self._lines:
-            self._lines[location.file] = _read_lines(location.file)
+            paths = (os.path.join(folder, location.file) for folder in (*self.folders, *sys.path))
+            self._lines[location.file] = next(filter(None, map(_read_lines, paths)), None)
         lines = self._lines[location.file]
         if lines is None or location.line > len(lines):
             return None

@@ -204,3 +204,17 @@ def test_a_reporter_counts_what_it_shows():
     reporter.error(InputError("e"))
     reporter.error(InputError("e"))
     assert (reporter.counts["error"], reporter.counts["warning"], reporter.counts["remark"]) == (2, 1, 0)
+
+
+# Frontends name Python files from their package on: they are found beside the model, or on Python's path.
+def test_files_are_searched_beside_the_model_and_on_pythons_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside" / "model.py").write_text("beside\n")
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "layers.py").write_text("on the path\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sources = Sources()
+    assert sources.line(Location("package/layers.py", 1)) == "on the path"
+    sources.folders.append(str(tmp_path / "beside"))
+    assert sources.line(Location("model.py", 1)) == "beside"
+    assert sources.line(Location("no_such_file.py", 1)) is None
