@@ -150,7 +150,7 @@ def check_quote(quote: str, text: str, file: str) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
-        ignored = shutil.ignore_patterns("__pycache__", "Output", "*.egg-info")
+        ignored = shutil.ignore_patterns("Output", "*.egg-info")
         shutil.copytree(source, target, symlinks=True, ignore=ignored)
     else:
         shutil.copy2(source, target)
