@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 
 from xdsl.context import Context
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import Float64Type, ModuleOp, TensorType
-from xdsl.ir import Operation, Region, SSAValue
+from xdsl.ir import Operation, Region
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, samba
 from sambaflow.dialects.rdu.dtypes import dtype_name
 from sambaflow.errors import InputError
 from sambaflow.passes.base import SambaPass, Semantics
-from sambaflow.passes.conversion import LocatedBuilder, Rule, convert
+from sambaflow.passes.conversion import Converted, DialectConversion, Rule
 from sambaflow.passes.hints import SAMBA_HINTS, dictionary_of, hand_down
 from sambaflow.passes.kernel_library import CONVERSIONS, Conversion, StageBuilder
 from sambaflow.passes.operators import mark_operators
+from sambaflow.passes.rewriting import Rewriter
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class ConvertSambaToKernelPass(SambaPass):
     counters = {"converted operators": "samba ops that became stages"}
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        converted = convert(op, self._rules(ctx), illegal=("samba",))
+        converted = DialectConversion(self._rules(ctx), legal={"samba": False}).apply(op)
         self.count(ctx, "converted operators", converted)
         _erase_unused_constants(op)
 
@@ -72,10 +73,10 @@ class ConvertSambaToKernelPass(SambaPass):
 
     def _operator_rule(self, ctx: Context, conversion: Conversion, numbers: Iterator[int]) -> Rule:
 
-        def rule(op: samba.SambaOp, builder: LocatedBuilder) -> Sequence[SSAValue]:
+        def rule(op: samba.SambaOp, rewriter: Rewriter) -> Converted:
             _check_types(op)
             before = op.prev_op
-            results = conversion(op, StageBuilder(builder))
+            results = conversion(op, StageBuilder(rewriter))
             stages = _stages_between(before, op)
             if len(stages) > 1:
                 number = next(numbers)
@@ -109,14 +110,14 @@ def _check_types(op: samba.SambaOp) -> None:
             raise error_at(op, f"works on {value.type}, which has no elements", InputError)
 
 
-def _constant(op: samba.ConstantOp, builder: LocatedBuilder) -> Sequence[SSAValue]:
+def _constant(op: samba.ConstantOp, rewriter: Rewriter) -> Converted:
     elements = op.elements()
     if len(elements) == 1 or op.value.is_splat():
-        return [StageBuilder(builder).fill(elements[0], samba.shaped_of(op.result))]
-    return builder.insert(arith.ConstantOp(op.value)).results
+        return [StageBuilder(rewriter).fill(elements[0], samba.shaped_of(op.result))]
+    return rewriter.insert(arith.ConstantOp(op.value))
 
 
-def _group(op: samba.ModuleOp, builder: LocatedBuilder) -> Sequence[SSAValue]:
+def _group(op: samba.ModuleOp, rewriter: Rewriter) -> Converted:
     """The region moves as it is; its ops are converted in their turn."""
     body: Region = op.body
     op.detach_region(body)
@@ -130,12 +131,11 @@ def _group(op: samba.ModuleOp, builder: LocatedBuilder) -> Sequence[SSAValue]:
         attributes=attributes,
         regions=[body],
     )
-    return builder.insert(group).results
+    return rewriter.insert(group)
 
 
-def _yield(op: samba.YieldOp, builder: LocatedBuilder) -> Sequence[SSAValue]:
-    builder.insert(kernel.YieldOp(*op.operands))
-    return []
+def _yield(op: samba.YieldOp, rewriter: Rewriter) -> Converted:
+    return rewriter.insert(kernel.YieldOp(*op.operands))
 
 
 def _is_tensor(op: Operation) -> bool:
