@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import AnyFloat, FileLineColLoc, IntAttr, ModuleOp, StringAttr, UnknownLoc, UnregisteredAttr
 from xdsl.ir import Attribute, Block, Data, Dialect, Operation, OpResult, ParametrizedAttribute
-from xdsl.parser import AttrParser, Parser, ParserState
+from xdsl.parser import AttrParser, Parser
 from xdsl.utils.exceptions import ParseError
-from xdsl.utils.lexer import Input, Span
-from xdsl.utils.mlir_lexer import MLIRLexer
+from xdsl.utils.lexer import Span
 
 from sambaflow.diagnostics import error_at, location_of
 from sambaflow.errors import InputError, Location, Note, SambaError
+from sambaflow.passes.fast_parsing import FastParser
 from sambaflow.passes.parse_errors import error_from_parse
 from sambaflow.passes.registry import did_you_mean
 
@@ -32,21 +34,14 @@ class _DenseElement(Parser._TensorLiteralElement):  # pyright: ignore[reportPriv
         return super().to_type(parser, type)  # pyright: ignore[reportArgumentType]
 
 
-class _Lexer(MLIRLexer):
-    """xDSL's lexer; a string that does not end costs it time exponential in the rest of its line."""
-
-    _unescaped_characters_regex = re.compile(r'"(?:[^"\\\n\v\f]++|\\(?:["nt\\]|[0-9A-Fa-f]{2}))*+"')
-
-
-class LocatedParser(Parser):
+class LocatedParser(FastParser):
     """xDSL's parser, with `file:line:col` of its name on every op that has no `loc(...)` of its own."""
 
     def __init__(self, ctx: Context, text: str, name: str, line_offset: int = 0) -> None:
-        super().__init__(ctx, "", name)
-        self._resume_from(ParserState(_Lexer(Input(text, name))))
+        super().__init__(ctx, text, name)
         self.line_offset = line_offset
         self._file = StringAttr(name)
-        self._line_starts = [0, *(i + 1 for i, char in enumerate(text) if char == "\n")]
+        self._line_starts = list(accumulate((len(line) + 1 for line in text.split("\n")), initial=0))
         self._name_positions: list[int] = []
 
     def place(self, position: int) -> tuple[int, int]:
@@ -130,7 +125,17 @@ class LocatedParser(Parser):
     def _locate(self, op: Operation, position: int) -> None:
         if isinstance(op.location, UnknownLoc):
             line, column = self.place(position)
-            op.location = FileLineColLoc(self._file, IntAttr(line), IntAttr(column))
+            op.location = _file_location(self._file, _int(line), _int(column))
+
+
+_int = lru_cache(maxsize=1 << 16)(IntAttr)
+
+
+def _file_location(file: StringAttr, line: IntAttr, column: IntAttr) -> FileLineColLoc:
+    """Without the checks of its parameters, which take ten times as long: every op has a location of its own."""
+    location = FileLineColLoc.__new__(FileLineColLoc)
+    vars(location).update(filename=file, line=line, column=column)
+    return location
 
 
 def parse_module(text: str, name: str, ctx: Context, *, line_offset: int = 0, implicit_module: bool = True) -> ModuleOp:

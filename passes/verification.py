@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+import inspect
+from collections.abc import Callable, Hashable, Sequence
+from functools import cache, partial
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.irdl import IRDLOperation
-from xdsl.traits import NoTerminator
+from xdsl.traits import NoTerminator, OpTrait, SameOperandsAndResultType
 from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.diagnostics import error_at, location_from_attr, location_of
@@ -21,7 +22,11 @@ def verify_module(module: ModuleOp) -> None:
 
     Raises InputError about the first op that fails: the op alone, where xDSL's own error carries the whole module.
     """
+    passed: set[Hashable] = set()
     for op in module.walk(region_first=True):
+        signature = _signature(op)
+        if signature in passed:
+            continue
         try:
             _verify(op, partial(op.verify, verify_nested_ops=False))
         except SambaError:
@@ -30,6 +35,8 @@ def verify_module(module: ModuleOp) -> None:
             # A verifier reads fields of the ops around its own and in it: perhaps one of those is wrong.
             _verify_fields(module)
             raise
+        if signature is not None:
+            passed.add(signature)
         if op.regions and not op.has_trait(NoTerminator):
             _check_blocks_end(op)
     check_dominance(module)
@@ -48,6 +55,40 @@ def _verify_fields(module: ModuleOp) -> None:
     for op in module.walk():
         if isinstance(op, IRDLOperation):
             _verify(op, partial(op.get_irdl_definition().verify, op))
+
+
+def _signature(op: Operation) -> Hashable:
+    """All that the verifiers of `op` look at, by identity, when they look at nothing outside the op; else None.
+
+    Ops of one signature need one verification. Verifiers change nothing, so no identity is used twice meanwhile.
+    """
+    if op.regions or op.successors or op.next_op is None or not _looks_inside_only(type(op)):
+        return None
+    properties, attributes = op.properties, op.attributes
+    return (
+        type(op),
+        tuple([id(value.type) for value in op.operands]),
+        tuple([id(value.type) for value in op.results]),
+        *properties,
+        *map(id, properties.values()),
+        None,
+        *attributes,
+        *map(id, attributes.values()),
+    )
+
+
+@cache
+def _looks_inside_only(kind: type[Operation]) -> bool:
+    """Whether what verifies an op of this class is a function of its types and attributes: not of users or parents."""
+    # irdl_op_definition wraps the verifier that the class was written with, and keeps it under this name.
+    written = inspect.getclosurevars(kind.verify_).nonlocals.get("custom_verify")
+    of_class = written is Operation.verify_ or getattr(kind, "VERIFY_LOOKS_INSIDE_ONLY", False)
+    return of_class and all(_is_local(trait) for trait in kind.traits)
+
+
+def _is_local(trait: OpTrait) -> bool:
+    kind = type(trait)
+    return kind.verify in (OpTrait.verify, SameOperandsAndResultType.verify) or kind.__module__ == "xdsl.interfaces"
 
 
 def check_dominance(module: ModuleOp) -> None:

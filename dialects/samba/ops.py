@@ -52,6 +52,8 @@ class SambaOp(IRDLOperation):
     """Base of all operators: operands, results and attributes as the row says."""
 
     ROW: ClassVar[Row]
+    VERIFY_LOOKS_INSIDE_ONLY: ClassVar[bool] = True
+    """`verify_` is a function of the types and attributes (`passes/verification.py` asks: equal ops need one look)."""
 
     inputs = var_operand_def(TensorType)
     outputs = var_result_def(TensorType)

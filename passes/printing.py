@@ -1,0 +1,110 @@
+"""xDSL's printer, several times as fast: the same text, put together from the texts of types that came before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import IO, TypeVar, cast
+
+from xdsl.dialects.builtin import FunctionType
+from xdsl.ir import Attribute, Operation, SSAValue, TypeAttribute
+from xdsl.printer import Printer
+
+ItemT = TypeVar("ItemT")
+
+
+class _Parts:
+    """A stream that keeps what is written as a list."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.write = self.parts.append
+
+
+class FastPrinter(Printer):
+    """xDSL's printer on a list of strings, without columns (which its diagnostics alone need)."""
+
+    def __init__(
+        self, *, generic: bool = False, properties_as_attributes: bool = False, locations: bool = False
+    ) -> None:
+        self._parts = _Parts()
+        super().__init__(
+            cast(IO[str], self._parts),
+            print_generic_format=generic,
+            print_properties_as_attributes=properties_as_attributes,
+            print_debuginfo=locations,
+        )
+        self._type_texts: dict[int, tuple[Attribute, str]] = {}
+
+    def text(self) -> str:
+        """All that was printed."""
+        return "".join(self._parts.parts)
+
+    def print_string(self, text: str, *, indent: int | None = None) -> None:
+        if "\n" in text:
+            super().print_string(text, indent=indent)
+        else:
+            self._parts.write(text)
+
+    def print_ssa_value(self, value: SSAValue) -> str:
+        name = self._ssa_values.get(value)
+        if name is None:
+            return super().print_ssa_value(value)
+        self._parts.write("%" + name)
+        return name
+
+    def print_attribute(self, attribute: Attribute) -> None:
+        known = self._type_texts.get(id(attribute))
+        if known is not None:
+            self._parts.write(known[1])
+        elif isinstance(attribute, TypeAttribute):
+            parts = self._parts.parts
+            start = len(parts)
+            super().print_attribute(attribute)
+            # The attribute is kept, too: another one could be given its identity.
+            self._type_texts[id(attribute)] = attribute, "".join(parts[start:])
+        else:
+            super().print_attribute(attribute)
+
+    def delimited(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, start: str, end: str
+    ) -> AbstractContextManager[None]:
+        return _Delimited(self, start, end)
+
+    def print_operands(self, operands: Sequence[SSAValue]) -> None:
+        self._print_group(operands, self.print_operand)
+
+    def print_function_type(self, input_types: Iterable[Attribute], output_types: Iterable[Attribute]) -> None:
+        outputs = tuple(output_types)
+        self._print_group(input_types, self.print_attribute)
+        self._parts.write(" -> ")
+        if len(outputs) == 1 and not isinstance(outputs[0], FunctionType):
+            self.print_attribute(outputs[0])
+        else:
+            self._print_group(outputs, self.print_attribute)
+
+    def _print_group(self, items: Iterable[ItemT], print_item: Callable[[ItemT], object]) -> None:
+        write = self._parts.write
+        separator = "("
+        for item in items:
+            write(separator)
+            print_item(item)
+            separator = ", "
+        write("()" if separator == "(" else ")")
+
+
+class _Delimited(AbstractContextManager[None]):
+    def __init__(self, printer: Printer, start: str, end: str) -> None:
+        self.printer, self.start, self.end = printer, start, end
+
+    def __enter__(self) -> None:
+        self.printer.print_string(self.start)
+
+    def __exit__(self, *_: object) -> None:
+        self.printer.print_string(self.end)
+
+
+def print_module(op: Operation, generic: bool = False) -> str:
+    printer = FastPrinter(generic=generic)
+    printer.print_op(op)
+    return printer.text()
