@@ -10,6 +10,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from xdsl.ir import Operation, SSAValue
 
+from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel
 from sambaflow.machine import pmus_for
 from sambaflow.passes.base import SambaPass
@@ -17,6 +18,9 @@ from sambaflow.passes.planning_analysis import tensor_bytes
 from sambaflow.passes.planning_facts import Stage
 from sambaflow.passes.planning_fifos import Channel, Network, size
 from sambaflow.passes.planning_sections import Section, sections_of
+
+MOST_FIRINGS = 1 << 22
+"""Firings of an op in one execution of its section: a few seconds of work."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class KernelSizeFifosPass(SambaPass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for section in sections_of(op):
             built = _Built(section)
+            _check_firings(built)
             size(built.network)
             for buffer, channels in built.buffers.items():
                 self._set(ctx, section, buffer, max(channel.depth for channel in channels))
@@ -55,6 +60,18 @@ class KernelSizeFifosPass(SambaPass):
         buffer.properties["depth"] = IntegerAttr(depth, i64)
         buffer.properties["pmus"] = IntegerAttr(pmus_for(window, depth, machine, ports=ports), i64)
         self.count(ctx, "deeper" if depth > before else "shallower")
+
+
+def _check_firings(built: _Built) -> None:
+    for op, number in built.numbers.items():
+        if (firings := built.network.actors[number].firings) > MOST_FIRINGS:
+            raise error_at(
+                op,
+                "fires too often to be executed token by token",
+                demand=f"{firings} firings",
+                limit=f"{MOST_FIRINGS} firings",
+                levers=["take larger tiles"],
+            )
 
 
 class _Built:

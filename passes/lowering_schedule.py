@@ -19,6 +19,7 @@ from xdsl.ir import Attribute, SSAValue
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, rdu
 from sambaflow.dialects.samba import ShardAttr
+from sambaflow.machine.opcodes import DTYPES
 from sambaflow.passes.lowering_section import LoweredSection
 
 RESIDENT = ("param", "buffer", "constant")
@@ -101,6 +102,7 @@ class GraphLowering:
     def lower(self) -> rdu.ScheduleOp:
         """The schedule; its symbols are added to `symbols`."""
         block = self.function.body.block
+        self._check_arguments(block.arg_types)
         values: dict[SSAValue, int] = {}
         arguments = [self._new(value.type) for value in block.args]
         values.update(zip(block.args, arguments, strict=True))
@@ -114,6 +116,16 @@ class GraphLowering:
         schedule = rdu.ScheduleOp(self.graph, [self._symbol(t) for t in arguments], outputs, tied, list(self._steps()))
         schedule.location = self.function.location
         return schedule
+
+    def _check_arguments(self, types: Sequence[Attribute]) -> None:
+        """What sections take and give, the verifier of stages has checked."""
+        for number, type in enumerate(types):
+            if not isinstance(type, TensorType) or not type.has_static_shape() or not rdu.dtype_name(type.element_type):
+                raise error_at(
+                    self.function,
+                    f"argument {number} is {type}",
+                    limit=f"tensors of static shape, of {', '.join(DTYPES)}",
+                )
 
     # -- flatten -----------------------------------------------------------------------------------------------------
 

@@ -127,13 +127,16 @@ def _without_transfers(root: Operation) -> Iterator[Operation]:
 
 
 def _unbuffered(root: Operation) -> Iterator[Operation]:
+    """What a stage accesses where it stands off the chip has no buffer."""
     from sambaflow.dialects import kernel
+    from sambaflow.passes.planning_analysis import in_place_inputs
 
     for section in _sections(root):
         for op in section.body.block.ops:
-            reads_load = any(isinstance(operand.owner, kernel.LoadOp) for operand in op.operands)
-            if reads_load and isinstance(op, kernel.Stage) and not isinstance(op, kernel.MoveOp):
-                yield op
+            if isinstance(op, kernel.Stage) and not isinstance(op, kernel.MoveOp):
+                loads = {i for i, operand in enumerate(op.operands) if isinstance(operand.owner, kernel.LoadOp)}
+                if loads - in_place_inputs(op):
+                    yield op
 
 
 def _without_program(root: Operation) -> Iterator[Operation]:

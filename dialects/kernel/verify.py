@@ -11,12 +11,12 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.dialects.kernel.affine import full_ranges, interval, linear, used_symbols
-from sambaflow.dialects.kernel.analysis import BLOCK, implied_combine, map_dims, multiply_accumulate
+from sambaflow.dialects.kernel.analysis import BLOCK, dtype_name, implied_combine, map_dims, multiply_accumulate
 from sambaflow.dialects.kernel.attributes import FillAttr, Mapping
 from sambaflow.dialects.kernel.body_ops import IndexOp, YieldOp, is_scalar
 from sambaflow.dialects.kernel.ops import COLLECTIVES, CONFLICTS, CollectiveOp, ContractOp, MoveOp, ScatterOp
 from sambaflow.dialects.kernel.stage import Stage, block_shape, constant_type, element_type
-from sambaflow.machine.opcodes import BY_MLIR
+from sambaflow.machine.opcodes import BY_MLIR, DTYPES
 
 if TYPE_CHECKING:
     from xdsl.ir.affine import AffineMap
@@ -67,8 +67,10 @@ def _verify_types(stage: Stage) -> None:
                 raise VerifyException(f"{name} {i} is {value.type}, not a tensor")
             if min(value.type.get_shape(), default=1) < 1:
                 raise VerifyException(f"{name} {i} is {value.type}, its shape must be static and not empty")
-            if not is_scalar(value.type.element_type):
-                raise VerifyException(f"{name} {i} has elements of {value.type.element_type}, not floats or integers")
+            if dtype_name(value.type) not in DTYPES:
+                raise VerifyException(
+                    f"{name} {i} has elements of {value.type.element_type}, not of {', '.join(DTYPES)}"
+                )
 
 
 def _verify_maps(stage: Stage) -> None:

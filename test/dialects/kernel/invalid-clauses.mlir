@@ -29,7 +29,7 @@ func.func @f(%x: tensor<?x8xf32>) {
 
 // Their elements are numbers.
 func.func @f(%x: tensor<4x8xf32>) {
-  // expected-error@below {{result 0 has elements of index, not floats or integers}}
+  // expected-error@below {{result 0 has elements of index, not of i1, i8, i16}}
   %0 = kernel.map ins(%x : tensor<4x8xf32>) domain #kernel.domain<4 parallel, 8 parallel>
       maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>] body {
     ^bb0(%a: f32):
