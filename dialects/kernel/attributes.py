@@ -26,7 +26,9 @@ class Domain:
     """An iteration domain: the extent and the kind of each dimension, outermost first."""
 
     extents: tuple[int, ...]
+    """How many points each dimension has."""
     kinds: tuple[IteratorKind, ...]
+    """`parallel`, `reduction` or `sequential`, for each dimension."""
 
     @staticmethod
     def of(parallel: Sequence[int] = (), reduction: Sequence[int] = (), sequential: Sequence[int] = ()) -> Domain:
@@ -72,20 +74,16 @@ class DomainAttr(Data[Domain]):
 
 @dataclass(frozen=True)
 class Mapping:
-    """How a stage's domain is cut and spread. All but `hold` have one entry per dimension of the domain.
-
-    tile:  points along each dimension that one firing of the stage takes, over all its PCUs
-    par:   PCUs side by side along each dimension; each takes ceil(tile / par) points of a firing. More than one along a
-           reduction dimension only up to its `split`
-    order: the loops of the tile grid, outermost first (a permutation of the dimensions)
-    hold:  per input, how many outer loops of `order` refill its buffer: 0 is loaded once, rank is loaded at every
-    firing
-    """
+    """How a stage's domain is cut and spread. All but `hold` have one entry per dimension of the domain."""
 
     tile: tuple[int, ...]
+    """Points that one firing of the stage takes, over all its PCUs."""
     par: tuple[int, ...]
+    """PCUs side by side; each takes ceil(tile / par) points of a firing. Along a reduction at most its `split`."""
     order: tuple[int, ...]
+    """The loops of the tile grid, outermost first."""
     hold: tuple[int, ...]
+    """Per input, how many outer loops of `order` refill its buffer; 0: loaded once, rank: at every firing."""
 
 
 @irdl_attr_definition
@@ -137,7 +135,9 @@ class FillAttr(ParametrizedAttribute):
     name = "kernel.fill"
 
     value: FloatAttr | IntegerAttr
+    """Every element."""
     type: TensorType
+    """The type of the block."""
 
 
 @irdl_attr_definition

@@ -64,6 +64,7 @@ class IndexOp(IRDLOperation):
     inner = opt_prop_def(IntegerAttr[I64])
     """Elements within one part of the shard."""
     result = result_def(I64)
+    """The index."""
 
     traits = traits_def(Pure())
 
@@ -124,11 +125,17 @@ class InsertSortedOp(IRDLOperation):
     _V: ClassVar = VarConstraint("_V", AnyAttr())
     _I: ClassVar = VarConstraint("_I", AnyAttr())
     values = operand_def(_V)
+    """The k values so far."""
     indices = operand_def(_I)
+    """Their indices."""
     value = operand_def()
+    """The new value."""
     index = operand_def()
+    """Its index."""
     new_values = result_def(_V)
+    """The k values from now on."""
     new_indices = result_def(_I)
+    """Their indices."""
 
     traits = traits_def(Pure())
 
@@ -185,6 +192,7 @@ class RandomBitsOp(IRDLOperation):
     index = operand_def(I64)
     """The position in its sequence."""
     bits = result_def(I32)
+    """32 random bits."""
 
     traits = traits_def(Pure())
 

@@ -174,6 +174,7 @@ class SectionOp(Enclosure):
     LABEL: ClassVar[str] = "sym_name"
 
     sym_name = prop_def(SymbolNameConstraint())
+    """Its name."""
 
     traits = traits_def(IsolatedFromAbove(), SymbolOpInterface(), Pure())
 
@@ -193,6 +194,7 @@ class GroupOp(Enclosure):
     LABEL: ClassVar[str] = "rule"
 
     rule = prop_def(StringAttr)
+    """Which fusion rule made it."""
 
     traits = traits_def(IsolatedFromAbove(), Pure())
 
@@ -228,6 +230,7 @@ class LoadOp(IRDLOperation):
     after = opt_operand_def(TokenType)
     """The token of an earlier store of the same tensor."""
     value = result_def(TensorType)
+    """What was read."""
 
     traits = traits_def(Pure())
 
@@ -271,11 +274,13 @@ class StoreOp(IRDLOperation):
     name = "kernel.store"
 
     value = operand_def(TensorType)
+    """What is written."""
     destination = opt_operand_def(TensorType)
     """The argument that is overwritten."""
     after = opt_operand_def(TokenType)
     """The token of an earlier store of the same tensor."""
     result = result_def(TensorType)
+    """The tensor as it is now."""
     token = result_def(TokenType)
     """For loads and stores that must come later."""
 
@@ -338,6 +343,7 @@ class BufferOp(IRDLOperation):
     pmus = opt_prop_def(IntegerAttr[I64])
     """How many PMUs hold it."""
     result = result_def(TensorType)
+    """The same tensor, behind the buffer."""
 
     traits = traits_def(Pure())
 

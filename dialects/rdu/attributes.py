@@ -68,8 +68,11 @@ class TargetAttr(ParametrizedAttribute):
 
     name = "rdu.target"
     machine: StringAttr
+    """A name, or the path of a YAML file."""
     tiles: IntAttr
+    """Tiles of each chip."""
     chips: IntAttr
+    """Chips."""
 
     def __init__(self, machine: str | StringAttr, tiles: int | IntAttr, chips: int | IntAttr) -> None:
         super().__init__(
@@ -113,7 +116,9 @@ class StreamType(ParametrizedAttribute, TypeAttribute):
 
     name = "rdu.stream"
     tile: Attribute
+    """The type of a window; none for a token."""
     count: IntAttr
+    """Windows of one execution."""
 
     def __init__(self, tile: Attribute, count: int | IntAttr) -> None:
         super().__init__(tile, IntAttr(count) if isinstance(count, int) else count)
@@ -172,11 +177,17 @@ class AccessData:
     """The numbers of an access pattern; `backends.rdu.image.Access` says what they mean."""
 
     strides: Row
+    """Elements from one value of each counter to the next."""
     base: int = 0
+    """The element at the first point."""
     bounds: tuple[Row, ...] = ()
+    """Rows of base, strides, extent: in range where 0 <= base + strides . x < extent, for every row."""
     pad: int | None = None
+    """Raw bits that a read out of range gives; absent: there is none."""
     index_ports: Row = ()
+    """Input ports whose values move the address."""
     index_strides: Row = ()
+    """Elements that one of each value moves it."""
     bound_index: tuple[Row, ...] = ()
     """One row per bound, one column per index; may be left out when no bound has an index term."""
 
@@ -269,7 +280,9 @@ class PortData:
     """A port of a PMU: the extents of its domain and the access pattern over it."""
 
     extents: Row
+    """The domain of the port."""
     access: AccessData
+    """Which element of the buffer each of its points is."""
 
 
 @irdl_attr_definition

@@ -77,7 +77,9 @@ class PcuOp(UnitOp):
     RESOURCE: ClassVar = "pcu"
 
     streams = var_operand_def(StreamType)
+    """The operands."""
     outputs = var_result_def(StreamType)
+    """The results."""
 
     mode = prop_def(StringAttr)
     """`systolic`, `simd`, `reduce` or `tail`."""
@@ -99,8 +101,11 @@ class PcuOp(UnitOp):
     """Rows of constant, counters and port values; a point counts where all are at least 0."""
 
     body = region_def("single_block")
+    """At every point: (inputs, accumulators) to accumulators, then results of the step."""
     combine = opt_region_def("single_block")
+    """Two partial results to one."""
     finish = opt_region_def("single_block")
+    """Once per output point: (inputs, accumulators) to results."""
 
     traits = traits_def(IsolatedFromAbove())
     irdl_options = (AttrSizedRegionSegments(as_property=True),)
@@ -262,7 +267,9 @@ class CollectiveOp(UnitOp):
     RESOURCE: ClassVar = "agcu"
 
     streams = operand_def(StreamType)
+    """What this chip gives."""
     result = result_def(StreamType)
+    """What it gets."""
 
     op = prop_def(StringAttr)
     """`all_reduce`, `all_gather`, `reduce_scatter` or `all_to_all`."""

@@ -150,7 +150,9 @@ class ConstantOp(IRDLOperation):
 
     name = "rdu.constant"
     value = prop_def(Attribute)
+    """The number."""
     result = result_def()
+    """Of its type."""
 
     traits = traits_def(Pure())
 
@@ -208,7 +210,9 @@ class CounterOp(IRDLOperation):
 
     name = "rdu.counter"
     dim = prop_def(IntegerAttr)
+    """The dimension of the domain."""
     result = result_def(i64)
+    """Where the point is along it."""
 
     traits = traits_def(Pure())
     assembly_format = "$dim attr-dict"
@@ -223,6 +227,7 @@ class YieldOp(IRDLOperation):
 
     name = "rdu.yield"
     arguments = var_operand_def()
+    """Accumulators, then values of output ports."""
 
     traits = traits_def(IsTerminator(), Pure())
     assembly_format = "($arguments^ `:` type($arguments))? attr-dict"

@@ -83,6 +83,7 @@ class ProgramOp(IRDLOperation):
     machine_data = opt_prop_def(StringAttr)
     """The resolved machine as JSON, where it is not what `machine.load` gives for the name."""
     body = region_def("single_block")
+    """Symbols, sections and schedules."""
 
     traits = traits_def(NoTerminator(), IsolatedFromAbove(), HasParent(ModuleOp))
     irdl_options = (ParsePropInAttrDict(),)
@@ -161,6 +162,7 @@ class SymbolOp(IRDLOperation):
     name = "rdu.symbol"
 
     sym_name = prop_def(SymbolNameConstraint())
+    """Its name, that of the tensor in PyTorch."""
     role = prop_def(StringAttr)
     """`input`, `param`, `buffer`, `state`, `output`, `temp` or `constant`."""
     type = prop_def(TensorType)
@@ -273,6 +275,7 @@ class SectionOp(IRDLOperation):
     name = "rdu.section"
 
     sym_name = prop_def(SymbolNameConstraint())
+    """Its name."""
     config_bytes = opt_prop_def(IntegerAttr)
     """Size of the configuration that a launch loads."""
     net_sources = opt_prop_def(Table)
@@ -286,6 +289,7 @@ class SectionOp(IRDLOperation):
     flows = opt_prop_def(Table)
     """[N]: flow ids."""
     body = region_def("single_block")
+    """One argument per slot; units, makers before readers."""
 
     traits = traits_def(NoTerminator(), IsolatedFromAbove(), HasParent(ProgramOp))
     irdl_options = (ParsePropInAttrDict(),)
@@ -390,6 +394,7 @@ class ScheduleOp(IRDLOperation):
     name = "rdu.schedule"
 
     sym_name = prop_def(SymbolNameConstraint())
+    """The name of the graph."""
     inputs = prop_def(ArrayAttr)
     """Symbols of the graph's inputs, in order."""
     outputs = prop_def(ArrayAttr)
@@ -399,6 +404,7 @@ class ScheduleOp(IRDLOperation):
     orchestration = opt_prop_def(StringAttr)
     """Who sequences launches: `hardware` or `software`."""
     body = region_def("single_block")
+    """Launches and repeats, in order."""
 
     traits = traits_def(NoTerminator(), IsolatedFromAbove(), HasParent(ProgramOp))
     irdl_options = (ParsePropInAttrDict(),)
@@ -510,6 +516,7 @@ class RepeatOp(IRDLOperation):
     prefetched = prop_def(Array)
     """Rows of launch, slot: loads that may run ahead of the round."""
     body = region_def("single_block")
+    """The launches of a round."""
 
     traits = traits_def(NoTerminator(), HasParent(ScheduleOp))
     irdl_options = (ParsePropInAttrDict(),)

@@ -64,6 +64,7 @@ class UnitOp(IRDLOperation):
     domain = prop_def(Array)
     """Extents of the domain."""
     count = prop_def(IntegerAttr)
+    """How many units are in the group."""
     coordinates = opt_prop_def(DenseIntOrFPElementsAttr)
     """[count, 2]: x, y of each unit. Set by rdu-place."""
     label = opt_prop_def(StringAttr)
@@ -186,13 +187,20 @@ class LoadOp(UnitOp):
     RESOURCE: ClassVar = "agcu"
 
     slot = operand_def(TensorType)
+    """What is read."""
     streams = var_operand_def(StreamType)
+    """Indices, then tokens to wait for."""
     result = result_def(StreamType)
+    """The elements, in the order of the domain."""
 
     access = prop_def(AccessAttr)
+    """Which element of the slot each point of the domain is."""
     tile = prop_def(Array)
+    """Points of one window."""
     indices = prop_def(IntegerAttr)
+    """How many of the streams are indices."""
     depths = prop_def(Array)
+    """Windows of buffer at each input port."""
 
     assembly_format = "$slot `(` $streams `)` attr-dict `:` functional-type(operands, results)"
 
@@ -263,14 +271,22 @@ class StoreOp(UnitOp):
     RESOURCE: ClassVar = "agcu"
 
     slot = operand_def(TensorType)
+    """What is written."""
     streams = var_operand_def(StreamType)
+    """The value, indices, then tokens to wait for."""
     token = var_result_def(StreamType)
+    """Says that it is done."""
 
     access = prop_def(AccessAttr)
+    """Which element of the slot each point of the domain is."""
     tile = prop_def(Array)
+    """Points of one window."""
     indices = prop_def(IntegerAttr)
+    """How many of the streams are indices."""
     depths = prop_def(Array)
+    """Windows of buffer at each input port."""
     conflict = prop_def(StringAttr)
+    """What happens where points meet: `overwrite` or `add`."""
 
     assembly_format = "$slot `(` $streams `)` attr-dict `:` functional-type(operands, results)"
 
@@ -349,14 +365,22 @@ class PmuOp(UnitOp):
     RESOURCE: ClassVar = "pmu"
 
     streams = var_operand_def(StreamType)
+    """One per write port, then indices."""
     outputs = var_result_def(StreamType)
+    """One per read port."""
 
     depth = prop_def(IntegerAttr)
+    """Windows that are held."""
     window_bytes = prop_def(IntegerAttr)
+    """Bytes of a window."""
     banks = prop_def(IntegerAttr)
+    """Banks of each PMU that it takes."""
     init = prop_def(IntegerAttr)
+    """Raw bits of elements that no write reaches."""
     writes = prop_def(ArrayAttr)
+    """The write ports."""
     reads = prop_def(ArrayAttr)
+    """The read ports."""
 
     assembly_format = "`(` $streams `)` attr-dict `:` functional-type(operands, results)"
 

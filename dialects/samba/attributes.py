@@ -158,8 +158,11 @@ class ShardAttr(ParametrizedAttribute):
     name = "samba.shard"
 
     dim: IntAttr
+    """The dimension that chips divide."""
     outer: IntAttr
+    """Parts that are divided each by itself."""
     chips: IntAttr
+    """How many chips."""
 
     @staticmethod
     def get(dim: int, outer: int, chips: int) -> ShardAttr:

@@ -342,7 +342,9 @@ class ConstantOp(IRDLOperation):
     name = "samba.constant"
 
     value = prop_def(DenseIntOrFPElementsAttr)
+    """The elements."""
     result = result_def(TensorType)
+    """Of the type of the elements."""
     traits = traits_def(Pure(), ConstantLike())
 
     @classmethod
@@ -392,6 +394,7 @@ class YieldOp(IRDLOperation):
     name = "samba.yield"
 
     values = var_operand_def()
+    """The module's results."""
     assembly_format = "attr-dict ($values^ `:` type($values))?"
     traits = traits_def(IsTerminator(), Pure())
 
@@ -420,10 +423,15 @@ class ModuleOp(IRDLOperation):
     name = "samba.module"
 
     rule = prop_def(StringAttr)
+    """Which fusion rule made it."""
     heuristic = opt_prop_def(StringAttr)
+    """Which heuristic it got; absent before samba-heuristics."""
     inputs = var_operand_def(TensorType)
+    """What the operators inside read."""
     outputs = var_result_def(TensorType)
+    """What others read of them."""
     body = region_def("single_block")
+    """One argument per input; the operators; `samba.yield`."""
     traits = traits_def(IsolatedFromAbove(), SingleBlockImplicitTerminator(YieldOp), Pure())
 
     def __init__(

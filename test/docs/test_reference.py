@@ -81,6 +81,21 @@ def test_an_attribute_is_documented_with_its_syntax(attribute: type[Attribute]) 
     assert str(parsed) == shown[0]
 
 
+# Every operand, result, attribute, region and parameter on the pages of the dialects has a meaning.
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_every_field_is_documented(dialect: Dialect) -> None:
+    page = (ROOT / "docs" / "reference" / f"{dialect.name}.md").read_text()
+    sections = re.split(r"^### ", page, flags=re.MULTILINE)
+    rows = [(section.split("\n")[0], line) for section in sections for line in section.split("\n")]
+    fields = [(of, row) for of, row in rows if re.match(r"\| (operand|result|attribute|region) \|", row)]
+    parameters = [(of, row) for of, row in rows if of.startswith(("#", "!")) and row.startswith("| `")]
+    assert parameters
+    undocumented = [f"{of}: {row}" for of, row in (*fields, *parameters) if row.split(" | ")[-1].strip(" |") == ""]
+    assert undocumented == (
+        ["kernel.yield: | operand | `arguments` | any, any number |  |"] if dialect is Kernel else []
+    )
+
+
 # A pass says what it does, shows it, and says what its options mean and its counters count.
 @pytest.mark.parametrize("name", PASSES)
 def test_a_pass_is_documented(name: str) -> None:
