@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from sambaflow.errors import (
     CapacityError,
+    Diagnostic,
     InputError,
+    InternalError,
     Location,
     MachineError,
     Note,
@@ -26,8 +28,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CapacityError",
+    "Diagnostic",
     "Executable",
     "InputError",
+    "InternalError",
     "Location",
     "MachineError",
     "Note",

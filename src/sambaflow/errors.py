@@ -206,6 +206,7 @@ class UnsupportedOperators(InputError):
             notes=[_note_of(operator) for operator in self.operators],
             levers=levers,
         )
+        self.args = (self.operators,)  # what another process makes the error of
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import pickle
 import re
 import subprocess
 import sys
@@ -90,3 +91,16 @@ def test_reporting_imports_nothing_heavy():
         "assert not {'xdsl', 'yaml', 'rich', 'torch', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", check], check=True)
+
+
+# Errors cross process borders: what a worker raises arrives whole.
+@pytest.mark.parametrize(
+    "error",
+    [
+        CapacityError("m", op="a.b", location=Location("f", 1), demand="3", levers=["l"], notes=[Note("n")]),
+        Unsupported([UnsupportedOperator("aten.det", 2, (Location("f", 1),))], levers=["l"]),
+    ],
+)
+def test_errors_are_pickled_whole(error: SambaError):
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error) and copy.as_json() == error.as_json()
