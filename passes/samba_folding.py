@@ -334,6 +334,9 @@ _ARITHMETIC: dict[str, Folder] = {
     "bitwise_or": _np("bitwise_or"),
     "bitwise_xor": _np("bitwise_xor"),
     "bitwise_not": _np("invert"),
+    "logical_and": _np("logical_and"),
+    "logical_or": _np("logical_or"),
+    "logical_xor": _np("logical_xor"),
 }
 
 _SEVERAL = ("split", "chunk", "unbind")
@@ -343,9 +346,6 @@ FOLDERS: dict[str, Folder] = {
     **_ARITHMETIC,
     **dict.fromkeys(_SEVERAL, _same),
     **{row.name: _same for row in samba.OPERATORS.values() if samba.Trait.IN_ORDER in row.traits},
-    "logical_and": _np("logical_and"),
-    "logical_or": _np("logical_or"),
-    "logical_xor": _np("logical_xor"),
     "logical_not": _np("logical_not"),
     "floor": _np("floor"),
     "ceil": _np("ceil"),

@@ -26,14 +26,17 @@ GRAPHS = ("forward", "decode")
 
 
 @st.composite
-def samba_modules(draw: st.DrawFn, least: int = 1, most: int = 8, operators: Sequence[str] = NAMES) -> ModuleOp:
+def samba_modules(
+    draw: st.DrawFn, least: int = 1, most: int = 8, operators: Sequence[str] = NAMES, constants: int = 12
+) -> ModuleOp:
     """Verified modules at the samba level, of one or two graphs.
 
     A graph has `least` to `most` parts: an operator of `operators` with random operands and attributes, a layer
     (a few operators with a residual) that is called, repeated inline or made a `samba.module`, an update of state to
     which a result is tied. Tensors are small (`scope.py`); floats are f32 or bf16, the rest i64, i32 and i1.
+    `constants`: how many in a hundred of the new small tensors are constants instead of arguments.
     """
-    return _ModuleMaker(Chooser(draw), least, most, operators).module()
+    return _ModuleMaker(Chooser(draw), least, most, operators, constants).module()
 
 
 @dataclass
@@ -60,6 +63,7 @@ class _ModuleMaker:
     least: int
     most: int
     operators: Sequence[str]
+    constants: int
     layers: list[Layer] = field(default_factory=list[Layer])
     functions: list[Operation] = field(default_factory=list[Operation])
 
@@ -71,7 +75,7 @@ class _ModuleMaker:
     # -- graphs
 
     def graph(self, name: str, dtype: Attribute) -> FuncOp:
-        scope = Scope(self.choose, Block(), dtype)
+        scope = Scope(self.choose, Block(), dtype, constants=self.constants)
         scope.new(Shaped(scope.shape(1, 3), dtype), "input")
         ties: list[tuple[SSAValue, int]] = []
         for _ in range(self.choose.between(self.least, self.most)):
@@ -134,7 +138,7 @@ class _ModuleMaker:
 
     def layer(self, shaped: Shaped) -> Layer:
         """x + f(x), or f(x) where it has the type of x."""
-        scope = Scope(self.choose, Block(), shaped.dtype, named=False)
+        scope = Scope(self.choose, Block(), shaped.dtype, named=False, constants=self.constants)
         first = scope.argument(shaped, "input")
         for _ in range(self.choose.between(1, 4)):
             add_operator(scope, self.choose.one_of(self.operators))

@@ -101,6 +101,8 @@ class Scope:
     """The names that its arguments were asked to have, without numbers."""
     named: bool = True
     """Whether arguments have PyTorch names: in graphs, not in layers."""
+    constants: int = 12
+    """In percent: how many of the small new tensors are constants."""
 
     # -- values that are there
 
@@ -166,7 +168,7 @@ class Scope:
 
     def new(self, shaped: Shaped, role: str | None = None) -> SSAValue:
         """A new tensor of this type: mostly an argument, sometimes a small constant."""
-        if role is None and math.prod(shaped.shape) <= 16 and self.choose.chance(12):
+        if role is None and math.prod(shaped.shape) <= 16 and self.choose.chance(self.constants):
             return self.constant(shaped)
         role = role or self.choose.one_of(
             ("param", "input", "buffer") if is_float(shaped.dtype) else ("input", "buffer")

@@ -79,9 +79,9 @@ def _coordinate(
         fitting.insert(0, aligned)
     way = choose.below(10)
     if not fitting or way == 9:
-        if not plain and way < 5:
-            dim = choose.below(len(extents))
-            return AffineExpr.dimension(dim) % size, False
+        whole = [d for d, extent in enumerate(extents) if extent % size == 0 or choose.chance(5)]
+        if not plain and way < 5 and whole:
+            return AffineExpr.dimension(choose.one_of(whole)) % size, False
         if pads and extents and choose.chance(40):
             return AffineExpr.dimension(choose.below(len(extents))) + choose.between(-1, 1), True
         return AffineExpr.constant(choose.below(size)), False
@@ -96,7 +96,7 @@ def _coordinate(
         case 7 if pads:  # a window that leaves the tensor
             return expr + choose.between(-2, 2), True
         case 8 if not plain:
-            return expr // choose.between(1, 3), False
+            return expr // choose.one_of([k for k in (2, 3, 4) if extent % k == 0 or choose.chance(5)] or [1]), False
         case _:
             return expr + (choose.below(size - extent + 1) if way == 3 else 0), False
 

@@ -75,6 +75,18 @@ func.func @fold() -> tensor<2x3xi1> {
 
 // -----
 
+// A number in the place of an operand takes part in the folding, in the type that the operator compares in.
+// CHECK-LABEL: func.func @fold_numbers
+// CHECK-NEXT: samba.constant dense<[false, true]>
+// CHECK-NEXT: samba.constant dense<[true, false]>
+// CHECK-NEXT: func.return
+func.func @fold_numbers() -> (tensor<2xi1>, tensor<2xi1>) {
+  %0 = samba.constant dense<[0.0, 0.5]> : tensor<2xf32>
+  %1 = samba.logical_or %0 {other = 0} : (tensor<2xf32>) -> tensor<2xi1>
+  %2 = samba.logical_xor %0 {other = 2.0} : (tensor<2xf32>) -> tensor<2xi1>
+  func.return %1, %2 : tensor<2xi1>, tensor<2xi1>
+}
+
 // cos is not folded: its last bit depends on the library. Its constant operand is.
 // CHECK-LABEL: func.func @inexact
 // CHECK-NEXT: %0 = samba.constant dense<5.000000e-01> : tensor<2xf32>
