@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import StringAttr
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.lifetimes import launches_of, slot_uses
-from sambaflow.dialects.rdu.program import ORCHESTRATIONS
+from sambaflow.dialects.rdu.schedule import ORCHESTRATIONS
 from sambaflow.errors import InputError, PassError
 from sambaflow.passes.base import OperationPass
 

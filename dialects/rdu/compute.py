@@ -37,18 +37,19 @@ from sambaflow.dialects.rdu.units import (
     REDUCTION,
     SEQUENTIAL,
     Array,
+    BufferedUnitOp,
     LoadOp,
     PmuOp,
     StoreOp,
     UnitOp,
-    label_property,
+    counted,
     number,
     stream,
 )
 
 
 @irdl_op_definition
-class PcuOp(UnitOp):
+class PcuOp(BufferedUnitOp):
     """A PCU group and its tile program.
 
     Example:
@@ -95,8 +96,6 @@ class PcuOp(UnitOp):
     """Loops of the tile grid, outermost first."""
     inits = prop_def(Array)
     """First values of the accumulators, raw bits."""
-    depths = prop_def(Array)
-    """Windows of buffer at each input port."""
     predicate = opt_prop_def(Array)
     """Rows of constant, counters and port values; a point counts where all are at least 0."""
 
@@ -148,12 +147,11 @@ class PcuOp(UnitOp):
             "inits": array(bits - (1 << 64) if bits >> 63 else bits for bits in inits),
             "depths": array(depths),
             "predicate": array(value for row in predicate for value in row) if predicate else None,
-            "count": number(count),
         }
         return cls(
             operands=[streams],
             result_types=[results],
-            properties=properties | label_property(label),
+            properties=properties | counted(count, label),
             regions=[body, combine, finish],
         )
 
@@ -249,7 +247,7 @@ def _types(types: Sequence[Attribute | None]) -> str:
 
 
 @irdl_op_definition
-class CollectiveOp(UnitOp):
+class CollectiveOp(BufferedUnitOp):
     """A peer-to-peer exchange with the other chips of the launch; the domain is that of the local operand.
 
     Example:
@@ -279,8 +277,6 @@ class CollectiveOp(UnitOp):
     """How many chips take part."""
     wire = prop_def(Attribute)
     """The element type on the links."""
-    depths = prop_def(Array)
-    """Windows of buffer at the input port."""
 
     assembly_format = "`(` $streams `)` attr-dict `:` functional-type(operands, results)"
 
@@ -306,8 +302,7 @@ class CollectiveOp(UnitOp):
             "wire": wire,
             "domain": array(domain),
             "depths": array((depth,)),
-            "count": number(count),
-        } | label_property(label)
+        } | counted(count, label)
         return cls.create(operands=[value], result_types=[result], properties=properties)
 
     def points_of(self, result: int) -> int:

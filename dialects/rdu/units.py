@@ -93,7 +93,7 @@ class UnitOp(IRDLOperation):
 
     def depth_of(self, port: int) -> int:
         """Windows of buffer at an input port."""
-        return values(self.depths)[port]  # pyright: ignore[reportAttributeAccessIssue]
+        raise NotImplementedError
 
     def verify_(self) -> None:
         if any(extent < 1 for extent in self.extents):
@@ -104,11 +104,6 @@ class UnitOp(IRDLOperation):
             raise VerifyException(
                 f"{self.units} units have coordinates of shape ({self.units}, 2), not {self.coordinates.get_shape()}"
             )
-        depths = self.properties.get("depths")
-        if isinstance(depths, DenseArrayBase) and len(depths) != len(self.ports):
-            raise VerifyException(f"{len(self.ports)} input ports have {len(depths)} depths")
-        if isinstance(depths, DenseArrayBase) and any(depth < 1 for depth in values(depths)):
-            raise VerifyException("a port buffers at least one window")
         self.verify_unit()
 
     def points_of(self, result: int) -> int | None:
@@ -145,6 +140,28 @@ class UnitOp(IRDLOperation):
             )
 
 
+class BufferedUnitOp(UnitOp):
+    """A group that buffers a number of windows of its own at each input port."""
+
+    depths = prop_def(Array)
+    """Windows of buffer at each input port."""
+
+    def depth_of(self, port: int) -> int:
+        return values(self.depths)[port]
+
+    def verify_(self) -> None:
+        if len(self.depths) != len(self.ports):
+            raise VerifyException(f"{len(self.ports)} input ports have {len(self.depths)} depths")
+        if any(depth < 1 for depth in values(self.depths)):
+            raise VerifyException("a port buffers at least one window")
+        super().verify_()
+
+
+def counted(count: int, label: str | None) -> dict[str, Attribute]:
+    """The last properties of every group: how many units it has, and its label if it has one."""
+    return {"count": number(count)} | ({"label": StringAttr(label)} if label else {})
+
+
 def _span(ports: range) -> str:
     return f"{ports.start} to {ports.stop - 1}" if ports else "none"
 
@@ -167,8 +184,70 @@ def slot_type(value: SSAValue) -> TensorType[Attribute]:
     return value.type
 
 
+class TransferOp(BufferedUnitOp):
+    """What loads and stores share: AGCUs visit a slot at every point of the domain.
+
+    Streams: values, then indices, then tokens that the transfer waits for.
+    """
+
+    RESOURCE: ClassVar = "agcu"
+    VALUES: ClassVar[int]
+    """How many of the streams are values."""
+
+    slot = operand_def(TensorType)
+    """What is read or written."""
+    streams = var_operand_def(StreamType)
+    """The value of a store, indices, then tokens to wait for."""
+
+    access = prop_def(AccessAttr)
+    """Which element of the slot each point of the domain is."""
+    tile = prop_def(Array)
+    """Points of one window."""
+    indices = prop_def(IntegerAttr)
+    """How many of the streams are indices."""
+
+    assembly_format = "$slot `(` $streams `)` attr-dict `:` functional-type(operands, results)"
+
+    @property
+    def ports(self) -> Sequence[SSAValue]:
+        return self.streams
+
+    @property
+    def value(self) -> SSAValue:
+        """The stream of the slot's elements."""
+        raise NotImplementedError
+
+    def verify_unit(self) -> None:
+        indices = range(self.VALUES, self.VALUES + self.indices.value.data)
+        if not self.VALUES <= indices.stop <= len(self.streams):
+            raise VerifyException(
+                f"{self.VALUES} value and {self.indices.value.data} index streams, but {len(self.streams)} streams"
+            )
+        self.require_tile(values(self.tile))
+        self.require_access("access", self.access.data, self.extents, indices)
+        for port in range(indices.stop):
+            self.require_port(port, self.extents)
+        if any(stream(value).dtype != TOKEN for value in self.streams[indices.stop :]):
+            raise VerifyException("streams after value and indices are tokens: !rdu.stream<none, n>")
+        if slot_type(self.slot).element_type != stream(self.value).element_type:
+            raise VerifyException(f"a slot of {slot_type(self.slot)} holds no elements of {self.value.type}")
+
+
+def _transfer(
+    domain: Sequence[int], access: AccessData, tile: Sequence[int], indices: int, depths: Sequence[int]
+) -> dict[str, Attribute]:
+    """The properties of a transfer."""
+    return {
+        "domain": array(domain),
+        "access": AccessAttr(access),
+        "tile": array(tile),
+        "indices": number(indices),
+        "depths": array(depths),
+    }
+
+
 @irdl_op_definition
-class LoadOp(UnitOp):
+class LoadOp(TransferOp):
     """Reads a slot at every point of the domain, by AGCUs.
 
     Example:
@@ -184,25 +263,10 @@ class LoadOp(UnitOp):
 
     name = "rdu.load"
     KIND: ClassVar = "load"
-    RESOURCE: ClassVar = "agcu"
+    VALUES: ClassVar = 0
 
-    slot = operand_def(TensorType)
-    """What is read."""
-    streams = var_operand_def(StreamType)
-    """Indices, then tokens to wait for."""
     result = result_def(StreamType)
     """The elements, in the order of the domain."""
-
-    access = prop_def(AccessAttr)
-    """Which element of the slot each point of the domain is."""
-    tile = prop_def(Array)
-    """Points of one window."""
-    indices = prop_def(IntegerAttr)
-    """How many of the streams are indices."""
-    depths = prop_def(Array)
-    """Windows of buffer at each input port."""
-
-    assembly_format = "$slot `(` $streams `)` attr-dict `:` functional-type(operands, results)"
 
     @classmethod
     def create_load(
@@ -219,40 +283,19 @@ class LoadOp(UnitOp):
         count: int = 1,
         label: str | None = None,
     ) -> LoadOp:
-        properties = {
-            "domain": array(domain),
-            "access": AccessAttr(access),
-            "tile": array(tile),
-            "indices": number(indices),
-            "depths": array(depths),
-            "count": number(count),
-        } | label_property(label)
+        properties = _transfer(domain, access, tile, indices, depths) | counted(count, label)
         return cls.create(operands=[slot, *streams], result_types=[result], properties=properties)
 
     @property
-    def ports(self) -> Sequence[SSAValue]:
-        return self.streams
+    def value(self) -> SSAValue:
+        return self.result
 
     def points_of(self, result: int) -> int:
         return prod(self.extents)
 
-    def verify_unit(self) -> None:
-        indices = range(self.indices.value.data)
-        if len(indices) > len(self.streams):
-            raise VerifyException(f"{len(indices)} index streams, but {len(self.streams)} streams")
-        self.require_tile(values(self.tile))
-        self.require_access("access", self.access.data, self.extents, indices)
-        for port in range(len(self.streams)):
-            if port in indices:
-                self.require_port(port, self.extents)
-            elif stream(self.streams[port]).dtype != TOKEN:
-                raise VerifyException(f"stream {port} is no index, so it is a token: !rdu.stream<none, n>")
-        if slot_type(self.slot).element_type != stream(self.result).element_type:
-            raise VerifyException(f"a slot of {slot_type(self.slot)} is read as {self.result.type}")
-
 
 @irdl_op_definition
-class StoreOp(UnitOp):
+class StoreOp(TransferOp):
     """Writes a slot at every point of the domain, by AGCUs. Out of range is dropped. May give a token when it is done.
 
     Example:
@@ -268,27 +311,13 @@ class StoreOp(UnitOp):
 
     name = "rdu.store"
     KIND: ClassVar = "store"
-    RESOURCE: ClassVar = "agcu"
+    VALUES: ClassVar = 1
 
-    slot = operand_def(TensorType)
-    """What is written."""
-    streams = var_operand_def(StreamType)
-    """The value, indices, then tokens to wait for."""
     token = var_result_def(StreamType)
     """Says that it is done."""
 
-    access = prop_def(AccessAttr)
-    """Which element of the slot each point of the domain is."""
-    tile = prop_def(Array)
-    """Points of one window."""
-    indices = prop_def(IntegerAttr)
-    """How many of the streams are indices."""
-    depths = prop_def(Array)
-    """Windows of buffer at each input port."""
     conflict = prop_def(StringAttr)
     """What happens where points meet: `overwrite` or `add`."""
-
-    assembly_format = "$slot `(` $streams `)` attr-dict `:` functional-type(operands, results)"
 
     @classmethod
     def create_store(
@@ -306,41 +335,24 @@ class StoreOp(UnitOp):
         token: bool = False,
         label: str | None = None,
     ) -> StoreOp:
-        properties = {
-            "domain": array(domain),
-            "access": AccessAttr(access),
-            "tile": array(tile),
-            "indices": number(indices),
-            "depths": array(depths),
-            "conflict": StringAttr(conflict),
-            "count": number(count),
-        } | label_property(label)
+        own = {"conflict": StringAttr(conflict)}
+        properties = _transfer(domain, access, tile, indices, depths) | own | counted(count, label)
         results = [StreamType(NoneType(), 1)] if token else []
         return cls.create(operands=[slot, *streams], result_types=results, properties=properties)
 
     @property
-    def ports(self) -> Sequence[SSAValue]:
-        return self.streams
+    def value(self) -> SSAValue:
+        return self.streams[0]
 
     def points_of(self, result: int) -> int | None:
         return None
 
     def verify_unit(self) -> None:
-        indices = range(1, 1 + self.indices.value.data)
-        if len(indices) + 1 > len(self.streams):
-            raise VerifyException(f"a value and {len(indices)} index streams, but {len(self.streams)} streams")
         if self.conflict.data not in CONFLICTS:
             raise VerifyException(f"conflict is one of {', '.join(CONFLICTS)}, not {self.conflict.data}")
         if len(self.token) > 1 or any(stream(token).dtype != TOKEN for token in self.token):
             raise VerifyException("gives at most one token: !rdu.stream<none, n>")
-        self.require_tile(values(self.tile))
-        self.require_access("access", self.access.data, self.extents, indices)
-        for port in range(1 + len(indices)):
-            self.require_port(port, self.extents)
-        if any(stream(value).dtype != TOKEN for value in self.streams[1 + len(indices) :]):
-            raise VerifyException("streams after value and indices are tokens: !rdu.stream<none, n>")
-        if slot_type(self.slot).element_type != stream(self.streams[0]).element_type:
-            raise VerifyException(f"a slot of {slot_type(self.slot)} is written with {self.streams[0].type}")
+        TransferOp.verify_unit(self)
 
 
 @irdl_op_definition
@@ -408,8 +420,7 @@ class PmuOp(UnitOp):
             "init": number(init),
             "writes": ArrayAttr(writes),
             "reads": ArrayAttr(reads),
-            "count": number(count),
-        } | label_property(label)
+        } | counted(count, label)
         return cls.create(operands=streams, result_types=results, properties=properties)
 
     @property
@@ -449,8 +460,3 @@ class PmuOp(UnitOp):
             self.require_port(port, write.data.extents)
         for port, read in enumerate(self.read_ports):
             self.require_access(f"read port {port}", read.data.access, read.data.extents, indices)
-
-
-def label_property(label: str | None) -> dict[str, Attribute]:
-    """The property of a label, if there is one."""
-    return {"label": StringAttr(label)} if label else {}

@@ -91,10 +91,9 @@ def _families(dialect: Dialect) -> dict[type[Operation], list[type[IRDLOperation
     """The ops of a dialect by the class that they share fields with; instructions stand on a page of their own."""
     families: dict[type[Operation], list[type[IRDLOperation]]] = {}
     for op in dialect.operations:
-        base = op.__mro__[1]
-        if issubclass(op, IRDLOperation) and base is not Instruction:
-            shared = base.__module__.startswith("sambaflow")
-            families.setdefault(base if shared else IRDLOperation, []).append(op)
+        bases = [base for base in op.__mro__[1:] if base.__module__.startswith("sambaflow")]
+        if issubclass(op, IRDLOperation) and Instruction not in bases:
+            families.setdefault(bases[-1] if bases else IRDLOperation, []).append(op)
     return families
 
 

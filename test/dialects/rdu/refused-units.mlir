@@ -67,8 +67,18 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.section @s (%a : tensor<8xf32>) {
     // A load has the index streams that it counts.
-    // expected-error@below {{1 index streams, but 0 streams}}
+    // expected-error@below {{0 value and 1 index streams, but 0 streams}}
     %0 = rdu.load %a() {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, count = 1 : i64, indices = 1 : i64, depths = array<i64>} : (tensor<8xf32>) -> !rdu.stream<tensor<8xf32>, 1>
+  }
+}
+
+// -----
+
+rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
+  rdu.section @s (%a : tensor<8xf32>) {
+    // There is no negative number of index streams.
+    // expected-error@below {{0 value and -1 index streams, but 0 streams}}
+    %0 = rdu.load %a() {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, count = 1 : i64, indices = -1 : i64, depths = array<i64>} : (tensor<8xf32>) -> !rdu.stream<tensor<8xf32>, 1>
   }
 }
 
@@ -89,7 +99,7 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.section @s (%a : tensor<8xf32>) {
     %0 = rdu.load %a() {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64>} : (tensor<8xf32>) -> !rdu.stream<tensor<8xf32>, 1>
     // Other streams of a load are tokens.
-    // expected-error@below {{stream 0 is no index, so it is a token: !rdu.stream<none, n>}}
+    // expected-error@below {{streams after value and indices are tokens: !rdu.stream<none, n>}}
     %1 = rdu.load %a(%0) {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64: 2>} : (tensor<8xf32>, !rdu.stream<tensor<8xf32>, 1>) -> !rdu.stream<tensor<8xf32>, 1>
   }
 }
@@ -99,7 +109,7 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.section @s (%a : tensor<8xf32>) {
     // A load delivers what the slot holds.
-    // expected-error@below {{a slot of tensor<8xf32> is read as !rdu.stream<tensor<8xbf16>, 1>}}
+    // expected-error@below {{a slot of tensor<8xf32> holds no elements of !rdu.stream<tensor<8xbf16>, 1>}}
     %0 = rdu.load %a() {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64>} : (tensor<8xf32>) -> !rdu.stream<tensor<8xbf16>, 1>
   }
 }
@@ -110,7 +120,7 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.section @s (%a : tensor<8xf32>) {
     %0 = rdu.load %a() {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64>} : (tensor<8xf32>) -> !rdu.stream<tensor<8xf32>, 1>
     // A store has the index streams that it counts.
-    // expected-error@below {{a value and 1 index streams, but 1 streams}}
+    // expected-error@below {{1 value and 1 index streams, but 1 streams}}
     rdu.store %a(%0) {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, conflict = "overwrite", count = 1 : i64, indices = 1 : i64, depths = array<i64: 2>} : (tensor<8xf32>, !rdu.stream<tensor<8xf32>, 1>) -> ()
   }
 }
@@ -176,7 +186,7 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.section @s (%a : tensor<8xf32>, %b : tensor<8xi32>) {
     %i = rdu.load %b() {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64>} : (tensor<8xi32>) -> !rdu.stream<tensor<8xi32>, 1>
     // A store writes what the slot holds.
-    // expected-error@below {{a slot of tensor<8xf32> is written with !rdu.stream<tensor<8xi32>, 1>}}
+    // expected-error@below {{a slot of tensor<8xf32> holds no elements of !rdu.stream<tensor<8xi32>, 1>}}
     rdu.store %a(%i) {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, conflict = "overwrite", count = 1 : i64, indices = 0 : i64, depths = array<i64: 2>} : (tensor<8xf32>, !rdu.stream<tensor<8xi32>, 1>) -> ()
   }
 }
