@@ -32,6 +32,7 @@ from xdsl.passes import ModulePass
 
 from sambaflow import plugins
 from sambaflow.diagnostics import error_at, location_of, symbols_around
+from sambaflow.passes.analyses import Analyses, Kind
 from sambaflow.passes.properties import require
 from sambaflow.remarks import Fact, Remark, RemarkKind
 
@@ -67,9 +68,10 @@ class Journal:
 
 @dataclass
 class SambaContext(Context):
-    """An xDSL context that knows our dialects, those that packages add, and carries the journal of the compilation."""
+    """An xDSL context that knows our dialects, those that packages add; carries journal and analyses."""
 
     journal: Journal = field(default_factory=Journal)
+    analyses: Analyses = field(default_factory=Analyses)
     _unknown: set[str] = field(default_factory=set[str])
     """Names that no package gives a dialect."""
 
@@ -181,7 +183,7 @@ class SambaPass(ModulePass):
     leaves: ClassVar[tuple[str, ...]] = ()
     counters: ClassVar[Mapping[str, str]] = {}
     semantics: ClassVar[Semantics] = EXACT
-    preserves: ClassVar[tuple[Callable[..., object], ...]] = ()
+    preserves: ClassVar[tuple[Kind, ...]] = ()
 
     @abstractmethod
     def apply(self, ctx: Context, op: ModuleOp) -> None: ...

@@ -4,7 +4,7 @@
 
 runs samba-shard on the module, then on each function samba-cse and samba-fuse. What stands around a pass (printing the
 IR, timing, verifying, reproducers, comparing numbers) is an `Instrumentation`; the manager itself only checks what a
-pass needs, and makes every failure one error.
+pass needs, forgets the analyses that it does not preserve, and makes every failure one error.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from xdsl.utils.exceptions import DiagnosticException, ShrinkException
 
 from sambaflow.diagnostics import location_of
 from sambaflow.errors import InputError, InternalError, SambaError
+from sambaflow.passes.analyses import analyses_of
 from sambaflow.passes.base import OperationPass, SambaPass, anchored
 from sambaflow.passes.properties import require
 
@@ -145,6 +146,7 @@ class PassManager:
         else:
             assert isinstance(one, OperationPass) and one.anchor == op.name
             one.apply_to(self.ctx, op)
+        analyses_of(self.ctx).invalidate(one.preserves if isinstance(one, SambaPass) else ())
 
 
 def _as_error(one: ModulePass, op: Operation, exception: Exception) -> SambaError:
