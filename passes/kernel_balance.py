@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects.kernel import MappingAttr
+from sambaflow.passes.analyses import analyses_of
 from sambaflow.passes.base import SambaPass
 from sambaflow.passes.planning_sections import sections_of
 
@@ -28,9 +29,10 @@ class KernelBalancePass(SambaPass):
     name = "kernel-balance"
     needs = ("target", "sections", "tiles")
     leaves = ("tiles",)
+    # sections_of is not preserved: once par factors stand, copies get the fewest ports that cost no time
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for section in sections_of(op):
+        for section in analyses_of(ctx).get(sections_of, op):
             for stage, plan in section.planned():
                 if (mapping := stage.tiling) is None:
                     raise error_at(stage, "has no mapping", levers=["run kernel-tile first"])

@@ -8,6 +8,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
 from sambaflow.dialects import kernel
+from sambaflow.passes.analyses import analyses_of
 from sambaflow.passes.base import SambaPass
 from sambaflow.passes.planning_facts import EdgePlan
 from sambaflow.passes.planning_sections import Section, sections_of
@@ -30,9 +31,10 @@ class KernelInsertBuffersPass(SambaPass):
     needs = ("target", "tiles", "transfers")
     leaves = ("buffers",)
     counters = {"buffers": "stage buffers", "pmus": "PMUs of stage buffers"}
+    preserves = (sections_of,)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for section in sections_of(op):
+        for section in analyses_of(ctx).get(sections_of, op):
             for edge in section.plan.edges:
                 _insert(section, edge)
                 self.count(ctx, "buffers")

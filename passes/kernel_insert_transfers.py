@@ -12,6 +12,7 @@ from xdsl.dialects.func import CallOp, FuncOp
 from xdsl.ir import BlockArgument, Operation, SSAValue, Use
 
 from sambaflow.dialects import kernel
+from sambaflow.passes.analyses import analyses_of
 from sambaflow.passes.base import SambaPass
 from sambaflow.passes.planning_analysis import in_place_inputs
 from sambaflow.passes.planning_sections import Section, sections_of
@@ -36,9 +37,10 @@ class KernelInsertTransfersPass(SambaPass):
     name = "kernel-insert-transfers"
     needs = ("target", "sections")
     leaves = ("transfers",)
+    preserves = (sections_of,)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for section in sections_of(op):
+        for section in analyses_of(ctx).get(sections_of, op):
             _Transfers(section).insert()
 
 

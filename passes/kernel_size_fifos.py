@@ -13,6 +13,7 @@ from xdsl.ir import Operation, SSAValue
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel
 from sambaflow.machine import pmus_for
+from sambaflow.passes.analyses import analyses_of
 from sambaflow.passes.base import SambaPass
 from sambaflow.passes.planning_analysis import tensor_bytes
 from sambaflow.passes.planning_facts import Stage
@@ -41,7 +42,7 @@ class KernelSizeFifosPass(SambaPass):
     counters = {"deeper": "buffers that got more windows", "shallower": "buffers that got fewer windows"}
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for section in sections_of(op):
+        for section in analyses_of(ctx).get(sections_of, op):
             built = _Built(section)
             _check_firings(built)
             size(built.network)

@@ -8,6 +8,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
 from sambaflow.dialects.kernel import MappingAttr
+from sambaflow.passes.analyses import analyses_of
 from sambaflow.passes.base import SambaPass
 from sambaflow.passes.planning_sections import sections_of
 
@@ -29,9 +30,10 @@ class KernelTilePass(SambaPass):
     needs = ("target", "sections")
     leaves = ("tiles",)
     counters = {"stages": "stages that got a mapping"}
+    preserves = (sections_of,)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for section in sections_of(op):
+        for section in analyses_of(ctx).get(sections_of, op):
             for stage, plan in section.planned():
                 if stage.mapping is None:
                     stage.properties["mapping"] = MappingAttr.of(plan.tile, (), plan.order, plan.hold)

@@ -60,14 +60,16 @@ class Section:
                 yield op, stage
 
 
-def sections_of(module: ModuleOp) -> Iterator[Section]:
-    """The sections of every function, in order; they share one planner."""
-    planner: Planner | None = None
-    for function in functions_of(module):
-        for op in function.body.block.ops:
-            if isinstance(op, kernel.SectionOp):
-                planner = planner or Planner(resources_of(module))
-                yield Section(op, planner)
+def sections_of(module: ModuleOp) -> tuple[Section, ...]:
+    """The sections of every function, in order; they share one planner.
+
+    An analysis (`passes/analyses.py`): passes that carry out a plan, and change nothing that it was made from, preserve
+    it, so that the section is planned once for all of them.
+    """
+    ops = [op for function in functions_of(module) for op in function.body.block.ops]
+    sections = [op for op in ops if isinstance(op, kernel.SectionOp)]
+    planner = Planner(resources_of(module)) if sections else None
+    return tuple(Section(op, planner) for op in sections if planner is not None)
 
 
 def does_not_fit(op: kernel.SectionOp | kernel.Stage, plan: SectionPlan) -> CapacityError:
