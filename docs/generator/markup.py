@@ -81,7 +81,7 @@ def _blocks(text: str) -> list[tuple[list[str], bool]]:
     fenced = False
     for paragraph in re.split(r"\n\s*\n", text):
         lines = paragraph.split("\n")
-        indented = not fenced and all(line.startswith("    ") for line in lines)
+        indented = not fenced and lines[0].startswith("    ")
         fenced ^= sum(line.startswith("```") for line in lines) % 2 == 1
         if blocks and blocks[-1][1] == indented:
             blocks[-1][0].extend(["", *lines])
