@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-GUIDES = (ROOT / "docs" / "getting-started.md", *sorted((ROOT / "docs" / "guides").glob("*.md")))
+GUIDES = (
+    ROOT / "docs" / "getting-started.md",
+    *sorted((ROOT / "docs" / "guides").glob("*.md")),
+    ROOT / "examples" / "plugin" / "README.md",
+)
 
 
 # Files are written, diffs applied, commands run and their output compared, in a copy of the repository.
-@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: f"{guide.parent.name}-{guide.stem}")
 def test_a_guide_holds_word_for_word(guide: Path) -> None:
     done = play(guide)
     assert done.returncode == 0, done.stdout + done.stderr
