@@ -9,7 +9,6 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from importlib.machinery import SourceFileLoader
 from traceback import extract_tb
 from types import ModuleType
@@ -139,6 +138,8 @@ def load_own_pass(name: str) -> type[SambaPass]:
 
 def did_you_mean(name: str, known: tuple[str, ...] | list[str]) -> str:
     """`; did you mean 'samba-fuse'?`, or nothing when no known name is near."""
+    from difflib import get_close_matches
+
     near = get_close_matches(name, known, n=1, cutoff=0.6)
     return f"; did you mean '{near[0]}'?" if near else ""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
+from typing import NoReturn
 
 
 def write_atomically(path: str, content: str | bytes) -> None:
@@ -37,3 +39,11 @@ def end_with_the_reader() -> None:
     """Let this program end like any other filter when the reader of its output closes the pipe (`... | head`)."""
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+def leave(code: int) -> NoReturn:
+    """End this program now: freeing its modules and IR one by one would take a sixth of a short run."""
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is not None:
+            stream.flush()
+    os._exit(code)

@@ -140,7 +140,7 @@ def test_samba_opt_starts_without_heavy_libraries():
     """Not even when all three dialects are met and the longest pipeline is parsed."""
     program = (
         "import sys\n"
-        "from sambaflow.tools.samba_opt import SambaOpt\n"
+        "from sambaflow.tools.opt_driver import SambaOpt\n"
         "from sambaflow.passes.pipelines import parse_pipeline\n"
         "tool = SambaOpt(args=[])\n"
         "[tool.ctx.get_dialect(name) for name in ('samba', 'kernel', 'rdu')]\n"
