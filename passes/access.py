@@ -220,7 +220,7 @@ class _Linear:
             case AffineBinaryOpExpr():
                 return self._binary(expr.kind, self.sum(expr.lhs), self.sum(expr.rhs))
             case _:
-                raise NotRectangular(f"'{expr}' is not affine")
+                raise AssertionError(f"'{expr}' is not affine")
 
     def _binary(self, kind: AffineBinaryOpKind, lhs: _Sum, rhs: _Sum) -> _Sum:
         if kind is AffineBinaryOpKind.Add:

@@ -12,6 +12,7 @@ from sambaflow.passes.base import SambaPass, functions_of, target_of
 from sambaflow.passes.lowering_schedule import GraphLowering, Symbols
 from sambaflow.passes.lowering_section import LoweredSection, SectionLowering
 from sambaflow.passes.planning_sections import resources_of
+from sambaflow.passes.properties import CALLS
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class ConvertKernelToRduPass(SambaPass):
     """
 
     name = "convert-kernel-to-rdu"
-    needs = ("target", "tiles", "buffers")
+    needs = ("target", *CALLS, "sections", "tiles", "transfers", "buffers")
     leaves = ("program",)
     counters = {"sections": "distinct sections", "symbols": "tensors in memory"}
 

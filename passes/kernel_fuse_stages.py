@@ -11,11 +11,8 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, Operation, OpResult
 
 from sambaflow.dialects import kernel
-from sambaflow.errors import InputError
 from sambaflow.passes.base import FunctionPass
 from sambaflow.passes.stage_fusion import fold_move, join_consumer, join_producer
-
-SCOPES = ("all", "groups", "none")
 
 
 @dataclass(frozen=True)
@@ -60,8 +57,6 @@ class KernelFuseStagesPass(FunctionPass):
 
     def apply_to(self, ctx: Context, op: FuncOp) -> None:
         """Fuse in every block of the scope."""
-        if self.scope not in SCOPES:
-            raise InputError(f"scope '{self.scope}' is not one of {', '.join(SCOPES)}")
         for block in blocks_of(op, self.scope):
             self._fuse_block(ctx, block)
 

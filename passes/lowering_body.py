@@ -99,8 +99,7 @@ def _region(
     op: kernel.Stage, block: Block | None, types: Sequence[Attribute], ports: Sequence[int], inputs: int
 ) -> Region:
     """The program of one region: its first `inputs` arguments are inputs, of which `ports` are kept."""
-    if block is None:
-        raise error_at(op, "has no body, so no PCU can carry it out")
+    assert block is not None, "a stage that takes PCUs has a body"
     made = Block(arg_types=types)
     values: dict[SSAValue, SSAValue] = {}
     kept = [block.args[i] for i in ports] + list(block.args[inputs:])

@@ -154,13 +154,11 @@ class GraphLowering:
                     tensors[op.result] = self._new(op.result.type)
                     self.constants[tensors[op.result]] = op.value
                 case _:
-                    raise error_at(op, "stands outside of sections", levers=["run kernel-cut-sections first"])
-        raise error_at(function, "does not return")
+                    raise error_at(op, "stands between sections, where only calls and constants are")
+        raise AssertionError(f"@{function.sym_name.data} does not return")
 
     def _callee(self, op: CallOp) -> FuncOp:
         name = op.callee.root_reference.data
-        if name not in self.functions:
-            raise error_at(op, f"calls @{name}, which has no body")
         return self.functions[name]
 
     def _launch(self, op: kernel.SectionOp, tensors: dict[SSAValue, int]) -> None:

@@ -24,7 +24,7 @@ from sambaflow.dialects import kernel, rdu
 from sambaflow.dialects.rdu.instructions import bits_of
 from sambaflow.dialects.rdu.units import stream as stream_type
 from sambaflow.machine import Budget, Machine
-from sambaflow.passes.access import Level, LinearAccess, NotRectangular, linearise
+from sambaflow.passes.access import Level, LinearAccess, linearise
 from sambaflow.passes.lowering_body import TileProgram, predicate_rows, tile_program
 from sambaflow.passes.lowering_tensors import (
     Source,
@@ -66,6 +66,7 @@ class SectionLowering:
         self.machine, self.budget = machine, budget
         self.block = Block()
         self.analysis = Analysis(section.body.block.ops, machine)
+        self.analysis.check()
         self.stage_of = dict(zip(self.analysis.ops, self.analysis.stages, strict=True))
         self.tensors: dict[SSAValue, Tensor] = {}
         self.tokens: dict[SSAValue, int] = {}
@@ -165,10 +166,7 @@ class SectionLowering:
         made: dict[SSAValue, int] = {}
         for number, value in enumerate(self.section.terminator.operands):
             store = value.owner
-            if not isinstance(store, kernel.StoreOp):
-                raise error_at(
-                    self.section, f"yields result {number} without a store", levers=["kernel-insert-transfers"]
-                )
+            assert isinstance(store, kernel.StoreOp), "sections yield what is stored"
             if value not in made:
                 made[value] = self._destination(store, number, slots)
             found.append(made[value])
@@ -357,7 +355,7 @@ class SectionLowering:
         access = linearise(levels, extents, operand.num_symbols)
         indices = [self._index(op, symbol) for symbol in symbols_of(access)]
         if tensor.slot is not None:
-            return self._indexed_load(op, tensor, access, indices), access
+            return self._indexed_load(op, tensor, tensor.slot, access, indices), access
         buffer = value.owner if isinstance(value.owner, kernel.BufferOp) else None
         return self._pmu(tensor, access, indices, buffer), access
 
@@ -366,15 +364,13 @@ class SectionLowering:
         return self._operand(op, op.bound_inputs[symbol])[0]
 
     def _indexed_load(
-        self, op: kernel.Stage, tensor: Tensor, access: LinearAccess, indices: Sequence[SSAValue]
+        self, op: kernel.Stage, tensor: Tensor, slot: SSAValue, access: LinearAccess, indices: Sequence[SSAValue]
     ) -> SSAValue:
-        if tensor.slot is None:
-            raise error_at(op, "reads an argument that stands in no slot")
         waits = [tensor.token] if tensor.token is not None else []
         tokens = self._emitted(op, 0)
         mapping = op.tiling
         made = rdu.LoadOp.create_load(
-            tensor.slot,
+            slot,
             self._stream(tensor.type.element_type, prod(access.extents), tokens),
             domain=access.extents,
             access=access_data(access),
@@ -394,19 +390,16 @@ class SectionLowering:
         stage = self.stage_of[op]
         if stage.fold:
             return
-        try:
-            if isinstance(op, kernel.MoveOp):
-                self._join(op, stage) if stage.join else self._copy(op)
-            elif isinstance(op, kernel.CollectiveOp):
-                self._collective(op)
-            elif isinstance(op, kernel.SortOp):
-                raise error_at(op, "is not supported at the rdu level yet")
-            elif any(op.input_blocks):
-                raise error_at(op, "works on blocks, which is not supported at the rdu level yet")
-            else:
-                self._compute(op)
-        except NotRectangular as reason:
-            raise error_at(op, f"has an access that no pattern expresses: {reason}") from None
+        if isinstance(op, kernel.MoveOp):
+            self._join(op, stage) if stage.join else self._copy(op)
+        elif isinstance(op, kernel.CollectiveOp):
+            self._collective(op)
+        elif isinstance(op, kernel.SortOp):
+            raise error_at(op, "is not supported at the rdu level yet")
+        elif any(op.input_blocks):
+            raise error_at(op, "works on blocks, which is not supported at the rdu level yet")
+        else:
+            self._compute(op)
 
     def _copy(self, op: kernel.MoveOp) -> None:
         """A layout change that its readers cannot express: a buffer of its own."""
@@ -463,8 +456,7 @@ class SectionLowering:
 
     def _pcu(self, op: kernel.Stage, program: TileProgram) -> rdu.PcuOp:
         mapping = op.tiling
-        if mapping is None:
-            raise error_at(op, "has no mapping", levers=["run kernel-tile and kernel-balance first"])
+        assert mapping is not None, "a stage that takes PCUs is tiled"
         streams = [self._operand(op, port)[0] for port in program.ports]
         scalar = not op.extents
         made = rdu.PcuOp.create_pcu(

@@ -112,13 +112,13 @@ def typed(words: Sequence[str], hint: Any) -> Any:
 
 
 def _first_that_fits(words: Sequence[str], kinds: Sequence[Any]) -> Any:
-    problems: list[str] = []
+    problems: list[ValueError] = []
     for kind in kinds:
         try:
             return typed(words, kind)
         except ValueError as error:
-            problems.append(str(error))
-    raise ValueError(" or ".join(problems))
+            problems.append(error)
+    raise ValueError(" or ".join(map(str, problems))) from problems[-1]
 
 
 def _scalar(word: str, hint: Any) -> Any:

@@ -13,16 +13,17 @@ from math import prod
 from typing import cast
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IntegerAttr, TensorType
+from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 from xdsl.ir.affine import AffineBinaryOpExpr, AffineBinaryOpKind, AffineConstantExpr, AffineDimExpr, AffineExpr
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel
+from sambaflow.dialects.kernel.analysis import instruction_of
 from sambaflow.dialects.rdu.dtypes import DTYPE_BYTES, dtype_name
 from sambaflow.dialects.rdu.instructions import bits_of
 from sambaflow.machine import Machine, collectives
-from sambaflow.machine.opcodes import Opcode, opcode
+from sambaflow.machine.opcodes import Opcode
 from sambaflow.passes.access import Level, NotRectangular, linearise
 from sambaflow.passes.hints import wishes_of
 from sambaflow.passes.planning_facts import Operand, Result, Stage, levels_through, permutes
@@ -192,7 +193,7 @@ def classes(block: Block | None) -> tuple[str, ...]:
 
 
 def instructions(block: Block) -> Iterator[tuple[Operation, Opcode]]:
-    """The ops of a body that become instructions, with their rows; PassError for an op without one."""
+    """The ops of a body that become instructions, with their rows."""
     for op in block.ops:
         if isinstance(op, arith.ConstantOp | kernel.IndexOp | kernel.YieldOp | kernel.Stage):
             continue
@@ -201,10 +202,8 @@ def instructions(block: Block) -> Iterator[tuple[Operation, Opcode]]:
 
 def opcode_of(op: Operation) -> Opcode:
     """The instruction that stands for an op of a body."""
-    predicate = op.properties.get("predicate")
-    row = opcode(op.name, predicate.value.data if isinstance(predicate, IntegerAttr) else None)
-    if row is None:
-        raise error_at(op, "has no instruction: no PCU carries it out")
+    row = instruction_of(op)
+    assert row is not None, f"{op.name} has no instruction"
     return row
 
 

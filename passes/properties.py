@@ -3,7 +3,7 @@
 A pass names them (`needs = ("target", "sections")`, `leaves = ("tiles",)`). Before it runs, the pass manager checks
 what it needs, so that a pass that is run too early is refused with the pass to run first:
 
-    model.mlir:7:10: error: 'kernel.map' op has no mapping, which kernel-balance needs
+    model.mlir:7:10: error: 'kernel.map' op has no mapping: kernel-balance needs that stages of sections have mappings
     note: try: run kernel-tile first
 
 With `--verify-each` it also checks what the pass leaves.
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xdsl.dialects.func import FuncOp
+from xdsl.dialects.func import CallOp, FuncOp
 from xdsl.ir import Operation
 
 from sambaflow.diagnostics import error_at
@@ -34,7 +34,7 @@ class Property:
     lacking: str
     """What is said of the op that lacks it: `has no mapping`."""
     made_by: str
-    """The pass that makes it hold."""
+    """The pass that makes it hold; none where it is how a module is written."""
     violations: Callable[[Operation], Iterator[Operation]]
     """The ops, below and including a root, that lack it, in order."""
 
@@ -43,8 +43,10 @@ def require(root: Operation, names: tuple[str, ...], pass_name: str) -> None:
     """Check what the pass needs; InputError about the first op that lacks it, with the pass to run first."""
     for property in map(PROPERTIES.__getitem__, names):
         for op in property.violations(root):
-            levers = [f"run {property.made_by} first"]
-            raise error_at(op, f"{property.lacking}, which {pass_name} needs", InputError, levers=levers)
+            levers = [f"run {property.made_by} first"] if property.made_by else []
+            raise error_at(
+                op, f"{property.lacking}: {pass_name} needs that {property.summary}", InputError, levers=levers
+            )
 
 
 def ensure(root: Operation, names: tuple[str, ...], pass_name: str) -> None:
@@ -90,6 +92,25 @@ def _without_target(root: Operation) -> Iterator[Operation]:
         yield root
 
 
+def _calls(root: Operation) -> dict[str, list[CallOp]]:
+    """The calls in each function that has a body."""
+    return {one.sym_name.data: [op for op in one.walk() if isinstance(op, CallOp)] for one in _functions(root)}
+
+
+def _external_calls(root: Operation) -> Iterator[CallOp]:
+    calls = _calls(root)
+    return (call for inner in calls.values() for call in inner if call.callee.string_value() not in calls)
+
+
+def _recursive_calls(root: Operation) -> Iterator[CallOp]:
+    """What is left when functions that call only functions that are taken out are taken out, until there are none."""
+    left = _calls(root)
+    while ready := [name for name, calls in left.items() if not any(c.callee.string_value() in left for c in calls)]:
+        for name in ready:
+            del left[name]
+    return (call for calls in left.values() for call in calls if call.callee.string_value() in left)
+
+
 def _samba(root: Operation) -> Iterator[Operation]:
     return (op for op in root.walk() if op.name.startswith("samba."))
 
@@ -122,8 +143,8 @@ def _without_transfers(root: Operation) -> Iterator[Operation]:
 
     for section in _sections(root):
         for value in section.terminator.operands:
-            if isinstance(value.owner, kernel.Stage):
-                yield value.owner
+            if not isinstance(value.owner, kernel.StoreOp):
+                yield value.owner if isinstance(value.owner, kernel.Stage) else section
 
 
 def _unbuffered(root: Operation) -> Iterator[Operation]:
@@ -169,11 +190,15 @@ def _without_configuration(root: Operation) -> Iterator[Operation]:
 
 _ROWS = (
     Property("target", "the module names its machine", "has no rdu.target attribute", "set-target", _without_target),
+    Property(
+        "callees", "calls lead to functions with a body", "calls a function that has no body here", "", _external_calls
+    ),
+    Property("no-recursion", "no function leads back to itself", "is part of a recursion", "", _recursive_calls),
     Property("no-samba", "no samba op is left", "is a samba op", "convert-samba-to-kernel", _samba),
     Property(
         "sections", "stages stand in sections", "stands outside of sections", "kernel-cut-sections", _outside_sections
     ),
-    Property("tiles", "every stage of a section has a mapping", "has no mapping", "kernel-tile", _untiled),
+    Property("tiles", "stages of sections have mappings", "has no mapping", "kernel-tile", _untiled),
     Property(
         "transfers",
         "what a section yields is stored, what it reads is loaded",
@@ -201,3 +226,6 @@ _ROWS = (
 )
 
 PROPERTIES: Mapping[str, Property] = {row.name: row for row in _ROWS}
+
+CALLS = ("callees", "no-recursion")
+"""What passes that follow values through calls need of how a module is written."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import StringAttr
@@ -11,8 +11,7 @@ from xdsl.dialects.builtin import StringAttr
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.lifetimes import launches_of, slot_uses
-from sambaflow.dialects.rdu.schedule import ORCHESTRATIONS
-from sambaflow.errors import InputError, PassError
+from sambaflow.errors import PassError
 from sambaflow.passes.base import OperationPass
 
 
@@ -34,12 +33,10 @@ class RduSchedulePass(OperationPass[rdu.ProgramOp]):
     needs = ("program",)
     leaves = ("orchestration",)
 
-    orchestration: str | None = None
-    """"hardware" or "software"; what the machine does faster if not given."""
+    orchestration: Literal["hardware", "software"] | None = None
+    """Who starts the sections; what the machine does faster if not given."""
 
     def apply_to(self, ctx: Context, op: rdu.ProgramOp) -> None:
-        if self.orchestration not in (None, *ORCHESTRATIONS):
-            raise InputError(f"orchestration is one of {', '.join(ORCHESTRATIONS)}, not {self.orchestration}")
         launch = rdu.machine_of(op).launch
         cheaper = "hardware" if launch.hardware <= launch.software else "software"
         for schedule in op.schedules:

@@ -276,8 +276,7 @@ class _Library:
 
 def _block_of(instance: Instance) -> Block:
     block = instance.ops[0].parent
-    if block is None:
-        raise ValueError("a layer outside of a function")
+    assert block is not None, "layers are found in functions"
     return block
 
 

@@ -16,8 +16,9 @@ from sambaflow.dialects import samba
 from sambaflow.dialects.samba import Shaped, shaped_of, tensor_type
 from sambaflow.dialects.samba.conventions import argument_attributes, result_attributes
 from sambaflow.dialects.samba.inference import is_float
-from sambaflow.errors import InputError, PassError
+from sambaflow.errors import InputError
 from sambaflow.passes.base import SambaPass, Semantics, functions_of, target_of
+from sambaflow.passes.properties import CALLS
 from sambaflow.passes.sharding import Decision, Shard, decide, divides, local_shape
 
 DONE = "samba.partitioned"
@@ -41,7 +42,7 @@ class SambaPartitionPass(SambaPass):
     """
 
     name: ClassVar[str] = "samba-partition"
-    needs = ("target",)
+    needs = ("target", *CALLS)
     semantics = Semantics(2**-16, "partial sums of the chips are added by an all-reduce")
     counters = {
         "all_reduce": "sums over chips",
@@ -81,19 +82,14 @@ class _Partitioner:
         self.collectives: dict[str, int] = {}
         self.env: dict[SSAValue, _Local] = {}
         self.gathered: dict[SSAValue, SSAValue] = {}
-        self.active: list[str] = []
 
     def function(self, function: FuncOp) -> None:
         name = function.sym_name.data
         if name in self.results:
             return
-        if name in self.active:
-            raise error_at(function, "calls itself", InputError)
-        self.active.append(name)
         wanted = self._result_shards(function)
         old = function.body.block
         new = self._block(old, self.arguments[name], wanted)
-        self.active.pop()
         region = Region(new)
         function.body.detach_block(old)
         last = new.last_op
@@ -174,8 +170,7 @@ class _Partitioner:
         copy = samba.build(op.row.name, operands, settings, op.location, dtype=_widened(op, operands))
         copy.attributes.update(op.attributes)
         for result, whole, shard in zip(copy.results, op.results, decision.results, strict=True):
-            if result.type != self._local_type(whole, shard):
-                raise error_at(op, f"splits to {result.type}, not to {self._local_type(whole, shard)}", PassError)
+            assert result.type == self._local_type(whole, shard), f"{op.name} splits to {result.type}"
         return copy
 
     def _partial_sum(self, op: samba.SambaOp, operands: Sequence[SSAValue], block: Block) -> SSAValue:
@@ -192,8 +187,7 @@ class _Partitioner:
             value = self._add(samba.build("add", [value, bias], {}, place), block)
         if wide is not None:
             value = self._add(samba.build("to", [value], {"dtype": dtype}, place), block)
-        if value.type != op.results[0].type:
-            raise error_at(op, f"sums to {value.type}, not to {op.results[0].type}", PassError)
+        assert value.type == op.results[0].type, f"{op.name} sums to {value.type}"
         return value
 
     def _module(self, op: samba.ModuleOp, block: Block) -> list[_Local]:
@@ -214,8 +208,6 @@ class _Partitioner:
 
     def _call(self, op: CallOp, block: Block) -> list[_Local]:
         name = op.callee.string_value()
-        if name not in self.functions:
-            raise error_at(op, f"calls @{name}, which has no body here", InputError)
         if name not in self.results:
             saved, self.gathered = self.gathered, {}
             self.function(self.functions[name])

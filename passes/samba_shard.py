@@ -14,8 +14,9 @@ from xdsl.ir import Block, Operation, SSAValue
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import samba
 from sambaflow.dialects.samba.conventions import argument_attributes, result_attributes
-from sambaflow.errors import InputError, PassError
+from sambaflow.errors import InputError
 from sambaflow.passes.base import SambaPass, functions_of, target_of
+from sambaflow.passes.properties import CALLS
 from sambaflow.passes.sharding import FREE, Decision, Shard, State, column_of, decide, divides, shape_of
 
 
@@ -44,7 +45,7 @@ class SambaShardPass(SambaPass):
     """
 
     name: ClassVar[str] = "samba-shard"
-    needs = ("target",)
+    needs = ("target", *CALLS)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         chips = target_of(op).chips.data
@@ -156,11 +157,16 @@ class _Analysis:
             if argument.state is FREE:
                 argument.state = _state(known)
             elif argument.state is not None and _state(known) != argument.state:
-                self._force("", names[tied.value.data], function)
+                name = names[tied.value.data]
+                if ("", name) in self.whole:  # and is split nevertheless
+                    raise error_at(
+                        function, f"argument {name} has a samba.shard, the result that is tied to it lies otherwise",
+                        InputError, levers=["remove samba.shard from the argument"],
+                    )  # fmt: skip
+                self._force("", name)
 
-    def _force(self, function: str, name: str, place: Operation) -> None:
-        if (function, name) in self.whole:
-            raise error_at(place, f"argument {name} of @{function} cannot be placed", PassError)
+    def _force(self, function: str, name: str) -> None:
+        assert (function, name) not in self.whole, f"argument {name} of @{function} is whole"
         self.whole.add((function, name))
         raise _Restart
 
@@ -206,8 +212,6 @@ class _Analysis:
     def _call(self, op: CallOp, known: Sequence[Known]) -> list[Shard | None]:
         """The callee is analysed at its first call; later calls take its arguments as they lie there."""
         name = op.callee.string_value()
-        if name not in self.functions:
-            raise error_at(op, f"calls @{name}, which has no body here", InputError)
         function = self.functions[name]
         if name not in self.plan.arguments:
             inner = [Argument(None if (name, str(i)) in self.whole else _state(one)) for i, one in enumerate(known)]
@@ -217,7 +221,7 @@ class _Analysis:
             if isinstance(one, Argument) and one.state is FREE:
                 one.state = wanted
             elif wanted is not None and _state(one) != wanted:
-                self._force(name, str(i), op)
+                self._force(name, str(i))
         return self.plan.results[name]
 
     def _parts(self, op: samba.SambaOp, dim: int) -> int:

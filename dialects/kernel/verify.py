@@ -11,17 +11,25 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.dialects.kernel.affine import full_ranges, interval, linear, used_symbols
-from sambaflow.dialects.kernel.analysis import BLOCK, dtype_name, implied_combine, map_dims, multiply_accumulate
+from sambaflow.dialects.kernel.analysis import (
+    BLOCK,
+    dtype_name,
+    implied_combine,
+    instruction_of,
+    map_dims,
+    multiply_accumulate,
+)
 from sambaflow.dialects.kernel.attributes import FillAttr, Mapping
 from sambaflow.dialects.kernel.body_ops import IndexOp, YieldOp, is_scalar
 from sambaflow.dialects.kernel.ops import COLLECTIVES, CONFLICTS, CollectiveOp, ContractOp, MoveOp, ScatterOp
 from sambaflow.dialects.kernel.stage import Stage, block_shape, constant_type, element_type
-from sambaflow.machine.opcodes import BY_MLIR, DTYPES
+from sambaflow.machine.opcodes import DTYPES
 
 if TYPE_CHECKING:
     from xdsl.ir.affine import AffineMap
 
-_BODY_OPS = {mlir[0] for mlir in BY_MLIR} | {"arith.constant", "kernel.index", "kernel.yield"}
+_NO_INSTRUCTIONS = ("arith.constant", "kernel.index", "kernel.yield")
+"""What a body holds beside instructions: their operands and results."""
 
 
 def verify_stage(stage: Stage) -> None:
@@ -277,7 +285,7 @@ def _verify_body_ops(stage: Stage, region: Region, name: str) -> None:
         if isinstance(op, Stage):
             if not nested:
                 raise VerifyException(f"'{name}' holds {op.name}, only the body of a scan holds stages")
-        elif op.name not in _BODY_OPS:
+        elif op.name not in _NO_INSTRUCTIONS and instruction_of(op) is None:
             raise VerifyException(f"'{name}' holds {op.name}, no instruction carries it out")
         if isinstance(op, IndexOp) and op.dim.value.data >= stage.rank:
             raise VerifyException(f"kernel.index {op.dim.value.data} in a domain of {stage.rank} dimensions")

@@ -24,7 +24,7 @@ def passes_page() -> str:
     index = table(("pass", "what it does"), ((_link(name), summary_of(load_own_pass(name))) for name in PASSES))
     properties = table(
         ("property", "holds when", "made by"),
-        ((literal(one.name), one.summary, _link(one.made_by)) for one in PROPERTIES.values()),
+        ((literal(one.name), one.summary, _link(one.made_by) if one.made_by else "") for one in PROPERTIES.values()),
     )
     parts = [section for name in PASSES for section in (heading(2, name), _pass(load_own_pass(name)))]
     return page("Passes", introduction, index, *parts, heading(2, "Properties"), properties)

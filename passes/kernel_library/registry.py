@@ -21,7 +21,7 @@ def converts(names: str) -> Callable[[Conversion], Conversion]:
     def register(conversion: Conversion) -> Conversion:
         for name in names.split():
             if name in CONVERSIONS:
-                raise ValueError(f"operator '{name}' has two conversions")
+                raise AssertionError(f"operator '{name}' has two conversions")
             CONVERSIONS[name] = conversion
         return conversion
 

@@ -45,3 +45,37 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
     func.return %0 : tensor<8xf32>
   }
 }
+
+// -----
+
+// Every stage that is planned has a mapping; a move that is no access pattern of its reader is one.
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
+  func.func @f(%x: tensor<24xf32>) -> tensor<8xf32> {
+    %0 = kernel.section @s (%a = %x : tensor<24xf32>) -> (tensor<8xf32>) {
+      // expected-error@below {{has no mapping}}
+      // expected-note@below {{try: run kernel-tile first}}
+      %1 = kernel.move ins(%a, %a : tensor<24xf32>, tensor<24xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0 + 20)>, affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] : tensor<8xf32>
+      kernel.yield %1 : tensor<8xf32>
+    }
+    func.return %0 : tensor<8xf32>
+  }
+}
+
+// -----
+
+// A stage without one is not balanced.
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
+  func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
+    %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
+      // expected-error@below {{has no mapping: kernel-balance needs that stages of sections have mappings}}
+      // expected-note@below {{try: run kernel-tile first}}
+      %1 = kernel.map ins(%a : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] body {
+      ^bb0(%e: f32):
+        %n = arith.negf %e : f32
+        kernel.yield %n : f32
+      } : tensor<8xf32>
+      kernel.yield %1 : tensor<8xf32>
+    }
+    func.return %0 : tensor<8xf32>
+  }
+}

@@ -2,7 +2,7 @@
 // RUN: samba-opt --pass-pipeline=rdu-route --verify-diagnostics %s
 
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
-  // expected-error@below {{'rdu.section' op has units without coordinates, which rdu-route needs}}
+  // expected-error@below {{'rdu.section' op has units without coordinates: rdu-route needs that every unit has coordinates}}
   // expected-note@below {{run rdu-place first}}
   rdu.section @copy (%a : tensor<64xf32>, %b : tensor<64xf32>) {
     %0 = rdu.load %a() {domain = array<i64: 64>, tile = array<i64: 16>, access = #rdu.access<[1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64>} : (tensor<64xf32>) -> !rdu.stream<tensor<16xf32>, 4>

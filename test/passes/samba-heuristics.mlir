@@ -49,3 +49,15 @@ func.func @parameter(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
   }
   return %0 : tensor<2x4xf32>
 }
+
+// -----
+
+// What chips divide is left to samba-shard.
+func.func @tensor_parallel(%x: tensor<2x4xf32>, %w: tensor<3x4xf32>) -> tensor<2x3xf32> {
+  // expected-error@below {{asks for tp_dim = 0; only Auto is supported}}
+  %0 = samba.module "gemm"(%a = %x : tensor<2x4xf32>, %b = %w : tensor<3x4xf32>) heuristic = "SAFE_GEMM" attributes {samba.heuristic_parameters = {tp_dim = 0 : i64}} -> (tensor<2x3xf32>) {
+    %1 = samba.linear %a, %b : (tensor<2x4xf32>, tensor<3x4xf32>) -> tensor<2x3xf32>
+    samba.yield %1 : tensor<2x3xf32>
+  }
+  func.return %0 : tensor<2x3xf32>
+}

@@ -22,7 +22,7 @@
 // A refusal is reproduced as well.
 // RUN: rm -f %t && not samba-opt %s --pass-pipeline='samba-cse,kernel-tile' --crash-reproducer=%t 2>&1 | filecheck %s --check-prefix=REFUSED
 // RUN: not samba-opt --run-reproducer %t 2>&1 | filecheck %s --check-prefix=REFUSED
-// REFUSED: error: 'builtin.module' op has no rdu.target attribute, which kernel-tile needs
+// REFUSED: error: 'builtin.module' op has no rdu.target attribute: kernel-tile needs that the module names its machine
 // REFUSED: note: try: run set-target first
 
 // No failure, no file; and a file that is no reproducer is refused.

@@ -33,7 +33,7 @@
 // FAILURE-NOT: samba-cse)
 // FAILURE: // -----// IR Dump After KernelTilePass Failed (kernel-tile) //----- //
 // FAILURE: builtin.module {
-// FAILURE: error: 'builtin.module' op has no rdu.target attribute, which kernel-tile needs
+// FAILURE: error: 'builtin.module' op has no rdu.target attribute: kernel-tile needs that the module names its machine
 
 // A nested pass prints the op that it ran on, or with --print-ir-module-scope the whole module.
 // RUN: samba-opt %s --pass-pipeline='func.func(samba-cse)' --print-ir-after-all 2>&1 >/dev/null | filecheck %s --check-prefix=NEST
