@@ -13,6 +13,8 @@ from typing import Any
 from sambaflow.errors import MachineError
 
 PICOSECONDS = 1_000_000_000_000
+MOST_CHIPS = 1 << 12
+"""Chips of a target: every launch lists its own."""
 
 
 @dataclass(frozen=True)
@@ -254,9 +256,9 @@ class Machine:
     def target(self, *, chips: int = 1, tiles: int | None = None) -> Budget:
         """What `chips` chips, or `tiles` of each one's tiles, offer. Raises MachineError when there are not as many."""
         tiles = self.tiles if tiles is None else tiles
-        for key, asked, limit in (("chips", chips, None), ("tiles", tiles, self.tiles)):
-            if asked < 1 or (limit is not None and asked > limit):
-                allowed = f"1 to {limit}" if limit is not None else "at least 1"
+        for key, asked, limit in (("chips", chips, MOST_CHIPS), ("tiles", tiles, self.tiles)):
+            if not 1 <= asked <= limit:
+                allowed = f"1 to {limit}"
                 raise MachineError(
                     f"{self.name}: {key} = {asked}, allowed: {allowed}",
                     demand=str(asked),

@@ -59,6 +59,9 @@ DTYPES: Mapping[str, Dtype] = MappingProxyType(
 )
 DTYPE_BY_NUMBER: Mapping[int, Dtype] = MappingProxyType({row.number: row for row in DTYPES.values()})
 
+MOST_ELEMENTS = 1 << 56
+"""Elements of a tensor, and points of a domain: their bytes, addresses and times are numbers of 64 bits."""
+
 FLOATS = ("bf16", "f16", "f32", "f64")
 INTEGERS = ("i1", "i8", "i16", "i32", "i64", "u8")
 ANY = INTEGERS + FLOATS

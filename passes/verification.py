@@ -213,7 +213,7 @@ def _check_blocks_end(op: Operation) -> None:
 
 def _check_samba_functions(module: ModuleOp) -> None:
     """Roles, shardings and ties stand on functions as discardable attributes, which no verifier of an op looks at."""
-    functions = [op for op in module.ops if isinstance(op, FuncOp) and (op.arg_attrs or op.res_attrs)]
+    functions = [op for op in module.ops if isinstance(op, FuncOp)]
     if not functions:
         return
     from sambaflow.dialects.samba import verify_conventions

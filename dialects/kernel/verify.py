@@ -23,7 +23,7 @@ from sambaflow.dialects.kernel.attributes import FillAttr, Mapping
 from sambaflow.dialects.kernel.body_ops import IndexOp, YieldOp, is_scalar
 from sambaflow.dialects.kernel.ops import COLLECTIVES, CONFLICTS, CollectiveOp, ContractOp, MoveOp, ScatterOp
 from sambaflow.dialects.kernel.stage import Stage, block_shape, constant_type, element_type
-from sambaflow.machine.opcodes import DTYPES
+from sambaflow.machine.opcodes import DTYPES, MOST_ELEMENTS
 
 if TYPE_CHECKING:
     from xdsl.ir.affine import AffineMap
@@ -61,6 +61,8 @@ def _verify_domain(stage: Stage) -> None:
             raise VerifyException(
                 f"dimension d{dim} is {kind}, {stage.name} takes {' and '.join(rules.kinds)} dimensions only"
             )
+    if prod(stage.extents) > MOST_ELEMENTS:
+        raise VerifyException(f"the domain has {prod(stage.extents)} points, more than {MOST_ELEMENTS}")
     for kind in rules.required:
         if kind not in stage.kinds:
             raise VerifyException(f"needs a {kind} dimension")
@@ -75,6 +77,8 @@ def _verify_types(stage: Stage) -> None:
                 raise VerifyException(f"{name} {i} is {value.type}, not a tensor")
             if min(value.type.get_shape(), default=1) < 1:
                 raise VerifyException(f"{name} {i} is {value.type}, its shape must be static and not empty")
+            if prod(value.type.get_shape()) > MOST_ELEMENTS:
+                raise VerifyException(f"{name} {i} is {value.type}, more than {MOST_ELEMENTS} elements")
             if dtype_name(value.type) not in DTYPES:
                 raise VerifyException(
                     f"{name} {i} has elements of {value.type.element_type}, not of {', '.join(DTYPES)}"

@@ -43,6 +43,7 @@ from sambaflow.dialects.rdu.assembly import (
 from sambaflow.dialects.rdu.attributes import Row, TargetAttr, array, rows, table
 from sambaflow.dialects.rdu.dtypes import DTYPE_BYTES, dtype_name
 from sambaflow.dialects.rdu.units import StoreOp, UnitOp, number
+from sambaflow.machine.opcodes import MOST_ELEMENTS
 
 if TYPE_CHECKING:
     from sambaflow.dialects.rdu.schedule import ScheduleOp
@@ -232,6 +233,8 @@ class SymbolOp(IRDLOperation):
             raise VerifyException(f"role is one of {', '.join(ROLES)}, not {self.role.data}")
         if not self.type.has_static_shape() or not self.dtype:
             raise VerifyException(f"a symbol has a static shape and elements that units handle, not {self.type}")
+        if self.bytes > MOST_ELEMENTS:
+            raise VerifyException(f"takes {self.bytes} bytes, more than {MOST_ELEMENTS}")
         if self.tier is not None and self.tier.data not in TIERS:
             raise VerifyException(f"tier is one of {', '.join(TIERS)}, not {self.tier.data}")
         if self.address is not None and self.address.value.data < 0:

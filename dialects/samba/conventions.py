@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntegerAttr, StringAttr, i64
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntegerAttr, StringAttr, TensorType, i64
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute, Operation
 from xdsl.utils.exceptions import VerifyException
@@ -48,6 +48,9 @@ def _verify_function(function: FuncOp) -> None:
     arguments, results = argument_attributes(function), result_attributes(function)
     types = function.function_type
     try:
+        for value_type in (*types.inputs.data, *types.outputs.data):
+            if isinstance(value_type, TensorType) and value_type.has_static_shape():
+                shaped_of(value_type)
         _verify_values("argument", arguments, types.inputs.data)
         _verify_values("result", results, types.outputs.data)
         _verify_ties(results, types.inputs.data, types.outputs.data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
+from math import prod
 from typing import Any, ClassVar, cast
 
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, LocationAttr, StringAttr, TensorType
@@ -29,6 +30,7 @@ from sambaflow.dialects.samba.attributes import print_value
 from sambaflow.dialects.samba.inference import Shaped, is_float
 from sambaflow.dialects.samba.table import OPERATORS, REQUIRED, Row, Trait
 from sambaflow.errors import InputError, Location
+from sambaflow.machine.opcodes import MOST_ELEMENTS
 
 
 @lru_cache(maxsize=1 << 14)
@@ -38,13 +40,16 @@ def tensor_type(value: Shaped) -> TensorType:
 
 
 def shaped_of(value: SSAValue | Attribute) -> Shaped:
-    """Shape and dtype of a value or type; VerifyException unless it is a tensor of static shape."""
+    """Shape and dtype of a value or type; VerifyException unless it is a tensor of static shape and of a size that a
+    program can address."""
     kind = value.type if isinstance(value, SSAValue) else value
     if not isinstance(kind, TensorType):
         raise VerifyException(f"needs tensors, got {kind}")
     shape = kind.get_shape()
     if min(shape, default=0) < 0:
         raise VerifyException(f"needs static shapes, got {kind}")
+    if prod(shape) > MOST_ELEMENTS or max(shape, default=0) > MOST_ELEMENTS:
+        raise VerifyException(f"needs tensors of at most {MOST_ELEMENTS} elements, got {kind}")
     return Shaped(shape, kind.element_type)
 
 
