@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 from sambaflow.backends.rdu import image as im
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.dtypes import DTYPE_NAMES, DTYPE_NUMBERS
-from sambaflow.dialects.rdu.program import ROLES, TIERS
 from sambaflow.dialects.rdu.schedule import ORCHESTRATIONS
+from sambaflow.dialects.rdu.sections import ROLES, TIERS
 from sambaflow.dialects.rdu.units import COLLECTIVES, CONFLICTS
 from sambaflow.errors import PefError
 

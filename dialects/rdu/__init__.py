@@ -32,8 +32,9 @@ from sambaflow.dialects.rdu.instructions import (
     bits_of,
     number_of,
 )
-from sambaflow.dialects.rdu.program import ProgramOp, SectionOp, SymbolOp, machine_of, symbol_ref
+from sambaflow.dialects.rdu.program import ProgramOp, machine_of
 from sambaflow.dialects.rdu.schedule import LaunchOp, RepeatOp, ScheduleOp
+from sambaflow.dialects.rdu.sections import SectionOp, SymbolOp, symbol_ref
 from sambaflow.dialects.rdu.units import (
     KINDS,
     MODES,

@@ -1,4 +1,4 @@
-"""Pieces of syntax that several rdu ops share."""
+"""Pieces of syntax and rules that several rdu ops share."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from xdsl.ir import Attribute, Block, Region
 from xdsl.irdl import IRDLOperation
 from xdsl.parser import Parser
 from xdsl.printer import Printer
+from xdsl.traits import HasParent
+
+
+def in_program() -> HasParent:
+    """The op stands in a program, which is defined after what it holds."""
+    from sambaflow.dialects.rdu.program import ProgramOp
+
+    return HasParent(ProgramOp)
 
 
 def parse_numbers(parser: Parser) -> list[int]:

@@ -7,7 +7,8 @@ from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.dialects.rdu.attributes import Row, values
 from sambaflow.dialects.rdu.grid import Grid, grid_of
-from sambaflow.dialects.rdu.program import ProgramOp, SectionOp, machine_of
+from sambaflow.dialects.rdu.program import ProgramOp, machine_of
+from sambaflow.dialects.rdu.sections import SectionOp
 from sambaflow.dialects.rdu.units import PmuOp
 from sambaflow.errors import SambaError
 from sambaflow.machine import Budget, Demand, shortfalls

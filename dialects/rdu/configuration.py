@@ -9,7 +9,7 @@ from xdsl.ir import Attribute
 
 from sambaflow.dialects.rdu.attributes import AccessAttr, AccessData, PortAttr, rows
 from sambaflow.dialects.rdu.instructions import ConstantOp, Instruction, YieldOp
-from sambaflow.dialects.rdu.program import SectionOp
+from sambaflow.dialects.rdu.sections import SectionOp
 from sambaflow.dialects.rdu.units import UnitOp
 
 WORD = 8

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sambaflow.dialects.rdu.program import ProgramOp, SectionOp
+from sambaflow.dialects.rdu.program import ProgramOp
 from sambaflow.dialects.rdu.schedule import LaunchOp, RepeatOp, ScheduleOp
+from sambaflow.dialects.rdu.sections import SectionOp
 from sambaflow.dialects.rdu.units import LoadOp, StoreOp
 
 RESIDENT = ("param", "buffer", "state", "constant")

@@ -11,6 +11,7 @@ from xdsl.irdl import (
     IRDLOperation,
     ParsePropInAttrDict,
     irdl_op_definition,
+    lazy_traits_def,
     opt_prop_def,
     prop_def,
     region_def,
@@ -22,6 +23,7 @@ from xdsl.traits import HasParent, IsolatedFromAbove, NoTerminator
 from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.dialects.rdu.assembly import (
+    in_program,
     make_op,
     parse_attributes,
     parse_numbers,
@@ -30,7 +32,7 @@ from sambaflow.dialects.rdu.assembly import (
     with_rest,
 )
 from sambaflow.dialects.rdu.attributes import Row, array, values
-from sambaflow.dialects.rdu.program import ProgramOp, SectionOp, SymbolOp, symbol_ref
+from sambaflow.dialects.rdu.sections import SectionOp, SymbolOp, symbol_ref
 from sambaflow.dialects.rdu.units import Array, number
 
 ORCHESTRATIONS = ("hardware", "software")
@@ -66,7 +68,7 @@ class ScheduleOp(IRDLOperation):
     body = region_def("single_block")
     """Launches and repeats, in order."""
 
-    traits = traits_def(NoTerminator(), IsolatedFromAbove(), HasParent(ProgramOp))
+    traits = lazy_traits_def(lambda: (NoTerminator(), IsolatedFromAbove(), in_program()))
     irdl_options = (ParsePropInAttrDict(),)
 
     def __init__(

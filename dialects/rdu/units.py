@@ -159,7 +159,10 @@ class BufferedUnitOp(UnitOp):
 
 def counted(count: int, label: str | None) -> dict[str, Attribute]:
     """The last properties of every group: how many units it has, and its label if it has one."""
-    return {"count": number(count)} | ({"label": StringAttr(label)} if label else {})
+    found: dict[str, Attribute] = {"count": number(count)}
+    if label:
+        found["label"] = StringAttr(label)
+    return found
 
 
 def _span(ports: range) -> str:
