@@ -2,19 +2,21 @@
 
     sections = analyses_of(ctx).get(sections_of, module)
 
-An analysis is a function of an op, or a class that is made of one; its result is kept for that op. After each pass the
-pass manager forgets all but those that the pass says it `preserves`:
+An analysis is a function of an op, or a class that is made of one. While the pass manager runs, its result is kept for
+that op; after each pass all are forgotten but those that the pass says it `preserves`:
 
     class KernelTilePass(SambaPass):
         preserves = (sections_of,)    # or ALL, for a pass that only looks
 
-A pass that asks again for what it has made wrong itself calls `invalidate()` first.
+A pass that asks again for what it has made wrong itself calls `invalidate()` first. Where passes are called without the
+manager nobody would say what has changed, so nothing is kept.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from xdsl.context import Context
@@ -49,9 +51,22 @@ class Analyses:
         self.reused: Counter[str] = Counter()
         """How often its result was there already."""
         self._known: dict[Kind, dict[Operation, Any]] = {}
+        self._is_shared = False
+
+    @contextmanager
+    def shared(self) -> Generator[None]:
+        """Keep results until `invalidate`; afterwards nothing is kept."""
+        before, self._is_shared = self._is_shared, True
+        try:
+            yield
+        finally:
+            self._is_shared = before
+            self.invalidate()
 
     def get(self, kind: Callable[[OpT], ResultT], op: OpT) -> ResultT:
         """The result of `kind` for `op`; computed when it is not known. An error of the analysis is not remembered."""
+        if not self._is_shared:
+            self.invalidate()
         results = self._known.setdefault(kind, {})
         if op in results:
             self.reused[kind.__name__] += 1

@@ -102,7 +102,8 @@ class PassManager:
 
     def run(self, module: ModuleOp) -> None:
         """Run the pipeline on `module` in place."""
-        self._run_pipeline(self.pipeline, module)
+        with analyses_of(self.ctx).shared():
+            self._run_pipeline(self.pipeline, module)
 
     def _run_pipeline(self, pipeline: Pipeline, op: Operation) -> None:
         for watcher in self.instrumentations:

@@ -222,9 +222,10 @@ def rewrite(
 ) -> Rewrites:
     """Apply `patterns` to the ops below `root` until none fits.
 
-    Ops are visited in the order of the program, outer ones before those in their regions; what a rewrite touched (new
-    ops, the users of new values as deep as patterns look, the producers of what went away) is visited next. With
-    `erase_dead`, ops without effects whose results nobody reads go away; else they stay.
+    Ops are visited in the order of the program, outer ones before those in their regions. What a rewrite touched is
+    visited next: makers and users of values that have one use left or none, new and changed ops, and what is below
+    these, as deep as patterns look. With `erase_dead`, ops without effects whose results nobody reads go away; else
+    they stay.
 
     `limit` bounds the rewrites (none given: 16 for each op, at least 1024). At the limit PassError names the op, the
     patterns that kept firing and what to change; without `must_converge` the result says so instead.
@@ -295,7 +296,7 @@ class _Driver:
         for one in patterns:
             if one.apply(op, rewriter):
                 self.counts[one.name] = self.counts.get(one.name, 0) + 1
-                self.freed.update(dict.fromkeys(operands))
+                self.freed.update(dict.fromkeys(value for value in operands if value not in tuple(op.operands)))
                 return True
         return False
 
@@ -354,7 +355,9 @@ def _is_dead(op: Operation) -> bool:
 
 
 def _last_ones(value: SSAValue) -> list[Operation]:
-    """The maker of a value that lost a use, and its user where only one is left: what counts uses may fit them now."""
+    """The maker and the last user of a value that lost a use, where at most one is left: what counts uses may fit."""
+    if value.first_use is not None and not value.has_one_use():
+        return []
     owner, user = value.owner, value.get_user_of_unique_use()
     return [op for op in (owner, user) if isinstance(op, Operation)]
 
