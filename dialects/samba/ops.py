@@ -294,7 +294,8 @@ def build(
 Inferred = tuple[dict[str, Attribute], Sequence[Shaped]]
 
 _INFERRED: dict[object, Inferred] = {}
-"""What `_inferred` found: the layers of a model ask the same of it again and again."""
+"""What `_inferred` found: the layers of a model ask the same of it again and again. Emptied when it is full."""
+_MOST_INFERRED = 4096
 
 
 def _inferred(row: Row, operands: Sequence[Shaped], given: Mapping[str, Any]) -> Inferred:
@@ -306,6 +307,8 @@ def _inferred(row: Row, operands: Sequence[Shaped], given: Mapping[str, Any]) ->
     _check_operand_count(row, len(operands))
     encoded = {spec.name: spec.kind.encode(given[spec.name]) for spec in row.attributes if spec.name in given}
     values = {spec.name: spec.kind.decode(encoded[spec.name]) for spec in row.attributes if spec.name in given}
+    if len(_INFERRED) == _MOST_INFERRED:
+        _INFERRED.clear()
     found = _INFERRED[key] = (encoded, row.rule(operands, row.defaults(values)))
     return found
 
