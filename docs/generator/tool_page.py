@@ -8,6 +8,7 @@ from types import ModuleType
 
 from markup import docstring, heading, literal, page, table
 from sambaflow.tools import samba_compile, samba_opt, samba_run, samba_translate
+from sambaflow.tools.opt_driver import SambaOpt
 
 TOOLS: tuple[ModuleType, ...] = (samba_opt, samba_compile, samba_run, samba_translate)
 
@@ -33,7 +34,7 @@ def _parser(tool: ModuleType) -> argparse.ArgumentParser:
     if tool is not samba_opt:
         return tool.parser()
     made = argparse.ArgumentParser()
-    samba_opt.SambaOpt(args=[]).register_all_arguments(made)
+    SambaOpt(args=[]).register_all_arguments(made)
     return made
 
 

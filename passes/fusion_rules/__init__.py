@@ -34,6 +34,7 @@ DEFAULT_RULES = "default"
 
 Setting = int | float | bool | str
 
+_SETTING = "set "
 _RULE_KEYS = ("priority", "heuristic", "pattern")
 _NODE_KEYS = ("op_type", "child", "children", "required", "included", "match_first_option")
 
@@ -96,8 +97,7 @@ class _Reader:
         return [self.rule(name, node) for name, node in self.mapping(root, "a rule file").items()]
 
     def rule(self, name: str, node: YamlNode) -> Rule:
-        entries = self.mapping(node, f"rule '{name}'")
-        self.check_keys(entries, _RULE_KEYS, f"rule '{name}'")
+        entries = self.mapping(node, f"rule '{name}'", _RULE_KEYS)
         if "pattern" not in entries:
             raise self.error(f"rule '{name}' has no pattern", node)
         nodes = self.mapping(entries["pattern"], "a pattern")
@@ -119,11 +119,10 @@ class _Reader:
         return str(self.value(entries["name"])), parameters
 
     def node(self, name: str, node: YamlNode) -> Node:
-        entries = self.mapping(node, f"node '{name}'")
+        entries = self.mapping(node, f"node '{name}'", (*_NODE_KEYS, _SETTING))
         settings: dict[str, Setting] = {}
-        for key in [key for key in entries if key.startswith("set ")]:
-            settings[key.removeprefix("set ").strip()] = self.setting(entries.pop(key))
-        self.check_keys(entries, _NODE_KEYS, f"node '{name}'")
+        for key in [key for key in entries if key.startswith(_SETTING)]:
+            settings[key.removeprefix(_SETTING).strip()] = self.setting(entries.pop(key))
         names = {key: self.names(one) for key, one in entries.items() if key not in ("required", "included")}
         flags = {key: self.flag(entries[key]) for key in ("required", "included") if key in entries}
         return Node(
@@ -136,7 +135,8 @@ class _Reader:
             settings=settings,
         )
 
-    def mapping(self, node: YamlNode, what: str) -> dict[str, YamlNode]:
+    def mapping(self, node: YamlNode, what: str, known: tuple[str, ...] | None = None) -> dict[str, YamlNode]:
+        """The values by key. `known`: the keys that there may be (_SETTING: those of settings); any if not given."""
         import yaml
 
         if not isinstance(node, yaml.MappingNode):
@@ -146,13 +146,11 @@ class _Reader:
             name = str(self.value(key))
             if name in entries:
                 raise self.error(f"'{name}' is given twice in {what}", key)
+            is_setting = name.startswith(_SETTING) and _SETTING in (known or ())
+            if known is not None and name not in known and not is_setting:
+                raise self.error(f"{what} has an unknown key '{name}'{did_you_mean(name, known)}", key)
             entries[name] = value
         return entries
-
-    def check_keys(self, entries: Mapping[str, YamlNode], known: tuple[str, ...], what: str) -> None:
-        for key, node in entries.items():
-            if key not in known:
-                raise self.error(f"{what} has an unknown key '{key}'{did_you_mean(key, known)}", node)
 
     def names(self, node: YamlNode) -> tuple[str, ...]:
         value = self.value(node)

@@ -53,8 +53,9 @@ PUBLIC = {
 
 REFUSED = [
     ("a: {pattern: {x: {op_type: add, child: y}}}", "f:1:4", "node 'x' names 'y', which is not a node"),
-    ("a:\n  patern: {}", "f:2:11", "unknown key 'patern'; did you mean 'pattern'?"),
-    ("a: {pattern: {x: {op_typ: add}}}", "f:1:27", "unknown key 'op_typ'; did you mean 'op_type'?"),
+    ("a:\n  patern: {}", "f:2:3", "unknown key 'patern'; did you mean 'pattern'?"),
+    ("a: {pattern: {x: {op_typ: add}}}", "f:1:19", "unknown key 'op_typ'; did you mean 'op_type'?"),
+    ("a: {set x: 1, pattern: {}}", "f:1:5", "rule 'a' has an unknown key 'set x'"),
     ("a: [", "f:2:1", "not YAML"),
     ("a: {priority: 1}", "f:1:4", "rule 'a' has no pattern"),
     ("a: {pattern: {x: {op_type: add}, y: {op_type: mul}}}", "f:1:4", "'y' is not connected to 'x'"),
