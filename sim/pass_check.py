@@ -75,6 +75,8 @@ class SemanticsCheck(Instrumentation):
     ctx: Context = field(default_factory=SambaContext)
     seeds: Sequence[int] = (0,)
     most_work: int = MOST_WORK
+    tiled: bool = False
+    """Whether stages that have a mapping run tile by tile, which holds mappings to their promise of the same bits."""
     checked: int = 0
     """Comparisons of outputs so far."""
     cases: list[Case] | None = None
@@ -128,7 +130,7 @@ class SemanticsCheck(Instrumentation):
         """The outputs by the names of `graph`. An input whose element type a pass changed is rounded to it."""
         fits = len(graph.inputs) == len(case.inputs)
         inputs = [t.to(p.dtype) for t, p in zip(case.inputs, graph.inputs, strict=True)] if fits else case.inputs
-        return dict(zip(output_names(graph), run(module, graph, inputs), strict=True))
+        return dict(zip(output_names(graph), run(module, graph, inputs, tiled=self.tiled), strict=True))
 
     def _wrong(self, one: ModulePass, case: Case, found: Difference, module: ModuleOp) -> SemanticsError:
         error = SemanticsError(one.name, case.graph, case.seed, found, semantics_of(one))

@@ -23,13 +23,13 @@ ALIGNMENT = 64
 """Bytes: symbols without addresses stand at multiples of it."""
 
 
-def run(program: rdu.ProgramOp, graph: str, inputs: Sequence[Tensor]) -> list[Tensor]:
+def run(program: rdu.ProgramOp, graph: str, inputs: Sequence[Tensor], *, tiled: bool = False) -> list[Tensor]:
     """The outputs of one call of `graph`, from a fresh memory. `inputs`: whole tensors, one per input of the schedule.
 
     Raises InputError for a wrong number of inputs, shape or dtype, PefError for a program that cannot be executed.
     """
     image = addressed(image_of_program(program))
-    engine = Engine(image)
+    engine = Engine(image, tiled)
     schedule = engine.schedule(graph)
     numbers = [int(number) for number in schedule.inputs]
     if len(numbers) != len(inputs):

@@ -13,7 +13,7 @@ the way out. State is functional: it goes in as an input and comes out as an out
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -166,22 +166,22 @@ def _of_schedule(program: rdu.ProgramOp, schedule: rdu.ScheduleOp) -> Graph:
 
 # -- evaluation ------------------------------------------------------------------------------------------------------
 
-Observer = Callable[[Operation, list[PerChip]], list[PerChip]]
-"""Sees an op and its results (one tensor a chip each), and returns what the ops behind it shall see."""
 
-
-def evaluate(module: ModuleOp, inputs: Mapping[str, Tensor], graph: str | None = None) -> dict[str, Tensor]:
+def evaluate(
+    module: ModuleOp, inputs: Mapping[str, Tensor], graph: str | None = None, *, tiled: bool = False
+) -> dict[str, Tensor]:
     """Run a graph of `module` (the only one, or the one named) on whole tensors by name; returns its outputs by name.
 
     Outputs that are tied to an input (state) are among them, under their names. An output whose name is taken gets a
-    number behind it. Names that the graph has not are ignored. Raises WeightError for a missing name or a tensor of the
+    number behind it. Names that the graph has not are ignored. `tiled`: stages that have a mapping, and PCU groups, run
+    tile by tile, which gives the same bits (and takes longer). Raises WeightError for a missing name or a tensor of the
     wrong shape or dtype, InputError for an op of another dialect and for an index that leaves its tensor.
     """
     called = graph_of(module, graph)
     missing = [port.name for port in called.inputs if port.name not in inputs]
     if missing:
         raise WeightError(f"graph '{called.name}' needs a tensor named '{missing[0]}'")
-    results = run(module, called, [inputs[port.name] for port in called.inputs])
+    results = run(module, called, [inputs[port.name] for port in called.inputs], tiled=tiled)
     return dict(zip(output_names(called), results, strict=True))
 
 
@@ -197,8 +197,8 @@ def output_names(graph: Graph) -> list[str]:
     return names
 
 
-def run(module: ModuleOp, graph: Graph, inputs: Sequence[Tensor], observe: Observer | None = None) -> list[Tensor]:
-    """The same by position. `observe` sees the results of every op of functions (not inside of rdu programs)."""
+def run(module: ModuleOp, graph: Graph, inputs: Sequence[Tensor], *, tiled: bool = False) -> list[Tensor]:
+    """The same by position."""
     for port, tensor in zip(graph.inputs, inputs, strict=True):
         if tuple(tensor.shape) != port.shape or tensor.dtype != port.dtype:
             given = Port(port.name, tuple(tensor.shape), tensor.dtype).type_text
@@ -206,20 +206,19 @@ def run(module: ModuleOp, graph: Graph, inputs: Sequence[Tensor], observe: Obser
     if isinstance(graph.op, rdu.ScheduleOp):
         program = graph.op.parent_op()
         assert isinstance(program, rdu.ProgramOp)
-        return rdu_reference.run(program, graph.name, inputs)
+        return rdu_reference.run(program, graph.name, inputs, tiled=tiled)
     functions = {op.sym_name.data: op for op in module.ops if isinstance(op, FuncOp)}
     parts = [shard(tensor, port.shard, graph.chips) for port, tensor in zip(graph.inputs, inputs, strict=True)]
-    results = Interpreter(functions, graph.chips, observe).block(graph.op.body.block, parts)
+    results = Interpreter(functions, graph.chips, tiled).block(graph.op.body.block, parts)
     return [unshard(part, port.shard).clone() for port, part in zip(graph.outputs, results, strict=True)]
 
 
 class Interpreter(kernel_reference.Interpreter):
     """Evaluates blocks in which samba operators, stages, sections and calls stand in any mixture."""
 
-    def __init__(self, functions: Mapping[str, FuncOp], chips: int, observe: Observer | None = None) -> None:
-        super().__init__(chips, tiled=False)
+    def __init__(self, functions: Mapping[str, FuncOp], chips: int, tiled: bool = False) -> None:
+        super().__init__(chips, tiled)
         self.functions = functions
-        self.observe = observe
 
     def block(self, block: Block, arguments: Sequence[PerChip]) -> list[PerChip]:
         """What the block's terminator passes on."""
@@ -228,10 +227,7 @@ class Interpreter(kernel_reference.Interpreter):
             operands = [values[value] for value in op.operands]
             if op.has_trait(IsTerminator):
                 return operands
-            results = self.op(op, operands)
-            if self.observe is not None:
-                results = self.observe(op, results)
-            values.update(zip(op.results, results, strict=True))
+            values.update(zip(op.results, self.op(op, operands), strict=True))
         raise InputError("a block without a terminator cannot be run")
 
     def op(self, op: Operation, operands: Sequence[PerChip]) -> list[PerChip]:
