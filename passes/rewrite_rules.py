@@ -345,8 +345,11 @@ class _Check:
 
     def __init__(self, rule: RewriteRule) -> None:
         self.rule = rule
-        self.variants = rule.source.variants
         self.root = next(iter(rule.source.nodes))
+        root = rule.source.nodes[self.root]
+        if not root.required or not root.included or root.options:
+            raise self.error(f"its root '{self.root}' must always be there, to be replaced")
+        self.variants = rule.source.variants
         self.known = {
             name
             for variant in self.variants
@@ -358,15 +361,13 @@ class _Check:
     def run(self) -> None:
         for variant in self.variants:
             for node in variant.nodes.values():
-                self._check_node(node, variant)
+                self._check_node(node)
         for build in self.rule.target:
             self._check_build(build)
             self.known.add(build.name)
         self._check_operands(self.rule.results, "the result")
 
-    def _check_node(self, node: Node, variant: Variant) -> None:
-        if variant.anchor.name != self.root:
-            raise self.error(f"its root '{self.root}' must not be optional")
+    def _check_node(self, node: Node) -> None:
         if not node.children and node.name != self.root:
             raise self.error(f"'{node.name}' does not lead to its root '{self.root}'")
         for op_type in node.op_types:
@@ -377,7 +378,7 @@ class _Check:
         if build.name in self.rule.source.nodes:
             raise self.error(f"'{build.name}' is an op of the source and of the target")
         self._check_operands(build.operands, f"'{build.name}'")
-        if build.like is not None and build.like not in self.known:
+        if build.like is not None and not all(build.like in variant.nodes for variant in self.variants):
             raise self.error(f"'{build.name}' is like '{build.like}', which not every match has")
         if not isinstance(build.kind, str):
             return

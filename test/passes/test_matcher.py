@@ -3,11 +3,12 @@
 import pytest
 from xdsl.ir import Block, Operation
 
+from sambaflow.errors import InputError
 from sambaflow.passes.base import SambaContext, functions_of
 from sambaflow.passes.fusion_rules import parse_rules
-from sambaflow.passes.matcher import Graph, Search
+from sambaflow.passes.matcher import Graph, GraphPattern, Node, Search, operator_name
 from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.samba_fuse import is_transparent, operator_name
+from sambaflow.passes.samba_fuse import is_transparent
 
 T = "tensor<4x4xf32>"
 
@@ -27,14 +28,20 @@ def block_of(*ops: str) -> Block:
 
 def matches(pattern: str, block: Block) -> list[dict[str, int]]:
     """All matches: node name to the op's number, over all variants in order."""
+    (rule,) = parse_rules(f"rule: {{pattern: {{{pattern}}}}}", "f")
+    return found(rule.pattern, block)
+
+
+def found(pattern: GraphPattern, block: Block) -> list[dict[str, int]]:
+    """The same, for a pattern that is data."""
     graph = Graph(block, operator_name, is_transparent)
     number = {op: i for i, op in enumerate(block.ops)}
-    (rule,) = parse_rules(f"rule: {{pattern: {{{pattern}}}}}", "f")
     return [
         {name: number[op] for name, op in binding.items()}
-        for variant in rule.pattern.variants
+        for variant in pattern.variants
         for anchor in graph.candidates(variant.anchor)
-        for binding in Search(graph, variant, anchor, lambda op: None)
+        if graph.fits(variant.anchor, anchor)
+        for binding in Search(graph, variant, anchor)
     ]
 
 
@@ -111,3 +118,90 @@ def test_a_refusal_says_what_is_missing(ops: tuple[str, ...], reason: str):
     search = Search(graph, variant, next(iter(block.ops)), owner)
     assert list(search) == []
     assert search.refusal.reason == reason
+
+
+# ---- operands in their places
+
+
+def pattern(*nodes: Node) -> GraphPattern:
+    return GraphPattern({node.name: node for node in nodes})
+
+
+DIFFERENCE = pattern(Node("a", ("exp",)), Node("b", ("tanh",)), Node("c", ("sub",), operands=("a", "b")))
+
+
+def test_operands_stand_in_their_places():
+    assert found(DIFFERENCE, block_of("exp x", "tanh x", "sub v0 v1")) == [{"a": 0, "b": 1, "c": 2}]
+    assert found(DIFFERENCE, block_of("exp x", "tanh x", "sub v1 v0")) == []
+
+
+def test_operands_are_seen_through_casts_and_views():
+    assert found(DIFFERENCE, block_of("exp x", "tanh x", "transpose v0", "contiguous v2", "sub v3 v1")) == [
+        {"a": 0, "b": 1, "c": 4}
+    ]
+    assert found(DIFFERENCE, block_of("exp x", "tanh x", "neg v0", "sub v2 v1")) == []
+
+
+def test_edges_with_and_without_places_can_be_mixed():
+    mixed = pattern(Node("a", ("exp",), ("c",)), Node("b", ("tanh",)), Node("c", ("sub",), operands=("b", "_")))
+    assert found(mixed, block_of("exp x", "tanh x", "sub v1 v0")) == [{"a": 0, "b": 1, "c": 2}]
+    assert found(mixed, block_of("exp x", "tanh x", "sub v0 v1")) == []
+    assert found(mixed, block_of("exp x", "tanh x", "sub v1 x")) == []
+
+
+def test_a_value_of_one_name_is_one_value():
+    same = pattern(Node("a", ("exp",), operands=("$x",)), Node("b", ("sub",), operands=("a", "$x")))
+    assert found(same, block_of("exp x", "sub v0 x")) == [{"a": 0, "b": 1}]
+    assert found(same, block_of("exp x", "tanh x", "sub v0 v1")) == []
+
+
+def test_as_many_operands_as_are_named():
+    assert found(pattern(Node("a", ("cat",), operands=("$x",))), block_of("exp x", "sub v0 x")) == []
+    two = pattern(Node("a", ("sub",), operands=("$x",)))
+    assert found(two, block_of("exp x", "sub v0 x")) == []
+    rest = pattern(Node("a", ("sub",), operands=("$x", "$rest*")))
+    assert found(rest, block_of("exp x", "sub v0 x")) == [{"a": 1}]
+
+
+def test_an_optional_node_is_bridged_in_its_place():
+    bridged = pattern(
+        Node("c", ("sub",), operands=("$y", "b")),
+        Node("b", ("tanh",), required=False, operands=("a",)),
+        Node("a", ("exp",), operands=("$x",)),
+    )
+    assert found(bridged, block_of("exp x", "tanh v0", "sub x v1")) == [{"c": 2, "b": 1, "a": 0}]
+    assert found(bridged, block_of("exp x", "sub x v0")) == [{"c": 1, "a": 0}]
+    assert found(bridged, block_of("exp x", "sub v0 x")) == []
+
+
+def test_an_option_stands_in_the_place_of_its_node():
+    chosen = pattern(
+        Node("c", ("sub",), operands=("act", "$x")),
+        Node("act", options=("one", "two"), operands=("$x",)),
+        Node("one", ("tanh",), operands=("$x",)),
+        Node("two", ("exp",), operands=("$x",)),
+    )
+    assert found(chosen, block_of("exp x", "sub v0 x")) == [{"c": 1, "two": 0}]
+    assert found(chosen, block_of("tanh x", "sub v0 x")) == [{"c": 1, "one": 0}]
+    assert found(chosen, block_of("exp x", "sub x v0")) == []
+
+
+def test_a_condition_holds_for_the_op():
+    once = Node("a", ("exp",), ("b",), where=lambda op: op.results[0].has_one_use())
+    joined = pattern(once, Node("b", ("tanh",)))
+    assert found(joined, block_of("exp x", "tanh v0")) == [{"a": 0, "b": 1}]
+    assert found(joined, block_of("exp x", "tanh v0", "neg v0")) == []
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (Node("a", ("exp",), operands=("b",)), "'b': neither a node nor a value"),
+        (Node("a", ("cat",), operands=("$x*", "$y")), "only the last operand"),
+        (Node("a", ("cat",), operands=("$y", "$x*"), any_order=True), "only the last operand"),
+        (Node("a", ("exp",), operands=("a",)), "its own descendant"),
+    ],
+)
+def test_wrong_operands_are_refused(node: Node, message: str):
+    with pytest.raises(InputError, match=message):
+        _ = pattern(node).variants
