@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Hashable, Sequence
 from functools import cache, partial
+from math import prod
 
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.irdl import IRDLOperation
@@ -213,7 +214,7 @@ def _check_blocks_end(op: Operation) -> None:
 
 def _check_samba_functions(module: ModuleOp) -> None:
     """Roles, shardings and ties stand on functions as discardable attributes, which no verifier of an op looks at."""
-    functions = [op for op in module.ops if isinstance(op, FuncOp)]
+    functions = [op for op in module.ops if isinstance(op, FuncOp) and _concerns_samba(op)]
     if not functions:
         return
     from sambaflow.dialects.samba import verify_conventions
@@ -223,3 +224,15 @@ def _check_samba_functions(module: ModuleOp) -> None:
             verify_conventions(function)
         except VerifyException as error:
             raise error_at(function, str(error), InputError) from None
+
+
+def _concerns_samba(function: FuncOp) -> bool:
+    """Whether the dialect, whose import takes as long as all the rest of a short run, can find fault with it."""
+    types = function.function_type
+    shapes = [kind.get_shape() for kind in (*types.inputs.data, *types.outputs.data) if isinstance(kind, TensorType)]
+    large = any(max((prod(shape), *shape)) > _MANY for shape in shapes)
+    return large or bool(function.arg_attrs or function.res_attrs)
+
+
+_MANY = 1 << 40
+"""Elements of a tensor, or along a dimension of it, that are perhaps more than the samba dialect allows."""
