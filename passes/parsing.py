@@ -151,7 +151,9 @@ def parse_module(text: str, name: str, ctx: Context, *, line_offset: int = 0, im
         return parser.parse_module(implicit_module)
     except ParseError as error:
         undefined = parser.undefined_use() if "used but not defined" in error.msg else None
-        raise undefined or error_from_parse(error, line_offset, parser.first_definition(error)) from None
+        if undefined is not None:
+            raise undefined from None
+        raise error_from_parse(error, line_offset, parser.first_definition(error)) from None
     except SambaError:
         raise
     except RecursionError:

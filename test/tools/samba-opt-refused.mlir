@@ -22,3 +22,47 @@
 // An unknown attribute in opaque syntax is refused at its name.
 // expected-error@+1 {{unknown attribute 'rdu.targe'; did you mean 'rdu.target'?}}
 module attributes {rdu.target = #rdu<targe machine = "sn40l">} {}
+
+// -----
+
+// Not at its start either.
+// expected-error@+1 {{string without its end}}
+"aaaa
+
+// -----
+
+// A mark that must be there is named, with what stands in its place.
+func.func @f(%a : f32) {
+  // expected-error@+1 {{expected '->', found ':'}}
+  kernel.section @s (%b = %a : f32) : () {
+  }
+  func.return
+}
+
+// -----
+
+// A block is defined once.
+func.func @f() {
+  cf.br ^a
+^a:
+  cf.br ^a
+// expected-error@+1 {{redefinition of block '^a'}}
+^a:
+  func.return
+}
+
+// -----
+
+// A block ends with a terminator, so it is not empty.
+// expected-error@+1 {{contains an empty block where a terminator is needed}}
+"func.func"() <{sym_name = "f", function_type = () -> ()}> ({
+^bb0:
+}) : () -> ()
+
+// -----
+
+// A value is defined.
+func.func @f() -> i32 {
+  // expected-error@+1 {{uses %a, which is not defined}}
+  func.return %a : i32
+}

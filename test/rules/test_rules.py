@@ -1,0 +1,219 @@
+"""Every rule that a parser, a verifier or a pass enforces has a lit test that breaks it.
+
+The rules are found in the source: each `raise` and each `parser.raise_error(...)` in the folders below is one. So is
+each call of a function named `require...`: a rule that several operators share. The lit tests are run once more, in
+this process: the traceback of an error that a test expects says which rule refused the input.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import re
+import shlex
+import traceback
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sambaflow.errors import Diagnostic, SambaError
+from sambaflow.tools import samba_opt
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("dialects", "passes")
+TOOLS: dict[str, Callable[[Sequence[str]], int]] = {"samba-opt": samba_opt.main}
+
+INVARIANTS = ("AssertionError", "NotImplementedError")
+"""What is raised where no input can lead; `assert` is one too."""
+
+
+@dataclass(frozen=True, order=True)
+class Site:
+    """A place in the source: a file from the root, and a line."""
+
+    file: str
+    line: int
+
+
+# ---- the rules, as the source has them
+
+
+@cache
+def sources() -> Sequence[tuple[str, ast.Module]]:
+    paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [(str(path.relative_to(ROOT)), ast.parse(path.read_text())) for path in paths]
+
+
+def name_of(node: ast.expr | None) -> str:
+    """The name of what is called or raised: `fail` of `fail(..)`, `raise_error` of `parser.raise_error(..)`."""
+    match node:
+        case ast.Call():
+            return name_of(node.func)
+        case ast.Attribute():
+            return node.attr
+        case ast.Name():
+            return node.id
+        case _:
+            return ""
+
+
+@cache
+def answers() -> frozenset[str]:
+    """Exceptions of ours that are caught here again: a class that is an Exception and nothing more."""
+    classes = [node for _, tree in sources() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    return frozenset(one.name for one in classes if [name_of(base) for base in one.bases] == ["Exception"])
+
+
+def is_shared(function: str) -> bool:
+    """Whether a function is a rule that several operators share."""
+    return function.lstrip("_").startswith("require")
+
+
+def is_rule(node: ast.AST) -> bool:
+    match node:
+        case ast.Raise(exc=ast.expr()):
+            name = name_of(node.exc)
+            return name not in INVARIANTS and name not in answers()
+        case ast.Call():
+            return name_of(node) == "raise_error" or is_shared(name_of(node))
+        case _:
+            return False
+
+
+def rules() -> dict[Site, str]:
+    """The rules by their place, with their first line."""
+    found: dict[Site, str] = {}
+    for file, tree in sources():
+        for node in ast.walk(tree):
+            if is_rule(node):
+                assert isinstance(node, ast.stmt | ast.expr)
+                found[Site(file, node.lineno)] = ast.unparse(node)
+    return found
+
+
+# ---- the tests
+
+
+@dataclass(frozen=True)
+class Run:
+    """A command of a lit test that must refuse its input."""
+
+    file: Path
+    tool: str
+    arguments: tuple[str, ...]
+    fails: bool
+
+    def code(self) -> int:
+        """Run it; its exit code."""
+        try:
+            return TOOLS[self.tool](self.arguments)
+        except SystemExit as usage:
+            return int(usage.code or 0)
+
+
+def runs_of(file: Path) -> Iterator[Run]:
+    """The commands of RUN lines that check an error: with `--verify-diagnostics`, or `not` before a filecheck."""
+    for line in re.findall(r"RUN: (.*)", file.read_text()):
+        command, *rest = line.replace("%s", str(file)).replace("%S", str(file.parent)).split("|")
+        words = [word for word in shlex.split(command) if not re.match(r"\d?>", word)]
+        negated = words[0] == "not"
+        tool, *arguments = words[negated:]
+        checked = any("filecheck" in part for part in rest) if negated else "--verify-diagnostics" in arguments
+        if checked and tool in TOOLS:
+            yield Run(file, tool, tuple(arguments), negated)
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those that it came from."""
+    while error is not None:
+        yield error
+        if error.__cause__ is not None and error.__cause__ is not error.__context__:
+            yield from chain(error.__cause__)
+        error = error.__context__
+
+
+def sites_of(error: BaseException) -> Iterator[Site]:
+    """Where an error was raised, in our source; in a rule that is shared, the call of the rule too."""
+    for link in chain(error):
+        frames = [
+            (Path(frame.f_code.co_filename).resolve(), line, frame.f_code.co_name)
+            for frame, line in traceback.walk_tb(link.__traceback__)
+        ]
+        ours = [frame for frame in reversed(frames) if frame[0].is_relative_to(ROOT) and ".venv" not in frame[0].parts]
+        for path, line, function in ours:
+            yield Site(str(path.relative_to(ROOT)), line)
+            if not is_shared(function):
+                break
+
+
+def broken_in_lit() -> Iterator[BaseException]:
+    """The errors that the lit tests expect."""
+    errors: list[SambaError] = []
+    diagnostic = SambaError.diagnostic.fget
+    assert diagnostic is not None
+
+    def recorded(error: SambaError) -> Diagnostic:
+        errors.append(error)
+        return diagnostic(error)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SambaError, "diagnostic", property(recorded))
+        for file in sorted((ROOT / "test").rglob("*.mlir")):
+            for run in runs_of(file):
+                said = io.StringIO()
+                with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
+                    code = run.code()
+                assert bool(code) == run.fails, f"{run.file}: {run.arguments}\n{said.getvalue()}"
+    return iter(errors)
+
+
+def checks_errors(test: ast.stmt) -> bool:
+    """Whether a test catches errors to look at them: `pytest.raises(.., match=..)`, or `as`."""
+    withs = [node for node in ast.walk(test) if isinstance(node, ast.With)]
+    raises = [item for node in withs for item in node.items if name_of(item.context_expr) == "raises"]
+    return bool(raises) and all(item.optional_vars or "match=" in ast.unparse(item) for item in raises)
+
+
+def refusals() -> list[str]:
+    """The tests of these folders that look at errors and need no torch, as pytest names them."""
+    found: list[str] = []
+    for folder in FOLDERS:
+        for path in sorted((ROOT / "test" / folder).rglob("test_*.py")):
+            if "import torch" not in (text := path.read_text()):
+                tests = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+                found += [f"{path}::{test.name}" for test in tests if checks_errors(test)]
+    return found
+
+
+def broken_in_pytest() -> Iterator[BaseException]:
+    """The errors that these tests look at."""
+    errors: list[BaseException] = []
+    raises = pytest.raises
+
+    @contextlib.contextmanager
+    def recorded(expected: type[BaseException], **wanted: Any) -> Generator[pytest.ExceptionInfo[BaseException]]:
+        with raises(expected, **wanted) as info:
+            yield info
+        errors.append(info.value)
+
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as said:
+        patch.setattr(pytest, "raises", recorded)
+        code = pytest.main(["-n0", "-pno:cacheprovider", "--capture=no", f"--rootdir={ROOT}", *refusals()])
+        assert code == 0, said.getvalue()
+    return iter(errors)
+
+
+@cache
+def broken() -> frozenset[Site]:
+    """The places that raised what a test expects."""
+    return frozenset(site for error in (*broken_in_lit(), *broken_in_pytest()) for site in sites_of(error))
+
+
+def test_every_rule_has_a_test_that_breaks_it():
+    missing = [f"{s.file}:{s.line}: {text}" for s, text in sorted(rules().items()) if s not in broken()]
+    assert not missing, f"{len(missing)} of {len(rules())} rules have no lit test:\n" + "\n".join(missing)
