@@ -20,7 +20,8 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation
 
 from sambaflow.dialects import kernel, samba
-from sambaflow.sim.samba_reference import PerChip, shard, unshard
+from sambaflow.sim.interpreter import PerChip
+from sambaflow.sim.samba_reference import shard, unshard
 from sambaflow.sim.semantics import Graph, Interpreter, error_of
 
 JITTER = 2.0**-20

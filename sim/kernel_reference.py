@@ -14,17 +14,16 @@ from collections.abc import Callable, Sequence
 import torch
 from xdsl.dialects import arith, func
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Operation
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel
 from sambaflow.errors import InputError
+from sambaflow.sim.interpreter import BlockInterpreter, PerChip
 from sambaflow.sim.kernel_body import tensor_of, torch_dtype
 from sambaflow.sim.kernel_stages import run_stage
 
 Tensor = torch.Tensor
-Values = list[Tensor]
-"""One tensor per chip."""
 
 
 def run(op: Operation, inputs: Sequence[Tensor], *, tiled: bool = False) -> list[Tensor]:
@@ -50,25 +49,14 @@ def run_chips(op: Operation, inputs: Sequence[Sequence[Tensor]], *, tiled: bool 
     return [[values[chip] for values in results] for chip in range(len(inputs))]
 
 
-class Interpreter:
-    """Evaluates blocks of stages; every value is a list with one tensor per chip."""
+class Interpreter(BlockInterpreter):
+    """Evaluates blocks of stages."""
 
     def __init__(self, chips: int, tiled: bool):
         self.chips = chips
         self.tiled = tiled
 
-    def block(self, block: Block, arguments: Sequence[Values]) -> list[Values]:
-        """What the block's terminator passes on."""
-        environment: dict[SSAValue, Values] = dict(zip(block.args, arguments, strict=True))
-        for op in block.ops:
-            operands = [environment[operand] for operand in op.operands]
-            if isinstance(op, kernel.YieldOp | func.ReturnOp):
-                return operands
-            environment.update(zip(op.results, self.op(op, operands), strict=True))
-        raise InputError("a block without a terminator")
-
-    def op(self, op: Operation, operands: Sequence[Values]) -> list[Values]:
-        """The results of one op."""
+    def op(self, op: Operation, operands: Sequence[PerChip]) -> list[PerChip]:
         match op:
             case kernel.CollectiveOp():
                 return [self._collective(op, operands[0])]
@@ -87,14 +75,14 @@ class Interpreter:
             case _:
                 raise error_at(op, "is not kernel IR", InputError)
 
-    def _stage(self, stage: kernel.Stage, operands: Sequence[Values]) -> list[Values]:
+    def _stage(self, stage: kernel.Stage, operands: Sequence[PerChip]) -> list[PerChip]:
         chips = [
             run_stage(stage, [values[chip] for values in operands], chip=chip, tiled=self.tiled)
             for chip in range(self.chips)
         ]
         return [list(values) for values in zip(*chips, strict=True)]
 
-    def _collective(self, op: kernel.CollectiveOp, values: Values) -> Values:
+    def _collective(self, op: kernel.CollectiveOp, values: PerChip) -> PerChip:
         chips = op.chips.value.data
         if chips != self.chips:
             raise error_at(op, f"runs over {chips} chips, {self.chips} are given", InputError)
@@ -113,7 +101,7 @@ def _callee(op: func.CallOp) -> func.FuncOp:
     raise error_at(op, f"calls '{op.callee.root_reference.data}', which is not in the module", InputError)
 
 
-def _sum(values: Values) -> Tensor:
+def _sum(values: PerChip) -> Tensor:
     """In f32 (integers in their type), in ascending order of the chips."""
     total = values[0].float() if values[0].is_floating_point() else values[0]
     for value in values[1:]:
@@ -121,24 +109,24 @@ def _sum(values: Values) -> Tensor:
     return total
 
 
-def _all_reduce(values: Values, dim: int) -> Values:
+def _all_reduce(values: PerChip, dim: int) -> PerChip:
     return [_sum(values)] * len(values)
 
 
-def _all_gather(values: Values, dim: int) -> Values:
+def _all_gather(values: PerChip, dim: int) -> PerChip:
     return [torch.cat(values, dim)] * len(values)
 
 
-def _reduce_scatter(values: Values, dim: int) -> Values:
+def _reduce_scatter(values: PerChip, dim: int) -> PerChip:
     return [part.contiguous() for part in _sum(values).chunk(len(values), dim)]
 
 
-def _all_to_all(values: Values, dim: int) -> Values:
+def _all_to_all(values: PerChip, dim: int) -> PerChip:
     parts = [value.chunk(len(values), dim) for value in values]
     return [torch.cat([source[chip] for source in parts], dim) for chip in range(len(values))]
 
 
-_COLLECTIVES: dict[str, Callable[[Values, int], Values]] = {
+_COLLECTIVES: dict[str, Callable[[PerChip, int], PerChip]] = {
     "all_reduce": _all_reduce,
     "all_gather": _all_gather,
     "reduce_scatter": _reduce_scatter,

@@ -11,23 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import TypeAlias, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, ModuleOp, StringAttr
-from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
-from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.dialects.func import CallOp, FuncOp
+from xdsl.ir import Attribute, Operation
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import samba
 from sambaflow.dialects.samba.conventions import argument_attributes, result_attributes
 from sambaflow.dialects.samba.inference import is_float
 from sambaflow.errors import InputError, WeightError
+from sambaflow.sim.interpreter import BlockInterpreter, PerChip
 from sambaflow.sim.samba_functions import FUNCTIONS, NATIVE, torch_dtype
-
-PerChip: TypeAlias = list[Tensor]
-Values: TypeAlias = dict[SSAValue, PerChip]
 
 _NARROW = (torch.bfloat16, torch.float16)
 
@@ -102,7 +100,7 @@ def unshard(parts: PerChip, attribute: samba.ShardAttr | None) -> Tensor:
     return torch.stack(views, dim + 1).flatten(dim, dim + 2)
 
 
-class _Interpreter:
+class _Interpreter(BlockInterpreter):
     """Evaluates blocks; `functions` are the callees by name."""
 
     def __init__(self, functions: Mapping[str, FuncOp], chips: int) -> None:
@@ -117,17 +115,7 @@ class _Interpreter:
             )
         return self.block(block, arguments)
 
-    def block(self, block: Block, arguments: Sequence[PerChip]) -> list[PerChip]:
-        """Runs a block and returns what its terminator takes."""
-        values: Values = dict(zip(block.args, arguments, strict=True))
-        for op in block.ops:
-            operands = [values[value] for value in op.operands]
-            if isinstance(op, ReturnOp | samba.YieldOp):
-                return operands
-            values.update(zip(op.results, self.operation(op, operands), strict=True))
-        raise InputError("a block without a terminator cannot be run")
-
-    def operation(self, op: Operation, operands: Sequence[PerChip]) -> Sequence[PerChip]:
+    def op(self, op: Operation, operands: Sequence[PerChip]) -> Sequence[PerChip]:
         match op:
             case samba.SambaOp():
                 return evaluate(op, operands, self.chips)

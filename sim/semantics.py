@@ -20,8 +20,7 @@ import torch
 from torch import Tensor
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, TensorType
 from xdsl.dialects.func import CallOp, FuncOp
-from xdsl.ir import Attribute, Block, Operation, SSAValue
-from xdsl.traits import IsTerminator
+from xdsl.ir import Attribute, Operation
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, rdu, samba
@@ -30,7 +29,8 @@ from sambaflow.errors import InputError, WeightError
 from sambaflow.passes.base import EXACT, Semantics
 from sambaflow.sim import kernel_reference, rdu_reference, samba_reference
 from sambaflow.sim.functional_dtypes import TORCH_DTYPES
-from sambaflow.sim.samba_reference import PerChip, shard, unshard
+from sambaflow.sim.interpreter import PerChip
+from sambaflow.sim.samba_reference import shard, unshard
 
 Outputs = Mapping[str, Tensor]
 
@@ -220,18 +220,7 @@ class Interpreter(kernel_reference.Interpreter):
         super().__init__(chips, tiled)
         self.functions = functions
 
-    def block(self, block: Block, arguments: Sequence[PerChip]) -> list[PerChip]:
-        """What the block's terminator passes on."""
-        values: dict[SSAValue, PerChip] = dict(zip(block.args, arguments, strict=True))
-        for op in block.ops:
-            operands = [values[value] for value in op.operands]
-            if op.has_trait(IsTerminator):
-                return operands
-            values.update(zip(op.results, self.op(op, operands), strict=True))
-        raise InputError("a block without a terminator cannot be run")
-
     def op(self, op: Operation, operands: Sequence[PerChip]) -> list[PerChip]:
-        """The results of one op."""
         match op:
             case samba.SambaOp():
                 return samba_reference.evaluate(op, operands, self.chips)
