@@ -25,7 +25,7 @@ Every search is deterministic: nodes in the order of the pattern, ops in the ord
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations, permutations, product
@@ -107,9 +107,9 @@ class GraphPattern:
 
     def _check_operands(self, node: Node, nodes: Nodes) -> None:
         operands = node.operands or ()
-        for name in map(node_of, operands):
-            if name not in nodes and name != ANYTHING and not is_value(name):
-                raise self.error(f"node '{node.name}' has the operand '{name}': neither a node nor a value ('$x')")
+        for operand in operands:
+            if not is_operand(operand, nodes):
+                raise self.error(f"node '{node.name}' has the operand '{operand}': neither a node nor a value ('$x')")
         if any(map(is_rest, operands[:-1])) or (node.any_order and any(map(is_rest, operands))):
             raise self.error(f"node '{node.name}': only the last operand, in order, can be all that follow")
 
@@ -163,6 +163,12 @@ def node_of(operand: str) -> str:
 def result_of(operand: str) -> int:
     """Which result of the node an operand is: 1 of `inner#1`, 0 of `inner`."""
     return int(operand.partition("#")[2] or 0)
+
+
+def is_operand(operand: str, nodes: Container[str]) -> bool:
+    """Whether a text is a node (or a result of it), a value, or anything."""
+    name, mark, number = operand.partition("#")
+    return is_value(operand) or operand == ANYTHING or (name in nodes and number.isdecimal() == bool(mark))
 
 
 def is_value(operand: str) -> bool:
@@ -505,7 +511,10 @@ class Search:
 
     def _in_place(self, link: Link, bound: Operation, op: Operation) -> bool:
         parent, child = (bound, op) if link.is_parent else (op, bound)
-        return all(parent.results[result] in self.graph.sources(child, operand) for operand, result in link.places)
+        return all(
+            result < len(parent.results) and parent.results[result] in self.graph.sources(child, operand)
+            for operand, result in link.places
+        )
 
     @property
     def refusal(self) -> Refusal:

@@ -31,6 +31,7 @@ from xdsl.ir import Operation, SSAValue
 from sambaflow.dialects import samba
 from sambaflow.errors import InputError
 from sambaflow.passes.matcher import (
+    ANYTHING,
     Binding,
     GraphPattern,
     Neighbours,
@@ -38,6 +39,7 @@ from sambaflow.passes.matcher import (
     Search,
     Values,
     Variant,
+    is_operand,
     is_value,
     node_of,
     operator_name,
@@ -160,12 +162,14 @@ class Match:
         return self.values[key.name][0] if isinstance(key, Value) else self.ops[key.name]
 
     def operand(self, operand: str) -> tuple[SSAValue, ...]:
-        """The values that an operand of the target stands for: one, or all of a `$rest*`."""
+        """The values that an operand of the target stands for: one, or all of a `$rest*`; InputError if it has none."""
         if is_value(operand):
             return self.values[operand]
         name = node_of(operand)
-        maker = self.made[name] if name in self.made else self.ops[name]
-        return (maker.results[result_of(operand)],)
+        maker, index = self.made[name] if name in self.made else self.ops[name], result_of(operand)
+        if index >= len(maker.results):
+            raise InputError(f"{maker.name} has no result {index}")
+        return (maker.results[index],)
 
 
 _PROGRAM = Neighbours(operator_name, lambda op: False)
@@ -299,7 +303,7 @@ def _node(one: Op[Any]) -> Node:
         required=not one.optional,
         operands=tuple(map(_written, one.operands)),
         any_order=one.any_order,
-        where=_condition(one.settings, one.where),
+        where=condition(one.settings, one.where),
     )
 
 
@@ -313,7 +317,10 @@ def _written(operand: Operand) -> str:
     return f"{operand.op.name}#{operand.index}" if isinstance(operand, Result) else operand.name
 
 
-def _condition(settings: Mapping[str, Any], where: Callable[[Any], bool] | None) -> Callable[[Operation], bool] | None:
+def condition(
+    settings: Mapping[str, Any], where: Callable[[Any], bool] | None = None
+) -> Callable[[Operation], bool] | None:
+    """What must hold for an op: these settings, and `where`; None when that is nothing."""
     if not settings:
         return where
 
@@ -391,7 +398,7 @@ class _Check:
 
     def _check_operands(self, operands: Sequence[str], reader: str) -> None:
         for operand in operands:
-            if node_of(operand) not in self.known:
+            if operand == ANYTHING or not is_operand(operand, self.known) or node_of(operand) not in self.known:
                 raise self.error(f"{reader} reads '{operand}', which not every match has")
 
     def error(self, message: str) -> InputError:

@@ -15,6 +15,7 @@ from sambaflow.dialects.samba import OPERATIONS, OPERATORS, ConstantOp, SambaOp,
 from sambaflow.dialects.samba.inference import Shape, is_float
 from sambaflow.dialects.samba.movement import permutation
 from sambaflow.passes.base import FunctionPass
+from sambaflow.passes.rewrite_files import load_rewrite_rules
 from sambaflow.passes.rewrite_rules import Becomes, Match, Op, Value, op, rewrite_rule, setting_of
 from sambaflow.passes.rewriting import Pattern, Replacement, Rewriter, pattern, rewrite
 from sambaflow.passes.samba_folding import FOLDERS, constant_of, elements_of, fold
@@ -50,8 +51,16 @@ class SambaCanonicalizePass(FunctionPass):
     name = "samba-canonicalize"
     counters = {"rewrites": "ops that were replaced or erased"}
 
+    rules: str | None = None
+    """A file of rewrite rules that are applied as well; they answer for the bits that they change."""
+
     def apply_to(self, ctx: Context, op: FuncOp) -> None:
-        self.count(ctx, "rewrites", rewrite(op, PATTERNS, erase_dead=True).count)
+        rules = load_rewrite_rules(self.rules) if self.rules else ()
+        done = rewrite(op, [*PATTERNS, *rules], erase_dead=True)
+        self.count(ctx, "rewrites", done.count)
+        for rule in rules:
+            if times := done.counts.get(rule.name):
+                self.applied(ctx, op, f"rule '{rule.name}' was applied", times=times)
 
 
 def _with(trait: Trait) -> tuple[str, ...]:

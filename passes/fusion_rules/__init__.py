@@ -20,11 +20,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sambaflow.errors import InputError, Location
+from sambaflow.errors import Location
 from sambaflow.passes.matcher import GraphPattern, Node
-from sambaflow.passes.registry import did_you_mean
+from sambaflow.passes.yaml_reader import Setting, YamlReader, read_text
 
 if TYPE_CHECKING:
     from yaml import Node as YamlNode
@@ -32,11 +32,8 @@ if TYPE_CHECKING:
 DEFAULT_RULES = "default"
 """The name of the rule file that ships: Llama, GPT-2, BERT, CNNs, MLPs."""
 
-Setting = int | float | bool | str
-
-_SETTING = "set "
 _RULE_KEYS = ("priority", "heuristic", "pattern")
-_NODE_KEYS = ("op_type", "child", "children", "required", "included", "match_first_option")
+_NODE_KEYS = ("op_type", "child", "children", "required", "included", "match_first_option", "set ")
 
 
 @dataclass(frozen=True)
@@ -59,12 +56,7 @@ def load_rules(name: str = DEFAULT_RULES) -> tuple[Rule, ...]:
     """
     shipped = Path(__file__).parent / f"{name}.yaml"
     path = Path(name) if name != DEFAULT_RULES and not shipped.exists() else shipped
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        raise InputError(f"cannot read fusion rules: {reason}", location=Location(name)) from None
-    return parse_rules(text, shipped.name if path == shipped else name)
+    return parse_rules(read_text(path, "fusion rules"), shipped.name if path == shipped else name)
 
 
 @lru_cache(maxsize=16)
@@ -74,27 +66,9 @@ def parse_rules(text: str, file: str) -> tuple[Rule, ...]:
     return tuple(sorted(rules, key=lambda rule: -rule.priority))
 
 
-class _Reader:
-    """Reads the YAML node tree, so that every complaint has its line."""
-
-    def __init__(self, file: str) -> None:
-        self.file = file
-
+class _Reader(YamlReader):
     def rules(self, text: str) -> list[Rule]:
-        import yaml
-
-        try:
-            # the C reader, where PyYAML has it, is ten times faster
-            root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark
-            place = Location(self.file, mark.line + 1, mark.column + 1) if mark else Location(self.file)
-            raise InputError(f"not YAML: {error.problem}", location=place) from None
-        except yaml.YAMLError as error:
-            raise InputError(f"not YAML: {error}", location=Location(self.file)) from None
-        if root is None:
-            return []
-        return [self.rule(name, node) for name, node in self.mapping(root, "a rule file").items()]
+        return [self.rule(name, node) for name, node in self.entries(text, "a rule file").items()]
 
     def rule(self, name: str, node: YamlNode) -> Rule:
         entries = self.mapping(node, f"rule '{name}'", _RULE_KEYS)
@@ -119,10 +93,8 @@ class _Reader:
         return str(self.value(entries["name"])), parameters
 
     def node(self, name: str, node: YamlNode) -> Node:
-        entries = self.mapping(node, f"node '{name}'", (*_NODE_KEYS, _SETTING))
-        settings: dict[str, Setting] = {}
-        for key in [key for key in entries if key.startswith(_SETTING)]:
-            settings[key.removeprefix(_SETTING).strip()] = self.setting(entries.pop(key))
+        entries = self.mapping(node, f"node '{name}'", _NODE_KEYS)
+        settings = {key: self.setting(one) for key, one in self.prefixed(entries, "set ").items()}
         names = {key: self.names(one) for key, one in entries.items() if key not in ("required", "included")}
         flags = {key: self.flag(entries[key]) for key in ("required", "included") if key in entries}
         return Node(
@@ -134,60 +106,3 @@ class _Reader:
             options=names.get("match_first_option", ()),
             settings=settings,
         )
-
-    def mapping(self, node: YamlNode, what: str, known: tuple[str, ...] | None = None) -> dict[str, YamlNode]:
-        """The values by key. `known`: the keys that there may be (_SETTING: those of settings); any if not given."""
-        import yaml
-
-        if not isinstance(node, yaml.MappingNode):
-            raise self.error(f"{what} must be a mapping", node)
-        entries: dict[str, YamlNode] = {}
-        for key, value in node.value:
-            name = str(self.value(key))
-            if name in entries:
-                raise self.error(f"'{name}' is given twice in {what}", key)
-            is_setting = name.startswith(_SETTING) and _SETTING in (known or ())
-            if known is not None and name not in known and not is_setting:
-                raise self.error(f"{what} has an unknown key '{name}'{did_you_mean(name, known)}", key)
-            entries[name] = value
-        return entries
-
-    def names(self, node: YamlNode) -> tuple[str, ...]:
-        value = self.value(node)
-        names: list[Any] = value if isinstance(value, list) else [value]
-        if not names or not all(isinstance(name, str) for name in names):
-            raise self.error("expected a name or a list of names", node)
-        return tuple(names)
-
-    def flag(self, node: YamlNode) -> bool:
-        value = self.value(node)
-        if not isinstance(value, bool):
-            raise self.error("expected true or false", node)
-        return value
-
-    def integer(self, node: YamlNode) -> int:
-        value = self.value(node)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise self.error("expected an integer", node)
-        return value
-
-    def setting(self, node: YamlNode) -> Setting:
-        value = self.value(node)
-        if not isinstance(value, Setting):
-            raise self.error("expected a number, a flag or a name", node)
-        return value
-
-    def value(self, node: YamlNode) -> Any:
-        import yaml
-
-        loader = yaml.SafeLoader("")
-        try:
-            return loader.construct_document(node)
-        except yaml.YAMLError as error:
-            raise self.error(f"not plain YAML: {error}", node) from None
-
-    def place(self, node: YamlNode) -> Location:
-        return Location(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
-
-    def error(self, message: str, node: YamlNode) -> InputError:
-        return InputError(message, location=self.place(node))

@@ -1,4 +1,9 @@
 // RUN: samba-opt --pass-pipeline=samba-canonicalize --split-input-file %s | filecheck %s
+// RUN: samba-opt --pass-pipeline='samba-canonicalize{rules=%S/fixtures/rewrites.yaml}' --split-input-file %s | filecheck %s --check-prefix=RULES
+// RUN: samba-opt --pass-pipeline='samba-canonicalize{rules=%S/fixtures/rewrites.yaml}' --split-input-file --remarks %s -o /dev/null 2>&1 | filecheck %s --check-prefix=REMARK
+// RUN: not samba-opt --pass-pipeline='samba-canonicalize{rules=missing.yaml}' --split-input-file %s 2>&1 | filecheck %s --check-prefix=MISSING
+
+// MISSING: missing.yaml: error: cannot read rewrite rules: No such file or directory
 
 // No-ops, identity casts and views of views leave nothing; dead ops are erased.
 // CHECK-LABEL: func.func @views
@@ -163,4 +168,31 @@ func.func @group(%x: tensor<2xf32>) -> tensor<2xf32> {
     samba.yield %4 : tensor<2xf32>
   }
   func.return %0 : tensor<2xf32>
+}
+
+// -----
+
+// Rules of a file are applied as well, and only where they are asked for.
+// CHECK-LABEL: func.func @rules
+// CHECK: samba.sigmoid
+// CHECK: samba.softmax %{{.*}} {dim = 0
+// REMARK: remark: [samba-canonicalize] applied: rule 'silu' was applied (times = 2)
+// RULES-LABEL: func.func @rules
+// RULES-NEXT: %0 = samba.silu %x : tensor<2xf32>
+// RULES-NEXT: %1 = samba.silu %y : tensor<2xf32>
+// RULES-NEXT: %2 = samba.sub %0, %1 {alpha = 2} : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+// RULES-NEXT: %3 = samba.relu %2 : tensor<2xf32>
+// RULES-NEXT: %4 = samba.softmax %3 {dim = -1, note = unit} : tensor<2xf32>
+// RULES-NEXT: func.return %4
+func.func @rules(%x: tensor<2xf32>, %y: tensor<2xf32>) -> tensor<2xf32> {
+  %0 = samba.sigmoid %x : tensor<2xf32>
+  %1 = samba.mul %x, %0 : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %2 = samba.sigmoid %y : tensor<2xf32>
+  %3 = samba.mul %2, %y : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %4 = samba.neg %3 : tensor<2xf32>
+  %5 = samba.add %1, %4 {alpha = 2} : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %6 = samba.relu %5 : tensor<2xf32>
+  %7 = samba.relu %6 : tensor<2xf32>
+  %8 = samba.softmax %7 {dim = 0, note} : tensor<2xf32>
+  func.return %8 : tensor<2xf32>
 }

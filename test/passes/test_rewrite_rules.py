@@ -275,6 +275,20 @@ def test_a_value_does_not_replace_one_of_another_type_and_nothing_is_left_behind
     assert x.has_one_use()
 
 
+def test_a_result_that_an_op_does_not_have_is_no_match_and_builds_nothing():
+    @rewrite_rule
+    def reads_third(x: Value) -> Becomes:
+        return op("neg", op(("chunk", "neg"), x).result(2)).becomes(x)
+
+    @rewrite_rule
+    def gives_third(x: Value) -> Becomes:
+        inner = op("neg", x)
+        return op("neg", inner).becomes(inner.result(2))
+
+    module = parsed("neg x", "neg 0")
+    assert rewrite(module, [reads_third, gives_third]).count == 0
+
+
 def test_a_rule_whose_target_does_not_take_the_operands_does_not_apply():
     @rewrite_rule
     def multiplied(x: Value, y: Value) -> Becomes:
