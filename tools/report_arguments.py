@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sambaflow.errors import InputError, Location, SambaError
 from sambaflow.remarks import FORMATS, Remark, RemarkFilter, remarks_text
 from sambaflow.reporting import Reporter
-from sambaflow.tools.files import write_atomically
+from sambaflow.tools.files import end_with_the_reader, write_atomically
 
 if TYPE_CHECKING:
     from sambaflow.passes.base import Journal
@@ -28,6 +28,14 @@ flag is the next argument."""
 def join_bare_flags(arguments: Sequence[str], bare: Mapping[str, str] = BARE) -> list[str]:
     """`--remarks FILE` means `--remarks= FILE`."""
     return [f"{word}={bare[word]}" if word in bare else word for word in arguments]
+
+
+def parse_command_line(parser: ArgumentParser, arguments: Sequence[str] | None) -> Namespace:
+    """`arguments`, or if they are None those that the process was started with; it then ends with its reader."""
+    if arguments is None:
+        end_with_the_reader()
+        arguments = sys.argv[1:]
+    return parser.parse_args(join_bare_flags(arguments))
 
 
 def add_diagnostics_arguments(parser: ArgumentParser) -> None:

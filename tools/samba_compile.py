@@ -17,12 +17,11 @@ from collections.abc import Sequence
 
 from sambaflow.passes.pipelines import mode_names
 from sambaflow.reporting import Reporter
-from sambaflow.tools.files import end_with_the_reader
 from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from
 from sambaflow.tools.report_arguments import (
     add_diagnostics_arguments,
     add_remarks_arguments,
-    join_bare_flags,
+    parse_command_line,
     print_remarks,
     reporter_of,
     run,
@@ -53,11 +52,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command-line entry point; returns the exit code."""
-    if arguments is None:
-        end_with_the_reader()
-        arguments = sys.argv[1:]
     command_line = parser()
-    args = command_line.parse_args(join_bare_flags(arguments))
+    args = parse_command_line(command_line, arguments)
     check_model_arguments(command_line, args)
     reporter = reporter_of(args)
     reporter.sources.folders.append(os.path.dirname(str(args.model or args.hf)))

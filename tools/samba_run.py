@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from sambaflow.errors import Location, PefError, WeightError
 from sambaflow.reporting import Reporter
-from sambaflow.tools.files import end_with_the_reader, write_atomically
-from sambaflow.tools.report_arguments import add_diagnostics_arguments, join_bare_flags, reporter_of, run
+from sambaflow.tools.files import write_atomically
+from sambaflow.tools.report_arguments import add_diagnostics_arguments, parse_command_line, reporter_of, run
 
 if TYPE_CHECKING:
     import torch
@@ -58,10 +58,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command-line entry point; returns the exit code."""
-    if arguments is None:
-        end_with_the_reader()
-        arguments = sys.argv[1:]
-    args = parser().parse_args(join_bare_flags(arguments))
+    args = parse_command_line(parser(), arguments)
     reporter = reporter_of(args)
     return run(reporter, lambda: _run(args, reporter), args.pef)
 

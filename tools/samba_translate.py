@@ -19,9 +19,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sambaflow.tools.files import end_with_the_reader, write_atomically
+from sambaflow.tools.files import write_atomically
 from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from
-from sambaflow.tools.report_arguments import add_diagnostics_arguments, join_bare_flags, reporter_of, run
+from sambaflow.tools.report_arguments import add_diagnostics_arguments, parse_command_line, reporter_of, run
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
@@ -46,11 +46,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command-line entry point; returns the exit code."""
-    if arguments is None:
-        end_with_the_reader()
-        arguments = sys.argv[1:]
     command_line = parser()
-    args = command_line.parse_args(join_bare_flags(arguments))
+    args = parse_command_line(command_line, arguments)
     if args.translation == "from-torch":
         check_model_arguments(command_line, args)
     elif args.model is None or args.hf is not None or args.weights is not None:

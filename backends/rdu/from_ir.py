@@ -113,24 +113,16 @@ class _Builder:
             "name": self._string(op.label.data if op.label is not None else ""),
             "location": self._string(self._location(op)),
         }
+        if isinstance(op, rdu.TransferOp):
+            common["slot"] = slots[op.slot]
+            common["access"] = _access(op.access.data)
+            common["tile"] = im.ints(rdu.values(op.tile))
+            common["indices"] = op.indices.value.data
         match op:
             case rdu.LoadOp():
-                return im.Load(
-                    slot=slots[op.slot],
-                    access=_access(op.access.data),
-                    tile=im.ints(rdu.values(op.tile)),
-                    indices=op.indices.value.data,
-                    **common,
-                )
+                return im.Load(**common)
             case rdu.StoreOp():
-                return im.Store(
-                    slot=slots[op.slot],
-                    access=_access(op.access.data),
-                    tile=im.ints(rdu.values(op.tile)),
-                    indices=op.indices.value.data,
-                    conflict=op.conflict.data,
-                    **common,
-                )
+                return im.Store(conflict=op.conflict.data, **common)
             case rdu.PmuOp():
                 return im.Pmu(
                     elements=op.extents[0],

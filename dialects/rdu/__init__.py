@@ -44,6 +44,7 @@ from sambaflow.dialects.rdu.units import (
     LoadOp,
     PmuOp,
     StoreOp,
+    TransferOp,
     UnitOp,
 )
 
@@ -80,6 +81,7 @@ __all__ = [
     "StreamType",
     "SymbolOp",
     "TargetAttr",
+    "TransferOp",
     "UnitOp",
     "YieldOp",
     "array",
