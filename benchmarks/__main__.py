@@ -1,7 +1,7 @@
 """Runs the benchmarks that are named (all, if none) and prints a table, or JSON.
 
     python -m benchmarks                     # all
-    python -m benchmarks tool_start --json
+    python -m benchmarks driver --json
 
 Every row has its reference from the same run. The exit code is 1 when a row exceeds its bound.
 """
@@ -16,14 +16,14 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.driver import driver
 from benchmarks.functional_simulation import functional_simulation
 from benchmarks.large_models import large_models
 from benchmarks.rows import Row
 from benchmarks.timing_engines import timing_engines
-from benchmarks.tool_start import tool_start
 
 BENCHMARKS: Mapping[str, Callable[[], list[Row]]] = {
-    function.__name__: function for function in (large_models, tool_start, functional_simulation, timing_engines)
+    function.__name__: function for function in (large_models, driver, functional_simulation, timing_engines)
 }
 
 
