@@ -139,11 +139,15 @@ class RewriteRule:
             values = [value for result in self.results for value in match.operand(result)]
             if [value.type for value in values] == [result.type for result in root.results]:
                 return values
-        except InputError:
+        except (InputError, NoMatch):
             pass
         for op in reversed(match.made.values()):
             op.erase()
         return None
+
+
+class NoMatch(Exception):
+    """What a source graph matched has not the results that the target reads."""
 
 
 @dataclass(frozen=True)
@@ -162,13 +166,13 @@ class Match:
         return self.values[key.name][0] if isinstance(key, Value) else self.ops[key.name]
 
     def operand(self, operand: str) -> tuple[SSAValue, ...]:
-        """The values that an operand of the target stands for: one, or all of a `$rest*`; InputError if it has none."""
+        """The values that an operand of the target stands for: one, or all of a `$rest*`; NoMatch if it has none."""
         if is_value(operand):
             return self.values[operand]
         name = node_of(operand)
         maker, index = self.made[name] if name in self.made else self.ops[name], result_of(operand)
         if index >= len(maker.results):
-            raise InputError(f"{maker.name} has no result {index}")
+            raise NoMatch(f"{maker.name} has no result {index}")
         return (maker.results[index],)
 
 

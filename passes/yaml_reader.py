@@ -37,12 +37,11 @@ class YamlReader:
         try:
             # the C reader, where PyYAML has it, is ten times faster
             root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark
-            place = Location(self.file, mark.line + 1, mark.column + 1) if mark else Location(self.file)
-            raise InputError(f"not YAML: {error.problem}", location=place) from None
         except yaml.YAMLError as error:
-            raise InputError(f"not YAML: {error}", location=Location(self.file)) from None
+            mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+            place = Location(self.file, mark.line + 1, mark.column + 1) if mark else Location(self.file)
+            # an error about a character has a reason, and no mark
+            raise InputError(f"not YAML: {problem or getattr(error, 'reason', error)}", location=place) from None
         return {} if root is None else self.mapping(root, what)
 
     def mapping(self, node: YamlNode, what: str, known: Sequence[str] | None = None) -> dict[str, YamlNode]:

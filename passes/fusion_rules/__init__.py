@@ -76,8 +76,7 @@ class _Reader(YamlReader):
             raise self.error(f"rule '{name}' has no pattern", node)
         nodes = self.mapping(entries["pattern"], "a pattern")
         pattern = GraphPattern({key: self.node(key, value) for key, value in nodes.items()}, self.place(node))
-        if not pattern.variants:
-            raise self.error(f"rule '{name}' matches nothing", node)
+        assert pattern.variants, "a pattern that includes an op matches something"
         priority = self.integer(entries["priority"]) if "priority" in entries else 0
         heuristic, parameters = self.heuristic(entries["heuristic"]) if "heuristic" in entries else (None, {})
         return Rule(name, pattern, priority, heuristic, parameters, self.place(node))

@@ -275,6 +275,27 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
 
 // -----
 
+// A stage reads through a buffer.
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
+  func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
+    %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
+      %v = kernel.load %a : tensor<8xf32>
+      // expected-error@below {{reads a kernel.load without a buffer between: convert-kernel-to-rdu needs that no stage reads a load but through a buffer}}
+      // expected-note@below {{try: run kernel-insert-buffers first}}
+      %1 = kernel.map ins(%v : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> body {
+      ^bb0(%e: f32):
+        %n = arith.negf %e : f32
+        kernel.yield %n : f32
+      } : tensor<8xf32>
+      %r, %t = kernel.store %1 : tensor<8xf32>
+      kernel.yield %r : tensor<8xf32>
+    }
+    func.return %0 : tensor<8xf32>
+  }
+}
+
+// -----
+
 // A layer does not call itself.
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {

@@ -1,5 +1,5 @@
 // What is not placed or not routed cannot be finished.
-// RUN: samba-opt --pass-pipeline=rdu-finalize --verify-diagnostics %s
+// RUN: samba-opt --pass-pipeline=rdu-finalize --verify-diagnostics --split-input-file %s
 
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   // expected-error@below {{'rdu.section' op has units without coordinates: rdu-finalize needs that every unit has coordinates}}
@@ -17,4 +17,21 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
     }
     rdu.store %b(%2) {domain = array<i64: 64>, tile = array<i64: 16>, access = #rdu.access<[1]>, conflict = "overwrite", count = 1 : i64, indices = 0 : i64, depths = array<i64: 2>} : (tensor<64xf32>, !rdu.stream<tensor<16xf32>, 4>) -> ()
   }
+}
+
+// -----
+
+rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
+  // expected-error@below {{'rdu.section' op has no nets: rdu-finalize needs that every section has its nets}}
+  // expected-note@below {{run rdu-route first}}
+  rdu.section @empty () {
+  }
+}
+
+// -----
+
+// Without a program there is nothing to finish.
+// expected-error@below {{holds no rdu.program: rdu-finalize needs that there is an rdu.program}}
+// expected-note@below {{run convert-kernel-to-rdu first}}
+module {
 }

@@ -57,7 +57,7 @@ REFUSED = [
     ("a: {pattern: {x: {op_typ: add}}}", "f:1:19", "unknown key 'op_typ'; did you mean 'op_type'?"),
     ("a: {set x: 1, pattern: {}}", "f:1:5", "rule 'a' has an unknown key 'set x'"),
     ("a: [", "f:2:1", "not YAML"),
-    ("a: \x01", "f", "control characters are not allowed"),
+    ("a: \x01", "f", "not YAML: control characters are not allowed"),
     ("a: {priority: 1}", "f:1:4", "rule 'a' has no pattern"),
     ("a: {pattern: {x: {op_type: add}, y: {op_type: mul}}}", "f:1:4", "'y' is not connected to 'x'"),
     ("a: {pattern: {x: {op_type: add, child: y}, y: {op_type: mul, child: x}}}", "f:1:4", "its own descendant"),
