@@ -116,7 +116,7 @@ class _Transfers:
         return isinstance(use.operation, kernel.ScatterOp) and use.index in use.operation.tied_inputs
 
     def _load(self, value: SSAValue, after: SSAValue | None = None) -> None:
-        """Load `value` once for all stages that read it as a stream; a slice is loaded by itself."""
+        """Load `value` once for all that read it as a stream; a slice is loaded by itself."""
         readers = [use for use in value.uses if self._reads(use)]
         slices = [use.operation for use in readers if self._is_slice(use.operation)]
         for move in dict.fromkeys(slices):
@@ -126,15 +126,18 @@ class _Transfers:
             return
         load = kernel.LoadOp(value, after)
         stages = dict.fromkeys(use.operation for use in readers)
-        first = next(op for op in self.analysis.ops if op in stages)
+        first = next((op for op in self.analysis.ops if op in stages), self.section.op.terminator)
         load.location = first.location
         self.block.insert_op_before(load, first)
         for use in readers:
             use.operation.operands[use.index] = load.value
 
     def _reads(self, use: Use) -> bool:
-        """Whether a stage reads the value as a stream: not in place, or from a tensor that must keep its elements."""
+        """Whether the value is read as a stream: by a stage, not in place or from a tensor that must keep its elements;
+        or, a slice, by what the section yields."""
         op = use.operation
+        if isinstance(op, kernel.YieldOp):
+            return isinstance(op.operands[use.index].owner, kernel.MoveOp)
         if not isinstance(op, kernel.Stage):
             return False
         return use.index not in in_place_inputs(op) or (use.index in op.tied_inputs and op in self.copied)

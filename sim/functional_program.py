@@ -192,6 +192,7 @@ class TileProgram:
 
     def _flat(self, value: torch.Tensor, extents: Sequence[int]) -> torch.Tensor:
         """The value over (parallel dimensions, flattened others): the last dimension is 1 or all of them."""
+        value = value if value.dim() else value.reshape((1,) * len(self.kinds))  # a constant has no dimensions
         value = value.permute(*self.parallel, *self.inner)
         shape = value.shape[: len(self.parallel)]
         if math.prod(value.shape[len(self.parallel) :]) == 1:

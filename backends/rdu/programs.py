@@ -17,7 +17,7 @@ from sambaflow.backends.rdu.words import Instruction as Decoded
 from sambaflow.backends.rdu.words import Kind, Operand, decode_program, encode_word
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import rdu
-from sambaflow.dialects.rdu.instructions import element_dtype
+from sambaflow.dialects.rdu.instructions import element_dtype, fixed_result
 from sambaflow.errors import PefError
 
 
@@ -178,6 +178,4 @@ def _result_types(instruction: Decoded, sources: Sequence[SSAValue]) -> list[Att
         if not isinstance(values, VectorType):
             raise PefError(f"'{instruction}' updates no list")
         return [values, VectorType(sources[1].type, values.get_shape())]
-    if instruction.opcode.op_class == "compare":
-        return [i1]
-    return [rdu.dtype_type(instruction.dtype)]
+    return [fixed_result(instruction.opcode) or rdu.dtype_type(instruction.dtype)]

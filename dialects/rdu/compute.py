@@ -9,6 +9,7 @@ from typing import ClassVar
 from xdsl.dialects.builtin import (
     IntegerAttr,
     StringAttr,
+    VectorType,
 )
 from xdsl.ir import Attribute, Region, SSAValue
 from xdsl.irdl import (
@@ -179,7 +180,19 @@ class PcuOp(BufferedUnitOp):
 
     def points_of(self, result: int) -> int:
         dropped = (REDUCTION,) if result < self.steps else (REDUCTION, SEQUENTIAL)
-        return prod(e for e, kind in zip(self.extents, values(self.kinds), strict=True) if kind not in dropped)
+        points = prod(e for e, kind in zip(self.extents, values(self.kinds), strict=True) if kind not in dropped)
+        return points * self._length_of(result)
+
+    def _length_of(self, result: int) -> int:
+        """Elements that a result delivers at a point: k of a sorted list, else one."""
+        final, end = result - self.steps, self.body.block.last_op
+        yielded = end.operands if end is not None else ()
+        types = [value.type for value in yielded[len(self.accumulator_types) :]]
+        if final >= 0:
+            end = self.finish.block.last_op if self.finish is not None else None
+            types += self.accumulator_types if end is None else [value.type for value in end.operands]
+        made = types[result] if result < len(types) else None
+        return made.get_shape()[0] if isinstance(made, VectorType) else 1
 
     def verify_unit(self) -> None:
         rank = len(self.extents)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from xdsl.dialects.builtin import AnyFloat, FloatAttr, IntegerAttr, IntegerType, VectorType, i1, i64
+from xdsl.dialects.builtin import AnyFloat, FloatAttr, IntegerAttr, IntegerType, VectorType, i1, i32, i64
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
@@ -36,6 +36,11 @@ from sambaflow.machine.opcodes import OPCODES, Opcode
 
 RESULTS: dict[str, int] = {"insert_sorted": 2}
 """Instructions with several results (values and indices of a sorted list); all others have one."""
+
+
+def fixed_result(row: Opcode) -> Attribute | None:
+    """The type of the result where the sources do not give it: i1 of comparisons, i32 of random bits."""
+    return i1 if row.op_class == "compare" else i32 if row.name == "random_bits" else None
 
 
 def element_dtype(type: Attribute) -> str | None:
@@ -63,7 +68,7 @@ class Instruction(IRDLOperation):
     def dtype(self) -> str:
         """What the dtype field of the word holds."""
         row = self.OPCODE
-        if row.op_class == "compare" or row.name in RESULTS:
+        if fixed_result(row) is not None or row.name in RESULTS:
             return element_dtype(self.sources[0].type) or ""
         return element_dtype(self.outputs[0].type) or ""
 
@@ -85,8 +90,8 @@ class Instruction(IRDLOperation):
                 raise VerifyException("selects between two values of the result's type by an i1")
         elif any(type != sources[0] for type in sources):
             raise VerifyException(f"sources have one type, here {', '.join(map(str, sources))}")
-        elif outputs[0] != (i1 if row.op_class == "compare" else sources[0]):
-            raise VerifyException(f"gives {'i1' if row.op_class == 'compare' else sources[0]}, not {outputs[0]}")
+        elif outputs[0] != (expected := fixed_result(row) or sources[0]):
+            raise VerifyException(f"gives {expected}, not {outputs[0]}")
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -117,12 +122,10 @@ class Instruction(IRDLOperation):
         else:
             type = parser.parse_type()
             types = [i1, type, type] if row.name == "select" else [type] * row.arity
-            result = type
+            result = fixed_result(row) or type
             if row.op_class == "convert":
                 parser.parse_characters("to")
                 result = parser.parse_type()
-            elif row.op_class == "compare":
-                result = i1
             op = cls(parser.resolve_operands(names, types, position), [result])
         op.attributes = attributes
         return op

@@ -36,7 +36,7 @@ from xdsl.irdl import (
 from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.dialects.rdu.attributes import AccessAttr, AccessData, PortAttr, Row, StreamType, array, rows, values
-from sambaflow.dialects.rdu.dtypes import TOKEN
+from sambaflow.dialects.rdu.dtypes import TOKEN, dtype_name
 
 MODES = ("systolic", "simd", "reduce", "tail")
 KINDS = ("parallel", "reduction", "sequential")
@@ -220,6 +220,10 @@ class TransferOp(BufferedUnitOp):
         """The stream of the slot's elements."""
         raise NotImplementedError
 
+    def element_dtypes(self) -> tuple[str, ...]:
+        """The element types that the value may have."""
+        return (dtype_name(slot_type(self.slot).element_type) or "",)
+
     def verify_unit(self) -> None:
         indices = range(self.VALUES, self.VALUES + self.indices.value.data)
         if not self.VALUES <= indices.stop <= len(self.streams):
@@ -232,7 +236,7 @@ class TransferOp(BufferedUnitOp):
             self.require_port(port, self.extents)
         if any(stream(value).dtype != TOKEN for value in self.streams[indices.stop :]):
             raise VerifyException("streams after value and indices are tokens: !rdu.stream<none, n>")
-        if slot_type(self.slot).element_type != stream(self.value).element_type:
+        if stream(self.value).dtype not in self.element_dtypes():
             raise VerifyException(f"a slot of {slot_type(self.slot)} holds no elements of {self.value.type}")
 
 
@@ -346,6 +350,11 @@ class StoreOp(TransferOp):
     @property
     def value(self) -> SSAValue:
         return self.streams[0]
+
+    def element_dtypes(self) -> tuple[str, ...]:
+        """What is added may still be f32: sums are rounded once, in memory."""
+        (own,) = TransferOp.element_dtypes(self)
+        return (own, "f32") if self.conflict.data == "add" and own in ("bf16", "f16") else (own,)
 
     def points_of(self, result: int) -> int | None:
         return None

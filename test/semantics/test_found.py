@@ -1,0 +1,95 @@
+"""Modules with which random testing found a pass that changed them or failed: the smallest of each, through all modes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sambaflow.passes.base import SambaContext
+from sambaflow.passes.parsing import parse_module
+from sambaflow.passes.verification import verify_module
+from sambaflow.testing import check_pass
+
+torch.set_num_threads(1)
+
+SAMBA = {
+    "a slice that leaves its section was never loaded": """
+func.func @f(%x: tensor<2xf32>) -> (tensor<f32>, tensor<1xf32>) {
+  %0, %1 = samba.unbind %x {dim = -1} : (tensor<2xf32>) -> (tensor<f32>, tensor<f32>)
+  %2 = samba.slice %x {start = 1} : (tensor<2xf32>) -> tensor<1xf32>
+  func.return %1, %2 : tensor<f32>, tensor<1xf32>
+}""",
+    "sums in bf16 state are f32 until they are stored": """
+func.func @f(%s: tensor<8xbf16> {samba.role = "state", samba.name = "s"}, %x: tensor<4xbf16>, %i: tensor<4xi64>)
+    -> (tensor<8xbf16> {samba.name = "s", samba.tied = 0 : i64}, tensor<8xbf16>) {
+  %0 = samba.index_put %s, %x, %i {dims = [0], accumulate = true}
+    : (tensor<8xbf16>, tensor<4xbf16>, tensor<4xi64>) -> tensor<8xbf16>
+  %1 = samba.tanh %0 : tensor<8xbf16>
+  func.return %0, %1 : tensor<8xbf16>, tensor<8xbf16>
+}""",
+    "a sorted list delivers k elements": """
+func.func @f(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %0, %1 = samba.topk %x {k = 2} : (tensor<2xf32>) -> (tensor<2xf32>, tensor<2xi64>)
+  %2 = samba.tanh %0 : tensor<2xf32>
+  func.return %2 : tensor<2xf32>
+}""",
+    "logical operators with a number are folded": """
+func.func @f() -> tensor<2xi1> {
+  %0 = samba.constant dense<[0.0, 0.5]> : tensor<2xf32>
+  %1 = samba.logical_or %0 {other = 0} : (tensor<2xf32>) -> tensor<2xi1>
+  func.return %1 : tensor<2xi1>
+}""",
+    "an integer pad of 0 is a pad": """
+func.func @f(%x: tensor<3xi64>) -> tensor<5xi64> {
+  %0 = samba.constant_pad_nd %x {pad = [1, 1]} : (tensor<3xi64>) -> tensor<5xi64>
+  %1 = samba.add %0 {other = 1} : tensor<5xi64>
+  func.return %1 : tensor<5xi64>
+}""",
+}
+
+KERNEL = {
+    "a sum of constants has no inputs": """
+func.func @f() -> tensor<f32> {
+  %0 = kernel.reduce domain #kernel.domain<4 reduction> maps [affine_map<(i) -> ()>] inits [0.0 : f32]
+    body {^bb0(%s: f32): %c = arith.constant 2.0 : f32 %n = arith.addf %s, %c : f32 kernel.yield %n : f32}
+    : tensor<f32>
+  func.return %0 : tensor<f32>
+}""",
+    "random bits are i32": """
+func.func @f(%seed: tensor<i64>) -> tensor<6xf32> {
+  %0 = kernel.random ins(%seed : tensor<i64>) domain #kernel.domain<6 parallel>
+    maps [affine_map<(i) -> ()>, affine_map<(i) -> (i)>]
+    body {
+    ^bb0(%s: i64):
+      %i = kernel.index 0
+      %b = kernel.random_bits %s, %i
+      %f = arith.sitofp %b : i32 to f32
+      kernel.yield %f : f32
+    } : tensor<6xf32>
+  func.return %0 : tensor<6xf32>
+}""",
+    "a constant of rank 0": """
+func.func @f() -> tensor<1xf32> {
+  %0 = arith.constant dense<0.5> : tensor<f32>
+  %1 = kernel.move ins(%0 : tensor<f32>) domain #kernel.domain<1 parallel>
+    maps [affine_map<(i) -> ()>, affine_map<(i) -> (i)>] : tensor<1xf32>
+  func.return %1 : tensor<1xf32>
+}""",
+}
+
+BELOW = (
+    "set-target,kernel-fuse-stages,kernel-cut-sections{{mode={mode}}},kernel-tile,kernel-balance,"
+    "kernel-insert-transfers,kernel-insert-buffers,kernel-size-fifos,convert-kernel-to-rdu,rdu-plan-memory"
+)
+CASES = [(text, mode) for text in SAMBA.values() for mode in ("o0", "o1", "o3")]
+CASES += [(text, BELOW.format(mode=mode)) for text in KERNEL.values() for mode in ("o0", "o3")]
+NAMES = [f"{name}-{mode}" for name in SAMBA for mode in ("o0", "o1", "o3")]
+NAMES += [f"{name}-{mode}" for name in KERNEL for mode in ("o0", "o3")]
+
+
+@pytest.mark.parametrize(("text", "pipeline"), CASES, ids=NAMES)
+def test_no_pass_changes_what_it_computes(text: str, pipeline: str):
+    module = parse_module(text, "found.mlir", SambaContext())
+    verify_module(module)
+    assert check_pass(pipeline, module).checked >= 20
+    verify_module(module)
