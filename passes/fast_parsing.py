@@ -21,7 +21,7 @@ from xdsl.utils.mlir_lexer import MLIRTokenKind, PunctuationSpelling
 
 from sambaflow.passes.lexing import FastLexer, FastToken
 
-_WORD = r"[a-z]\w*(?![\w$.<])"
+_WORD = r"[a-z]\w*(?![\w$.])"
 _SHAPED = r"(?:tensor|memref|vector)<[\w?*]+>"
 _LIST = rf"\((?:(?:{_SHAPED}|{_WORD})(?:, (?:{_SHAPED}|{_WORD}))*)?\)"
 _FUNCTION = rf"{_LIST} -> (?:{_SHAPED}|{_WORD}|{_LIST})"

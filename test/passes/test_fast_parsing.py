@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, TensorType, f32
 from xdsl.parser import Parser, ParserState
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import ParseError
@@ -169,6 +169,33 @@ def test_types_and_attributes(inputs: list[tuple[str, str]], attributes: list[st
     arguments = ", ".join(f"%{i}: {kind}" for i, (kind, _) in enumerate(inputs))
     entries = ", ".join(f"a{i} = {value}" for i, value in enumerate([*attributes, *reversed(attributes), last]))
     types = ",".join(f"{space}{kind}{space}" for kind, space in inputs)
-    op = f'"test.op"({", ".join(f"%{i}" for i in range(len(inputs)))}) {{{entries}}} : ({types}) -> {inputs[0][0]}'
+    op = f'"test.op"({", ".join(f"%{i}" for i in range(len(inputs)))}) {{{entries}}} : ({types}) -> ({inputs[0][0]})'
     module = f"#e = 1 : i8\nfunc.func @f({arguments}) {{\n  {op}\n  {op}\n  func.return\n}}\n"
     assert outcomes(module, ours, text, fast_text) == outcomes(module, theirs, text, text)
+
+
+# A text that was read before is not the same as one that starts with it.
+@pytest.mark.parametrize(
+    ("known", "longer"),
+    [
+        *(("(f32) -> f32", f"(f32) -> f32{more}") for more in ("$x", ".5", "<4>", " f32", "")),
+        *(("() -> vector<4xi8>", f"() -> vector{more}") for more in ("<[4]xi8>", "<4xi8", "")),
+        *(("() -> vector<[4]xi8>", again) for again in ("() -> vector<[4]xi8>", "() -> vector<[2]xi8>")),
+        *(("1 : i64", f"1 : i64{more}") for more in ("$", ".5", "<1>", "4", " : i64")),
+        *(("1.5 : f32", f"1.5{more}") for more in ("", ".5 : f32", "e : f32", "e3 : f32")),
+        *(("tensor<4xf32>", f"tensor<4xf32{more}") for more in (", 1 : i8>", "", "x>", ">>")),
+        ("#arith.fastmath<none>", "#arith.fastmath<none"),
+    ],
+)
+def test_longer_texts(known: str, longer: str) -> None:
+    for last in (longer, f"{known}, c = {longer}"):
+        module = f'"test.op"() {{a = {known}, b = {last}}} : () -> ()'
+        assert outcomes(module, ours, text, fast_text) == outcomes(module, theirs, text, text)
+
+
+# Types that live no longer than they are printed have their own texts, although they stand at one address in turn.
+def test_types_that_are_made_while_printing() -> None:
+    printer = FastPrinter()
+    for size in range(8):
+        printer.print_attribute(TensorType(f32, [size]))
+    assert printer.text() == "".join(f"tensor<{size}xf32>" for size in range(8))

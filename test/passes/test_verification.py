@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 from xdsl.dialects import test
-from xdsl.dialects.builtin import ModuleOp, UnitAttr, f32, f64
+from xdsl.dialects.builtin import ModuleOp, StringAttr, UnitAttr, f32, f64
 from xdsl.ir import Attribute, Block, Operation, Region
 from xdsl.irdl import IRDLOperation, irdl_op_definition, opt_attr_def, traits_def, var_operand_def, var_result_def
 from xdsl.traits import HasParent, OpTrait, Pure
@@ -84,7 +84,8 @@ def local(*types: Attribute, operand: Operation | None = None, note: Attribute |
 # Two ops of equal class, types and attributes need one look; each difference, and the last op of a block, its own.
 def test_equal_ops_are_verified_once() -> None:
     first = local(f32)
-    others = [local(f32, f32), local(f32, operand=first), local(f32, note=UnitAttr()), local(), local(operand=first)]
+    notes = [local(f32, note=note) for note in (UnitAttr(), StringAttr("a"), StringAttr("b"))]
+    others = [local(f32, f32), local(f32, operand=first), *notes, local(), local(operand=first)]
     assert checked(first, local(f32), *others, local(f32)) == [first, *others]
 
 
@@ -92,6 +93,12 @@ def test_equal_ops_are_verified_once() -> None:
 def test_the_first_fault_is_found() -> None:
     with pytest.raises(InputError, match="no f64 here"):
         checked(local(f32), local(f32), local(f64))
+
+
+# The last op of a block is held to being a terminator, whatever it equals.
+def test_the_last_op_of_a_block_is_verified() -> None:
+    with pytest.raises(InputError, match="not a terminator"):
+        checked(local(f32), test.TestOp(regions=[_region(local(f32), local(f32))]))
 
 
 # A verifier, a trait or a parent that sees more than the op alone is asked about every op.
