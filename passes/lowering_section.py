@@ -540,13 +540,13 @@ class SectionLowering:
             coordinates = tuple(expr.replace_dims_and_symbols(dims, renumbered) for expr in coordinates)
             source = Source(stream, extents, coordinates, streams)
         tied = op.tied_inputs[number]
-        if tied < 0 or not isinstance(op, kernel.ScatterOp):
+        if tied < 0:
             self.tensors[op.results[number]] = Tensor(op.output_types[number], [source])
             return
         base, _ = self._root(op.operands[tied])
         before = self.tensors[base]
         if before.slot is None:
-            if op.conflict.data != "overwrite":
+            if isinstance(op, kernel.ScatterOp) and op.conflict.data != "overwrite":
                 raise error_at(
                     op,
                     f"updates a copy with conflict '{op.conflict.data}', which no buffer does: a buffer overwrites",
