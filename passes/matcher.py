@@ -29,7 +29,8 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations, permutations, product
-from typing import TypeAlias
+from math import inf
+from typing import TypeAlias, cast
 
 from xdsl.ir import Block, Operation, SSAValue
 
@@ -60,12 +61,13 @@ class Node:
     where: Callable[[Operation], bool] | None = None
     """What else must hold for the op."""
 
-    def takes_operands(self, count: int) -> bool:
-        """Whether an op with so many operands has those that the node names."""
+    @cached_property
+    def operand_limits(self) -> tuple[int, float]:
+        """Fewest and most operands that an op with those that the node names can have."""
         if self.operands is None:
-            return True
-        rest = bool(self.operands) and is_rest(self.operands[-1])
-        return count >= len(self.operands) - 1 if rest else count == len(self.operands)
+            return 0, inf
+        count = len(self.operands)
+        return (count - 1, inf) if count and is_rest(self.operands[-1]) else (count, count)
 
 
 ANYTHING = "_"
@@ -292,7 +294,7 @@ class Variant:
         self.anchor = included[0]
         self.steps = self._plan(pattern)
         self._slots = [
-            (node.name, index, operand)
+            (node.name, index, operand, is_rest(operand))
             for node in nodes.values()
             for index, operand in enumerate(node.operands or ())
             if is_value(operand)
@@ -301,14 +303,14 @@ class Variant:
     @property
     def value_names(self) -> tuple[str, ...]:
         """The values that every match binds."""
-        return tuple(dict.fromkeys(operand for _, _, operand in self._slots))
+        return tuple(dict.fromkeys(operand for _, _, operand, _ in self._slots))
 
     def values(self, binding: Binding) -> Values | None:
         """The values that the operands of a match stand for; None when two of one name are not the same."""
         found: Values = {}
-        for name, index, operand in self._slots:
+        for name, index, operand, rest in self._slots:
             operands = binding[name].operands
-            stands_for = tuple(operands[index:]) if is_rest(operand) else (operands[index],)
+            stands_for = tuple(operands[index:]) if rest else (operands[index],)
             if found.setdefault(operand, stands_for) != stands_for:
                 return None
         return found
@@ -367,7 +369,8 @@ class Neighbours:
 
     def fits(self, node: Node, op: Operation) -> bool:
         """Whether `op` is of a type of the node, has as many operands as it says, and meets its condition."""
-        if self.type_of(op) not in node.op_types or not node.takes_operands(len(op.operands)):
+        least, most = node.operand_limits
+        if self.type_of(op) not in node.op_types or not least <= len(op.operands) <= most:
             return False
         return node.where is None or node.where(op)
 
@@ -385,16 +388,23 @@ class Neighbours:
     def direct_producers(self, op: Operation) -> list[Operation]:
         return [owner for operand in op.operands if isinstance(owner := operand.owner, Operation)]
 
-    def makers(self, op: Operation, operand: int) -> list[Operation]:
+    def makers(self, op: Operation, operand: int) -> Sequence[Operation]:
         """The op that makes an operand, then, while they are transparent, the one that makes the first of its own."""
-        return [owner for value in self.sources(op, operand) if isinstance(owner := value.owner, Operation)]
+        owner = op.operands[operand].owner
+        if not isinstance(owner, Operation):
+            return ()
+        if not owner.operands or not self.is_transparent(owner):
+            return (owner,)
+        return (owner, *self.makers(owner, 0))
 
-    def sources(self, op: Operation, operand: int) -> list[SSAValue]:
-        """An operand, then, while a transparent op makes it, that op's first operand."""
-        found = [op.operands[operand]]
-        while isinstance(owner := found[-1].owner, Operation) and owner.operands and self.is_transparent(owner):
-            found.append(owner.operands[0])
-        return found
+    def feeds(self, value: SSAValue, op: Operation, operand: int) -> bool:
+        """Whether an operand of `op` is `value`, or what transparent ops make of it as their first operands."""
+        given = op.operands[operand]
+        if given is value:
+            return True
+        owner = given.owner
+        passes_on = isinstance(owner, Operation) and bool(owner.operands) and self.is_transparent(owner)
+        return passes_on and self.feeds(value, cast(Operation, owner), 0)
 
     def _spread(self, op: Operation, step: Callable[[Operation], list[Operation]]) -> dict[Operation, None]:
         found: dict[Operation, None] = {}
@@ -471,15 +481,19 @@ class Search:
         self.anchor = anchor
         self.is_taken = is_taken
         self.distinct = distinct
+        self.values: Values = {}
+        """What the operands of the last match stand for."""
         self._stuck: tuple[Step, Binding] | None = None
         """The first of the steps that came furthest and found nothing, and what was bound then."""
 
     def __iter__(self) -> Iterator[Binding]:
-        yield from self._extend({self.variant.anchor.name: self.anchor}, 0)
+        return self._extend({self.variant.anchor.name: self.anchor}, 0)
 
     def _extend(self, binding: Binding, index: int) -> Iterator[Binding]:
         if index == len(self.variant.steps):
-            if self.variant.values(binding) is not None:
+            values = self.variant.values(binding)
+            if values is not None:
+                self.values = values
                 yield dict(binding)
             return
         step = self.variant.steps[index]
@@ -512,7 +526,7 @@ class Search:
     def _in_place(self, link: Link, bound: Operation, op: Operation) -> bool:
         parent, child = (bound, op) if link.is_parent else (op, bound)
         return all(
-            result < len(parent.results) and parent.results[result] in self.graph.sources(child, operand)
+            result < len(parent.results) and self.graph.feeds(parent.results[result], child, operand)
             for operand, result in link.places
         )
 

@@ -116,7 +116,8 @@ class RewriteRule:
         for match in self.matches(op):
             values = self._built(match, op)
             if values is not None:
-                rewriter.insert(list(match.made.values()))
+                for new in match.made.values():
+                    rewriter.insert(new)
                 rewriter.put_in_place(op, values)
                 return True
         return False
@@ -126,8 +127,9 @@ class RewriteRule:
         for variant in self.source.variants:
             if not _PROGRAM.fits(variant.anchor, op):
                 continue
-            for ops in Search(_PROGRAM, variant, op, distinct=False):
-                match = Match(ops, variant.values(ops) or {})
+            search = Search(_PROGRAM, variant, op, distinct=False)
+            for ops in search:
+                match = Match(ops, search.values)
                 if self.where is None or self.where(match):
                     yield match
 
@@ -150,7 +152,7 @@ class NoMatch(Exception):
     """What a source graph matched has not the results that the target reads."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Match:
     """What a source graph matched, and the ops of the target so far; by name, or by what the rule's function named."""
 

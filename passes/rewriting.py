@@ -29,6 +29,7 @@ from xdsl.dialects.builtin import LocationAttr, UnknownLoc
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 from xdsl.rewriter import InsertPoint
+from xdsl.traits import IsolatedFromAbove
 from xdsl.transforms.dead_code_elimination import would_be_trivially_dead
 from xdsl.utils.worklist import Worklist
 
@@ -100,7 +101,12 @@ class Rewriter(LocatedBuilder, PatternRewriter):
             self.notify_op_modified(op)
         else:
             values = replacement.results if isinstance(replacement, Operation) else replacement
-            self.replace(op, (), tuple(values))
+            self.handle_operation_replacement(op, values)
+            for old, new in zip(op.results, values, strict=True):
+                if new.name_hint is None:
+                    new.name_hint = old.name_hint
+                self.replace_all_uses_with(old, new)
+            self.erase(op)
 
 
 class Pattern(Protocol):
@@ -171,7 +177,7 @@ def check_replacement(op: Operation, replacement: Operation | Sequence[SSAValue]
     if len(values) != len(op.results):
         raise error_at(op, f"pattern '{name}' gave {len(values)} values for {len(op.results)} results")
     for old, new in zip(op.results, values, strict=True):
-        if old.type != new.type:
+        if old.type is not new.type and old.type != new.type:
             raise error_at(op, f"pattern '{name}' gave a {new.type} for a {old.type}")
 
 
@@ -241,9 +247,12 @@ class _Driver:
         self.root = root
         self.patterns = patterns
         self.erase_dead = erase_dead
+        self.isolated = root.has_trait(IsolatedFromAbove, value_if_unregistered=False)
         self.depth = max((one.depth for one in patterns), default=1)
         self.by_type: dict[type[Operation], list[Pattern]] = {}
         self.worklist: Worklist[Operation] = Worklist()
+        self.fresh: set[Operation] = set()
+        """Ops that were not visited yet; with one, all ops below it are fresh, too."""
         self.changed: dict[Operation, None] = {}
         """Ops that the rewrite at hand inserted or modified."""
         self.freed: dict[SSAValue, None] = {}
@@ -255,11 +264,13 @@ class _Driver:
         ops = [op for op in self.root.walk(reverse=True, region_first=True) if op is not self.root]
         for op in ops:
             self.worklist.push(op)
+        self.fresh.update(ops)
         limit = max(LEAST_LIMIT, REWRITES_PER_OP * len(ops)) if limit is None else limit
         applied = 0
         rewriter = self._rewriter(ops[-1]) if ops else None
         while rewriter is not None and self.worklist:
             op = self.worklist.pop()
+            self.fresh.discard(op)
             if op.parent is None:  # a pattern took it out behind the rewriter's back
                 continue
             if self.erase_dead and _is_dead(op):
@@ -296,7 +307,9 @@ class _Driver:
         for one in patterns:
             if one.apply(op, rewriter):
                 self.counts[one.name] = self.counts.get(one.name, 0) + 1
-                self.freed.update(dict.fromkeys(value for value in operands if value not in tuple(op.operands)))
+                if op.parent is not None:
+                    now = tuple(op.operands)
+                    self.freed.update((value, None) for value in operands if value not in now)
                 return True
         return False
 
@@ -316,13 +329,15 @@ class _Driver:
 
     def _revisit(self) -> None:
         """Put what is near the last rewrite on top of the worklist: producers first, then new ops, then users."""
-        near = dict.fromkeys(op for value in self.freed for op in _last_ones(value) if self._is_below(op))
-        near.update(self.changed)
-        frontier = list(self.changed)
+        near = {op: None for value in self.freed for op in _last_ones(value) if self._is_below(op)}
+        frontier = [op for op in self.changed if op not in self.fresh]
+        near.update((op, None) for op in frontier)
         for _ in range(self.depth):
-            users = [use.operation for op in frontier for result in op.results for use in result.uses]
-            frontier = [user for user in dict.fromkeys(users) if user not in near]
-            near.update(dict.fromkeys(frontier))
+            users = {use.operation: None for op in frontier for result in op.results for use in result.uses}
+            frontier = [user for user in users if user not in near and user not in self.fresh]
+            if not frontier:
+                break
+            near.update((user, None) for user in frontier)
         for op in reversed(near):
             if op is not self.root:
                 self.worklist.push(op)
@@ -331,6 +346,8 @@ class _Driver:
 
     def _is_below(self, op: Operation) -> bool:
         """Whether `op` is part of what is rewritten: not erased, and not outside of the root."""
+        if self.isolated:
+            return op.parent is not None
         parent = op.parent_op()
         while parent is not None and parent is not self.root:
             parent = parent.parent_op()

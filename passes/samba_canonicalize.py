@@ -120,10 +120,10 @@ def slice_constant_rows(weight: Value) -> Becomes:
 # ---- what computes nothing
 
 
-@rewrite_rule
-def remove_noop(x: Value) -> Becomes:
+@pattern(*_operators(_with(Trait.NOOP_IF_SAME)))
+def remove_noop(op: SambaOp, rewriter: Rewriter) -> Replacement:
     """clone(x), or a view or cast to x's own type, is x."""
-    return op(_with(Trait.NOOP_IF_SAME), x, where=SambaOp.is_noop).becomes(x)
+    return op.operands if op.is_noop() else None
 
 
 _NEUTRAL = {"mul": 1, "div": 1, "pow": 1, "sub": 0, "add": 0}
@@ -162,10 +162,10 @@ def _order(op: SambaOp) -> list[int]:
     return permutation(shaped_of(op.operands[0]).shape, op.row.name, op.settings())
 
 
-@rewrite_rule
-def remove_permutation(x: Value) -> Becomes:
+@pattern(*_operators(PERMUTATIONS))
+def remove_permutation(op: SambaOp, rewriter: Rewriter) -> Replacement:
     """A permutation that keeps the order is nothing."""
-    return op(PERMUTATIONS, x, where=lambda op: (order := _order(op)) == sorted(order)).becomes(x)
+    return op.operands if (order := _order(op)) == sorted(order) else None
 
 
 @rewrite_rule
