@@ -28,9 +28,10 @@ from xdsl.dialects.builtin import FunctionType, UnrealizedConversionCastOp
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.rewriter import InsertPoint
+from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.diagnostics import error_at, location_of
-from sambaflow.errors import UnsupportedOperator, UnsupportedOperators
+from sambaflow.errors import InputError, UnsupportedOperator, UnsupportedOperators
 from sambaflow.passes.rewriting import Rewriter
 
 Converted: TypeAlias = Operation | Sequence[SSAValue]
@@ -129,7 +130,10 @@ class _Run:
         self.rewriter.move_to(op)
         if self.types is not None:
             self._enter(op)
-        made = rule(op, self.rewriter)
+        try:
+            made = rule(op, self.rewriter)
+        except VerifyException as error:
+            raise error_at(op, str(error), InputError) from None
         if made is op:
             for result in tuple(op.results):
                 self._retype(result, InsertPoint.after(op))

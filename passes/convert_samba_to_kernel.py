@@ -112,6 +112,8 @@ def _check_types(op: samba.SambaOp) -> None:
 
 def _constant(op: samba.ConstantOp, rewriter: Rewriter) -> Converted:
     elements = op.elements()
+    if not elements:
+        raise error_at(op, f"is {op.result.type}, which has no elements", InputError)
     if len(elements) == 1 or op.value.is_splat():
         return [StageBuilder(rewriter).fill(elements[0], samba.shaped_of(op.result))]
     return rewriter.insert(arith.ConstantOp(op.value))

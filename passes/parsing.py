@@ -10,8 +10,19 @@ from itertools import accumulate
 from typing import Any
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import AnyFloat, FileLineColLoc, IntAttr, ModuleOp, StringAttr, UnknownLoc, UnregisteredAttr
-from xdsl.ir import Attribute, Block, Data, Dialect, Operation, OpResult, ParametrizedAttribute
+from xdsl.dialects.builtin import (
+    AnyFloat,
+    FileLineColLoc,
+    Float80Type,
+    Float128Type,
+    IntAttr,
+    IntegerType,
+    ModuleOp,
+    StringAttr,
+    UnknownLoc,
+    UnregisteredAttr,
+)
+from xdsl.ir import Attribute, Block, Data, Dialect, Operation, OpResult, ParametrizedAttribute, TypeAttribute
 from xdsl.parser import AttrParser, Parser
 from xdsl.utils.exceptions import ParseError
 from xdsl.utils.lexer import Span
@@ -22,6 +33,8 @@ from sambaflow.passes.fast_parsing import FastParser
 from sambaflow.passes.parse_errors import error_from_parse
 from sambaflow.passes.registry import did_you_mean
 
+MOST_BITS = (1 << 24) - 1
+"""Bits of an integer type, as in MLIR."""
 _REDEFINED = re.compile(r"SSA value %(\S+) is already defined")
 
 
@@ -53,6 +66,15 @@ class LocatedParser(FastParser):
         results = super()._parse_op_result_list()
         self._name_positions.append(self.pos)
         return results
+
+    def _parse_optional_integer_or_float_type(self) -> TypeAttribute | None:
+        position = self.pos
+        type = super()._parse_optional_integer_or_float_type()
+        if isinstance(type, Float80Type | Float128Type) or (
+            isinstance(type, IntegerType) and type.width.data > MOST_BITS
+        ):
+            self.raise_error(f"numbers of type {type} are not supported", position)
+        return type
 
     def _parse_tensor_literal_element(self) -> _DenseElement:
         element = super()._parse_tensor_literal_element()

@@ -15,6 +15,7 @@ from typing import Any, cast
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import AnyFloat, Float32Type, FloatAttr, IntegerAttr, IntegerType, f32, i1
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.dialects.kernel.body_ops import IndexOp, InsertSortedOp, RandomBitsOp, YieldOp
 
@@ -34,6 +35,16 @@ _FLOAT_PREDICATES = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "
 _INTEGER_PREDICATES = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}
 
 
+def number(value: float, type: Attribute) -> FloatAttr | IntegerAttr:
+    """A number of a scalar type. VerifyException when the type has no such number."""
+    try:
+        if isinstance(type, AnyFloat):
+            return FloatAttr(float(value), cast(Float32Type, type))
+        return IntegerAttr(int(value), cast(IntegerType, type))
+    except (OverflowError, ValueError):
+        raise VerifyException(f"{value} is no number of type {type}") from None
+
+
 class Body:
     """Appends arith and math ops to one block."""
 
@@ -50,12 +61,7 @@ class Body:
         """A constant; of f32 unless another type is given."""
         key = (type, repr(value))
         if key not in self._constants:
-            attribute = (
-                FloatAttr(float(value), cast(Float32Type, type))
-                if isinstance(type, AnyFloat)
-                else IntegerAttr(int(value), cast(IntegerType, type))
-            )
-            self._constants[key] = self.emit(arith.ConstantOp(attribute))
+            self._constants[key] = self.emit(arith.ConstantOp(number(value, type)))
         return self._constants[key]
 
     def _binary(self, name: str, x: SSAValue, y: SSAValue) -> SSAValue:

@@ -20,7 +20,6 @@ from typing import Any, ClassVar, Self, TypeAlias, cast
 from xdsl.dialects.builtin import (
     AffineMapAttr,
     AffineSetAttr,
-    AnyFloat,
     ArrayAttr,
     DenseArrayBase,
     FloatAttr,
@@ -48,7 +47,7 @@ from xdsl.printer import Printer
 from xdsl.traits import Pure
 
 from sambaflow.dialects.kernel.attributes import Domain, DomainAttr, FillAttr, IteratorKind, Mapping, MappingAttr
-from sambaflow.dialects.kernel.body import BodyFunction, build_region
+from sambaflow.dialects.kernel.body import BodyFunction, build_region, number
 from sambaflow.dialects.kernel.body_ops import YieldOp
 
 MapLike: TypeAlias = AffineMap | Callable[..., Sequence[AffineExpr | int]]
@@ -137,9 +136,7 @@ def constant(value: float, type: Attribute) -> Attribute:
     """A scalar constant, or one that fills a tensor type: for `inits` and `pads`."""
     if isinstance(type, TensorType):
         return FillAttr(cast(Any, constant(value, type.element_type)), type)
-    if isinstance(type, AnyFloat):
-        return FloatAttr(float(value), cast(Any, type))
-    return IntegerAttr(int(value), cast(IntegerType, type))
+    return number(value, type)
 
 
 def constant_type(attribute: Attribute) -> Attribute:

@@ -332,18 +332,31 @@ def arange(x: Operands, a: Attributes) -> list[Shaped]:
     return [Shaped((max(0, math.ceil((a["end"] - a["start"]) / a["step"])),), a["dtype"])]
 
 
+def _chips(a: Attributes) -> int:
+    if a["chips"] < 1:
+        raise fail(f"chips must be 1 or more, got {a['chips']}")
+    return a["chips"]
+
+
+def all_reduce(x: Operands, a: Attributes) -> list[Shaped]:
+    """The operand's shape and dtype."""
+    _chips(a)
+    return [x[0]]
+
+
 def all_gather(x: Operands, a: Attributes) -> list[Shaped]:
     """The size of `dim` times the chips."""
     dim = dim_index(a["dim"], len(x[0].shape))
-    return [Shaped(replaced(x[0].shape, dim, x[0].shape[dim] * a["chips"]), x[0].dtype)]
+    return [Shaped(replaced(x[0].shape, dim, x[0].shape[dim] * _chips(a)), x[0].dtype)]
 
 
 def reduce_scatter(x: Operands, a: Attributes) -> list[Shaped]:
     """The size of `dim` over the chips, which divide it."""
     dim = dim_index(a["dim"], len(x[0].shape))
-    if x[0].shape[dim] % a["chips"]:
-        raise fail(f"dimension {dim} of {x[0]} does not divide over {a['chips']} chips")
-    return [Shaped(replaced(x[0].shape, dim, x[0].shape[dim] // a["chips"]), x[0].dtype)]
+    chips = _chips(a)
+    if x[0].shape[dim] % chips:
+        raise fail(f"dimension {dim} of {x[0]} does not divide over {chips} chips")
+    return [Shaped(replaced(x[0].shape, dim, x[0].shape[dim] // chips), x[0].dtype)]
 
 
 def all_to_all(x: Operands, a: Attributes) -> list[Shaped]:

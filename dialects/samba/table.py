@@ -352,7 +352,7 @@ _CREATION: list[Row] = [
 ]  # fmt: skip
 
 _COLLECTIVES: list[Row] = [
-    *_rows("all_reduce", "The sum over the chips, on every chip.", ["self"], infer.same, _CHIPS, _WIRE,
+    *_rows("all_reduce", "The sum over the chips, on every chip.", ["self"], move.all_reduce, _CHIPS, _WIRE,
            traits=Trait.COLLECTIVE, sample=["2x3xf32"], chips=2),
     *_rows("all_gather", "The chips' tensors one after the other along a dimension, on every chip.", ["self"],
            move.all_gather, _DIM, _CHIPS, _WIRE, traits=Trait.COLLECTIVE, sample=["2x3xf32"], dim=0, chips=2),

@@ -36,3 +36,21 @@ func.func @empty(%x: tensor<0x2xf32>) -> tensor<0x2xf32> {
   %0 = samba.exp %x : tensor<0x2xf32>
   func.return %0 : tensor<0x2xf32>
 }
+
+// -----
+
+// A constant without elements fills nothing.
+func.func @empty() -> tensor<0x3xf32> {
+  // expected-error@below {{is tensor<0x3xf32>, which has no elements}}
+  %0 = samba.constant dense<> : tensor<0x3xf32>
+  func.return %0 : tensor<0x3xf32>
+}
+
+// -----
+
+// A number that the operand's type has not is refused, as by PyTorch.
+func.func @range(%x: tensor<2xf32>) -> tensor<2xf32> {
+  // expected-error@below {{'samba.clamp' op -1e+64 is no number of type f32}}
+  %0 = samba.clamp %x {min = -1.0e+64} : tensor<2xf32>
+  func.return %0 : tensor<2xf32>
+}

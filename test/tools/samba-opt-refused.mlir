@@ -66,3 +66,14 @@ func.func @f() -> i32 {
   // expected-error@+1 {{uses %a, which is not defined}}
   func.return %a : i32
 }
+
+// -----
+
+// Types whose numbers can be neither read nor printed.
+// expected-error@+1 {{numbers of type f128 are not supported}}
+module attributes {a = 1.0 : f128} {}
+
+// -----
+
+// expected-error@+1 {{numbers of type i16777216 are not supported}}
+module attributes {a = 1 : i16777216} {}

@@ -205,3 +205,11 @@ func.func @chips(%a: tensor<3x4xf32>) {
   %0 = samba.reduce_scatter %a {dim = 0, chips = 2} : (tensor<3x4xf32>) -> tensor<1x4xf32>
   func.return
 }
+
+// -----
+
+func.func @no_chip(%a: tensor<4x4xf32>) {
+  // expected-error@+1 {{chips must be 1 or more, got 0}}
+  %0 = samba.reduce_scatter %a {dim = 0, chips = 0} : (tensor<4x4xf32>) -> tensor<0x4xf32>
+  func.return
+}
