@@ -14,7 +14,7 @@ from xdsl.irdl import IRDLOperation
 from xdsl.traits import NoTerminator, OpTrait, SameOperandsAndResultType
 from xdsl.utils.exceptions import VerifyException
 
-from sambaflow.diagnostics import error_at, location_from_attr, location_of
+from sambaflow.diagnostics import VerifyExceptionAt, error_at, location_from_attr, location_of
 from sambaflow.errors import InputError, Note, SambaError
 
 
@@ -48,7 +48,8 @@ def _verify(op: Operation, verifier: Callable[[], None]) -> None:
     try:
         verifier()
     except (VerifyException, ValueError) as error:
-        raise error_at(op, str(error), InputError) from None
+        place = error.op if isinstance(error, VerifyExceptionAt) else op
+        raise error_at(place, str(error), InputError) from None
 
 
 def _verify_fields(module: ModuleOp) -> None:

@@ -17,7 +17,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.backends.rdu.image import Image
-from sambaflow.diagnostics import error_at, location_of
+from sambaflow.diagnostics import VerifyExceptionAt, error_at, location_of
 from sambaflow.dialects.rdu import ProgramOp, machine_of
 from sambaflow.dialects.rdu.capacity import demand_of, verify_capacity
 from sambaflow.errors import InputError, PassError
@@ -142,7 +142,8 @@ def _refuse_what_does_not_fit(module: ModuleOp) -> None:
         try:
             verify_capacity(program)
         except VerifyException as error:
-            raise error_at(program, str(error), PassError) from None
+            place = error.op if isinstance(error, VerifyExceptionAt) else program
+            raise error_at(place, str(error), PassError) from None
 
 
 def convention_of(graph: Graph) -> Convention:

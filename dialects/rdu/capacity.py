@@ -5,6 +5,7 @@ from __future__ import annotations
 from xdsl.ir import Operation
 from xdsl.utils.exceptions import VerifyException
 
+from sambaflow.diagnostics import VerifyExceptionAt
 from sambaflow.dialects.rdu.attributes import Row, values
 from sambaflow.dialects.rdu.grid import Grid, grid_of
 from sambaflow.dialects.rdu.program import ProgramOp, machine_of
@@ -42,26 +43,22 @@ def verify_capacity(program: Operation) -> None:
         for launch, _ in schedule.launches:
             chips = values(launch.chips)
             if any(chip not in range(budget.chips) for chip in chips):
-                raise VerifyException(
-                    f"schedule @{schedule.sym_name.data}: launch on chips {list(chips)}, target has {budget.chips}"
-                )
+                raise VerifyExceptionAt(launch, f"runs on chips {list(chips)}, the target has {budget.chips}")
 
 
 def _verify_section(section: SectionOp, budget: Budget, grid: Grid) -> None:
-    what = f"section @{section.sym_name.data}:"
     for short in shortfalls(demand_of(section), budget):
-        raise VerifyException(f"{what} {short}")
+        raise VerifyExceptionAt(section, str(short))
     allowed = {resource: frozenset(grid.places(resource)) for resource in ("pcu", "pmu", "agcu")}
     taken: dict[Row, int] = {}
     for i, unit in enumerate(section.units):
-        name = f"unit {i} ({unit.name})"
         if isinstance(unit, PmuOp):
             held, room = unit.depth.value.data * unit.window_bytes.value.data, unit.units * budget.pmu_bytes
             if held > room:
-                raise VerifyException(f"{what} {name} holds {held} bytes in {unit.units} PMUs of {budget.pmu_bytes}")
+                raise VerifyExceptionAt(unit, f"holds {held} bytes in {unit.units} PMUs of {budget.pmu_bytes}")
         for place in unit.places:
             if place not in allowed[unit.RESOURCE]:
-                raise VerifyException(f"{what} {name}: there is no {unit.RESOURCE.upper()} at {place}")
+                raise VerifyExceptionAt(unit, f"there is no {unit.RESOURCE.upper()} at {place}")
             if place in taken:
-                raise VerifyException(f"{what} {name} stands at {place}, where unit {taken[place]} is")
+                raise VerifyExceptionAt(unit, f"stands at {place}, where unit {taken[place]} of the section is")
             taken[place] = i

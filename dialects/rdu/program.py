@@ -21,6 +21,7 @@ from xdsl.printer import Printer
 from xdsl.traits import HasParent, IsolatedFromAbove, NoTerminator
 from xdsl.utils.exceptions import VerifyException
 
+from sambaflow.diagnostics import VerifyExceptionAt
 from sambaflow.dialects.rdu.assembly import make_op, parse_attributes, parse_region, print_rest
 from sambaflow.dialects.rdu.attributes import TargetAttr
 from sambaflow.dialects.rdu.schedule import ScheduleOp
@@ -80,7 +81,7 @@ class ProgramOp(IRDLOperation):
                 raise VerifyException(f"holds symbols, sections and schedules, not {op.name}")
             key = (op.name, op.sym_name.data)
             if key in seen:
-                raise VerifyException(f"two {op.name} are called @{op.sym_name.data}")
+                raise VerifyExceptionAt(op, f"is the second @{op.sym_name.data} of the program")
             seen.add(key)
         symbols = {op.sym_name.data: op for op in self.symbols}
         sections = {op.sym_name.data: op for op in self.sections}

@@ -22,6 +22,7 @@ from xdsl.printer import Printer
 from xdsl.traits import HasParent, IsolatedFromAbove, NoTerminator
 from xdsl.utils.exceptions import VerifyException
 
+from sambaflow.diagnostics import VerifyExceptionAt
 from sambaflow.dialects.rdu.assembly import (
     in_program,
     make_op,
@@ -128,7 +129,7 @@ class ScheduleOp(IRDLOperation):
         """Names exist, launches bind symbols of the right type to every slot, on chips that the target has."""
         for name in (*self.input_names, *self.output_names):
             if name not in symbols:
-                raise VerifyException(f"schedule @{self.sym_name.data}: there is no symbol @{name}")
+                raise VerifyExceptionAt(self, f"there is no symbol @{name}")
         for launch, rounds in self.launches:
             launch.verify_against(rounds, symbols, sections)
 
@@ -303,21 +304,19 @@ class LaunchOp(IRDLOperation):
     def verify_against(self, rounds: int, symbols: Mapping[str, SymbolOp], sections: Mapping[str, SectionOp]) -> None:
         section = sections.get(self.section_name)
         if section is None:
-            raise VerifyException(f"launch of @{self.section_name}: there is no such section")
+            raise VerifyExceptionAt(self, f"there is no section @{self.section_name}")
         types = [slot.type for slot in section.slots]
         for bound in self.table:
             if len(bound) != len(types):
-                raise VerifyException(
-                    f"@{self.section_name} has {len(types)} slots, a launch binds {len(bound)} symbols"
-                )
+                message = f"binds {len(bound)} symbols, @{self.section_name} has {len(types)} slots"
+                raise VerifyExceptionAt(self, message)
             for slot, (name, type) in enumerate(zip(bound, types, strict=True)):
                 symbol = symbols.get(name)
                 if symbol is None:
-                    raise VerifyException(f"launch of @{self.section_name}: there is no symbol @{name}")
+                    raise VerifyExceptionAt(self, f"there is no symbol @{name}")
                 if symbol.type != type:
-                    raise VerifyException(
-                        f"slot {slot} of @{self.section_name} is {type}, a launch binds @{name} of type {symbol.type}"
-                    )
+                    message = f"binds @{name} of type {symbol.type}, slot {slot} of @{self.section_name} is {type}"
+                    raise VerifyExceptionAt(self, message)
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")

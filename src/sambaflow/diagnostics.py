@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from xdsl.dialects.builtin import CallSiteLoc, FileLineColLoc, FusedLoc, IntAttr, NameLoc, StringAttr, UnknownLoc
 from xdsl.ir import Attribute, Operation
+from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.errors import Location, Note, PassError, SambaError
 
@@ -59,6 +60,14 @@ def location_of(op: Operation) -> Location | None:
             return known
         current = current.parent_op()
     return None
+
+
+class VerifyExceptionAt(VerifyException):
+    """What a verifier finds wrong with another op than its own, for example one inside: `op` is where to look."""
+
+    def __init__(self, op: Operation, message: str) -> None:
+        super().__init__(message)
+        self.op = op
 
 
 def symbols_around(op: Operation) -> str:

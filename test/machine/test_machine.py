@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sambaflow.errors import CapacityError, MachineError
+from sambaflow import plugins
+from sambaflow.errors import CapacityError, InputError, MachineError
 from sambaflow.machine import (
     Demand,
     Firing,
@@ -29,6 +30,7 @@ from sambaflow.machine import (
     to_dict,
 )
 from sambaflow.machine.opcodes import BY_MLIR, BY_NAME, BY_NUMBER, DTYPES, OP_CLASSES, OPCODES, opcode
+from sambaflow.machine.published import token_seconds
 
 SN40L = load("sn40l")
 
@@ -88,6 +90,7 @@ def test_a_users_file_extends_a_machine(tmp_path: Path) -> None:
         ("extends: sn40l\ntiers: {hbm: null, ddr: null}", ["'tiers'", "at least one of"]),
         ("extends: sn40l\nclock: {value: 1e9, mark: guessed}", ["'clock.mark'", "found 'guessed'", "published"]),
         ("extends: sn40l\nclock: {value: 1e9, mark: derived, unit: Hz}", ["'clock.unit'"]),
+        ("extends: sn40l\nname: 7", ["'name'", "found 7", "a string"]),
         ("clock: 1e9", ["'tiles'", "found None"]),
         ("extends: sn99", ["no machine", "sn99"]),
         ("extends: mine.yaml", ["'extends'", "no cycle"]),
@@ -106,6 +109,20 @@ def test_a_wrong_file_is_named_with_its_key(tmp_path: Path, text: str, parts: li
 def test_an_unknown_machine_lists_the_known_ones() -> None:
     with pytest.raises(MachineError, match="sn10, sn30, sn40l"):
         load("sn50")
+
+
+def test_an_entry_point_leads_to_the_file_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def added(kind: str, name: str, wanted: type) -> object:
+        return 7
+
+    monkeypatch.setattr(plugins, "load", added)
+    with pytest.raises(MachineError, match="leads to no path but 7"):
+        load("mine")
+
+
+def test_what_was_not_published_is_not_known() -> None:
+    with pytest.raises(InputError, match="no published time of llama at length 7, batch 1"):
+        token_seconds("llama", 7)
 
 
 def test_rates_may_change_and_structure_may_not() -> None:

@@ -31,7 +31,7 @@ from sambaflow.passes.registry import PASSES, load_own_pass
 from sambaflow.tools import samba_opt
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("dialects", "passes")
+FOLDERS = ("machine", "dialects", "passes")
 TOOLS: dict[str, Callable[[Sequence[str]], int]] = {"samba-opt": samba_opt.main}
 
 NO_RULES = ("AssertionError", "NotImplementedError")

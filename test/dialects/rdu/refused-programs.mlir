@@ -12,9 +12,9 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
 // -----
 
 // Of one name there is one.
-// expected-error@below {{two rdu.symbol are called @x}}
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.symbol @x input tensor<8xf32>
+  // expected-error@below {{'rdu.symbol' op is the second @x of the program}}
   rdu.symbol @x input tensor<8xf32>
 }
 
@@ -174,8 +174,8 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
 // -----
 
 // Its inputs and outputs are there.
-// expected-error@below {{schedule @f: there is no symbol @x}}
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
+  // expected-error@below {{'rdu.schedule' op there is no symbol @x}}
   rdu.schedule @f inputs [@x] outputs [] tied [] {
   }
 }
@@ -277,10 +277,10 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
 // -----
 
 // It launches a section.
-// expected-error@below {{launch of @s: there is no such section}}
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.symbol @x input tensor<8xf32>
   rdu.schedule @f inputs [@x] outputs [] tied [] {
+    // expected-error@below {{'rdu.launch' op there is no section @s}}
     rdu.launch @s [@x] chips [0]
   }
 }
@@ -288,12 +288,12 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
 // -----
 
 // With a symbol for each slot.
-// expected-error@below {{@s has 1 slots, a launch binds 2 symbols}}
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.symbol @x input tensor<8xf32>
   rdu.section @s (%a : tensor<8xf32>) {
   }
   rdu.schedule @f inputs [@x] outputs [] tied [] {
+    // expected-error@below {{binds 2 symbols, @s has 1 slots}}
     rdu.launch @s [@x, @x] chips [0]
   }
 }
@@ -301,12 +301,12 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
 // -----
 
 // That there is.
-// expected-error@below {{launch of @s: there is no symbol @y}}
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.symbol @x input tensor<8xf32>
   rdu.section @s (%a : tensor<8xf32>) {
   }
   rdu.schedule @f inputs [@x] outputs [] tied [] {
+    // expected-error@below {{'rdu.launch' op there is no symbol @y}}
     rdu.launch @s [@y] chips [0]
   }
 }
@@ -314,10 +314,10 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
 // -----
 
 // A buffer fits its PMUs.
-// expected-error@below {{section @s: unit 1 (rdu.pmu) holds 2000000 bytes in 1 PMUs of 524288}}
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.section @s (%a : tensor<8xf32>) {
     %0 = rdu.load %a() {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64>} : (tensor<8xf32>) -> !rdu.stream<tensor<8xf32>, 1>
+    // expected-error@below {{'rdu.pmu' op holds 2000000 bytes in 1 PMUs of 524288}}
     %1 = rdu.pmu(%0) {domain = array<i64: 8>, count = 1 : i64, depth = 2 : i64, window_bytes = 1000000 : i64, banks = 1 : i64, init = 0 : i64, writes = [#rdu.port<[8] : [1]>], reads = [#rdu.port<[8] : [1]>]} : (!rdu.stream<tensor<8xf32>, 1>) -> !rdu.stream<tensor<8xf32>, 1>
   }
 }

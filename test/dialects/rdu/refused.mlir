@@ -44,10 +44,10 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
 // -----
 
 // A PCU does not stand where a PMU is.
-// expected-error@below {{section @s: unit 1 (rdu.pmu): there is no PMU at (0, 0)}}
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.section @s (%a : tensor<8xf32>) {
     %0 = rdu.load %a() {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64>} : (tensor<8xf32>) -> !rdu.stream<tensor<8xf32>, 1>
+    // expected-error@below {{'rdu.pmu' op there is no PMU at (0, 0)}}
     %1 = rdu.pmu(%0) {domain = array<i64: 8>, count = 1 : i64, coordinates = dense<[[0, 0]]> : tensor<1x2xi64>, depth = 2 : i64, window_bytes = 32 : i64, banks = 1 : i64, init = 0 : i64, writes = [#rdu.port<[8] : [1]>], reads = [#rdu.port<[8] : [1]>]} : (!rdu.stream<tensor<8xf32>, 1>) -> !rdu.stream<tensor<8xf32>, 1>
   }
 }
@@ -55,11 +55,11 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
 // -----
 
 // Two units do not stand at one place.
-// expected-error@below {{section @s: unit 2 (rdu.pmu) stands at (1, 0), where unit 1 is}}
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.section @s (%a : tensor<8xf32>) {
     %0 = rdu.load %a() {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64>} : (tensor<8xf32>) -> !rdu.stream<tensor<8xf32>, 1>
     %1 = rdu.pmu(%0) {domain = array<i64: 8>, count = 1 : i64, coordinates = dense<[[1, 0]]> : tensor<1x2xi64>, depth = 2 : i64, window_bytes = 32 : i64, banks = 1 : i64, init = 0 : i64, writes = [#rdu.port<[8] : [1]>], reads = [#rdu.port<[8] : [1]>]} : (!rdu.stream<tensor<8xf32>, 1>) -> !rdu.stream<tensor<8xf32>, 1>
+    // expected-error@below {{'rdu.pmu' op stands at (1, 0), where unit 1 of the section is}}
     %2 = rdu.pmu(%1) {domain = array<i64: 8>, count = 1 : i64, coordinates = dense<[[1, 0]]> : tensor<1x2xi64>, depth = 2 : i64, window_bytes = 32 : i64, banks = 1 : i64, init = 0 : i64, writes = [#rdu.port<[8] : [1]>], reads = [#rdu.port<[8] : [1]>]} : (!rdu.stream<tensor<8xf32>, 1>) -> !rdu.stream<tensor<8xf32>, 1>
   }
 }
@@ -67,8 +67,8 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
 // -----
 
 // A buffer fits the PMUs that it has, and a section the PMUs of its target (260 a tile of sn40l).
-// expected-error@below {{section @s: PMUs: needs 261, has 260, short of 1}}
 rdu.program #rdu.target<machine = "sn40l", tiles = 1, chips = 1> {
+  // expected-error@below {{'rdu.section' op PMUs: needs 261, has 260, short of 1}}
   rdu.section @s (%a : tensor<8xf32>) {
     %0 = rdu.load %a() {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64>} : (tensor<8xf32>) -> !rdu.stream<tensor<8xf32>, 1>
     %1 = rdu.pmu(%0) {domain = array<i64: 8>, count = 261 : i64, depth = 2 : i64, window_bytes = 32 : i64, banks = 1 : i64, init = 0 : i64, writes = [#rdu.port<[8] : [1]>], reads = [#rdu.port<[8] : [1]>]} : (!rdu.stream<tensor<8xf32>, 1>) -> !rdu.stream<tensor<8xf32>, 1>
@@ -107,12 +107,12 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
 // -----
 
 // A launch binds a symbol of the slot's type to each slot.
-// expected-error@below {{slot 0 of @s is tensor<8xf32>, a launch binds @x of type tensor<9xf32>}}
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.symbol @x input tensor<9xf32>
   rdu.section @s (%a : tensor<8xf32>) {
   }
   rdu.schedule @f inputs [@x] outputs [] tied [] {
+    // expected-error@below {{binds @x of type tensor<9xf32>, slot 0 of @s is tensor<8xf32>}}
     rdu.launch @s [@x] chips [0]
   }
 }
@@ -136,11 +136,11 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
 // -----
 
 // A schedule runs on chips of its target.
-// expected-error@below {{schedule @f: launch on chips [0, 1], target has 1}}
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.section @s () {
   }
   rdu.schedule @f inputs [] outputs [] tied [] {
+    // expected-error@below {{runs on chips [0, 1], the target has 1}}
     rdu.launch @s [] chips [0, 1]
   }
 }
