@@ -91,11 +91,11 @@ def _row(what: str, reference: str, own: float, other: float) -> Row:
 
 def _steps(corpus: Corpus) -> list[Row]:
     """Parse, print and verify; xDSL checks nothing of unregistered ops."""
-    own, other = _own(corpus.own), _other(corpus)
+    read: dict[str, ModuleOp] = {}
     steps: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
-        "parse": (lambda: _own(corpus.own), lambda: _other(corpus)),
-        "print": (lambda: _own_text(own, corpus.generic), lambda: _text(other, corpus.generic)),
-        "verify": (lambda: verify_module(own), other.verify),
+        "parse": (lambda: read.update(own=_own(corpus.own)), lambda: read.update(other=_other(corpus))),
+        "print": (lambda: _own_text(read["own"], corpus.generic), lambda: _text(read["other"], corpus.generic)),
+        "verify": (lambda: verify_module(read["own"]), lambda: read["other"].verify()),
     }
     if corpus.flags:
         del steps["verify"]
