@@ -59,6 +59,8 @@ class DialectConversion:
     legal: Mapping[str, Legality] = field(default_factory=dict[str, Legality])
     """By op name or dialect, the name first; "*" is all others. Ops of no entry may stay, those that an entry calls
     legal do: they are not converted, even if there is a rule."""
+    _entries: dict[str, Legality | None] = field(default_factory=dict[str, "Legality | None"], init=False, repr=False)
+    """By op name, what `legal` says of it."""
 
     def apply(self, root: Operation) -> int:
         """Convert the ops below `root`, outer ops before those in their regions. Returns how many.
@@ -87,8 +89,10 @@ class DialectConversion:
 
     def verdict(self, op: Operation) -> bool | None:
         """Whether `op` is legal; None when no entry speaks of it."""
-        dialect = op.name.partition(".")[0]
-        entry = next((self.legal[key] for key in (op.name, dialect, "*") if key in self.legal), None)
+        if op.name not in self._entries:
+            keys = (op.name, op.name.partition(".")[0], "*")
+            self._entries[op.name] = next((self.legal[key] for key in keys if key in self.legal), None)
+        entry = self._entries[op.name]
         return entry(op) if callable(entry) else entry
 
     def check(self, root: Operation) -> None:
