@@ -125,14 +125,7 @@ def llama_config() -> transformers.LlamaConfig:
 
 
 MODELS: dict[str, Callable[[], Model]] = {"mlp": mlp, "resffn": resffn, "cnn": cnn, "gpt2": gpt2, "bert": bert}
-
-
-def cases(names: Sequence[str], chips: int) -> list[Any]:
-    """(name, chips) each; all that concerns one model runs in one process, where it is imported once."""
-    return [pytest.param(name, chips, marks=pytest.mark.xdist_group(name)) for name in names]
-
-
-CASES = [*cases(["resffn", "cnn", "gpt2", "bert"], 1), *cases(["mlp", "gpt2", "bert"], 2)]
+CASES = [(name, 1) for name in MODELS if name != "mlp"] + [(name, 2) for name in ("mlp", "gpt2", "bert")]
 
 
 def disturbed(module: nn.Module) -> nn.Module:
@@ -219,7 +212,7 @@ def tile_by_tile(exe: Executable) -> Executable:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("name", "chips"), [*cases(["resffn", "cnn", "bert", "gpt2"], 1), *cases(["gpt2"], 2)])
+@pytest.mark.parametrize(("name", "chips"), [("resffn", 1), ("cnn", 1), ("bert", 1), ("gpt2", 1), ("gpt2", 2)])
 def test_tile_by_tile_has_the_same_bits(name: str, chips: int, mode: str):
     """Check A."""
     exe, inputs = compiled(name, mode, "bf16", chips), model(name, "bf16")[1][0]
@@ -228,9 +221,6 @@ def test_tile_by_tile_has_the_same_bits(name: str, chips: int, mode: str):
 
 
 # ---- Llama: prefill and decode in one PEF
-
-
-LLAMA = pytest.mark.xdist_group("llama")
 
 
 @cache
@@ -293,7 +283,6 @@ def wanted_of_llama(dtype: str) -> list[list[Tensors]]:
     return [logits_of(torch_forward(one), SEQUENCE) for one in (network, copy.deepcopy(network).double())]
 
 
-@LLAMA
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("chips", [1, 2])
@@ -304,7 +293,6 @@ def test_llama_numbers(chips: int, mode: str, dtype: str):
         check_numbers(ours[part], same[part], exact[part], dtype)
 
 
-@LLAMA
 @pytest.mark.parametrize(("mode", "chips"), [("o1", 1), ("o3", 1), ("o1", 2)])
 def test_llama_tile_by_tile_has_the_same_bits(mode: str, chips: int):
     """Check A."""
@@ -313,7 +301,6 @@ def test_llama_tile_by_tile_has_the_same_bits(mode: str, chips: int):
     assert all(torch.equal(batched, walked) for (batched,), (walked,) in zip(*runs, strict=True))
 
 
-@LLAMA
 @pytest.mark.parametrize("chips", [1, 2])
 @pytest.mark.parametrize("mode", MODES)
 def test_greedy_tokens_are_those_of_transformers(mode: str, chips: int):
@@ -335,7 +322,7 @@ def test_greedy_tokens_are_those_of_transformers(mode: str, chips: int):
 # ---- counters and times
 
 
-PARTS = [*CASES, *cases(["llama"], 1), *cases(["llama"], 2)]
+PARTS = [*CASES, ("llama", 1), ("llama", 2)]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -357,9 +344,9 @@ def test_both_timing_engines_agree(name: str, chips: int, mode: str):
     assert sum(check_graph(exe.image, graph) for graph in exe.graphs) >= len(exe.graphs)
 
 
-@pytest.mark.parametrize(("name", "chips"), cases(["gpt2", "llama"], 1))
-def test_the_functional_engine_launches_what_is_timed(name: str, chips: int):
-    exe = compiled(name, "o1", "bf16", chips)
+@pytest.mark.parametrize("name", ["gpt2", "llama"])
+def test_the_functional_engine_launches_what_is_timed(name: str):
+    exe = compiled(name, "o1", "bf16", 1)
     before = exe.engine.launches
     if name == "llama":
         exe(prompt(), graph="prefill")
