@@ -29,7 +29,7 @@ from xdsl.utils.lexer import Span
 
 from sambaflow.diagnostics import error_at, location_of
 from sambaflow.errors import InputError, Location, Note, SambaError
-from sambaflow.passes.fast_parsing import FastParser
+from sambaflow.passes.older_mlir import NEWER_OPS, OlderParser
 from sambaflow.passes.parse_errors import error_from_parse
 from sambaflow.passes.registry import did_you_mean
 
@@ -47,7 +47,7 @@ class _DenseElement(Parser._TensorLiteralElement):  # pyright: ignore[reportPriv
         return super().to_type(parser, type)  # pyright: ignore[reportArgumentType]
 
 
-class LocatedParser(FastParser):
+class LocatedParser(OlderParser):
     """xDSL's parser, with `file:line:col` of its name on every op that has no `loc(...)` of its own."""
 
     def __init__(self, ctx: Context, text: str, name: str, line_offset: int = 0) -> None:
@@ -81,6 +81,7 @@ class LocatedParser(FastParser):
         return _DenseElement(element.is_negative, element.value, element.span)
 
     def _get_op_by_name(self, name: str) -> type[Operation]:
+        name = NEWER_OPS.get(name, name)
         op_type = self.ctx.get_optional_op(name, dialect_stack=self._parser_state.dialect_stack)
         if op_type is None:
             self.raise_error(f"unknown op '{name}'{self._near(name, lambda d: d.operations)}", self._name_positions[-1])

@@ -29,6 +29,7 @@ from sambaflow.passes.instrumentation import (
 )
 from sambaflow.passes.instrumentation.verifying import verify_after
 from sambaflow.passes.manager import Instrumentation, PassManager, Pipeline
+from sambaflow.passes.older_mlir import OlderPrinter
 from sambaflow.passes.parsing import decode, parse_module
 from sambaflow.passes.pipelines import PIPELINE_SOURCE, parse_pipeline
 from sambaflow.passes.printing import FastPrinter
@@ -254,11 +255,13 @@ class SambaOpt(xDSLOptMain):
         return printer.text() + "\n\n"
 
     def _printed(self, op: Operation, generic: bool = False, locations: bool = False) -> FastPrinter:
-        printer = FastPrinter(
-            generic=generic or self.args.print_op_generic,
-            properties_as_attributes=self.args.print_no_properties,
-            locations=locations or self.args.print_debuginfo,
-        )
+        generic, locations = generic or self.args.print_op_generic, locations or self.args.print_debuginfo
+        if generic and self.args.print_no_properties:
+            printer = OlderPrinter(locations=locations)
+        else:
+            printer = FastPrinter(
+                generic=generic, properties_as_attributes=self.args.print_no_properties, locations=locations
+            )
         printer.print_op(op)
         return printer
 

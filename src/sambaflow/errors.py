@@ -70,7 +70,9 @@ class Diagnostic:
 
     @property
     def all_notes(self) -> tuple[Note, ...]:
-        """The demand, limit and shortfall, then the notes, then what can be changed."""
+        """The demand, limit and shortfall, then the notes, then what can be changed. A remark's facts are its own."""
+        if self.severity == "remark":
+            return self.notes
         figures = [("needs", "demand"), ("has", "limit"), ("short by", "shortfall")]
         balance = ", ".join(f"{word} {self.facts[name]}" for word, name in figures if self.facts.get(name))
         levers = tuple(Note(f"try: {lever}") for lever in self.facts.get("levers", ()))

@@ -181,3 +181,9 @@ def test_the_symbols_around_an_op():
         "kernel.yield": "m::f::s",
         "func.return": "m::f",
     }
+
+
+def test_facts_of_a_remark_are_no_notes():
+    """A limit that an analysis found is a fact of the remark; only an error falls short of one."""
+    remark = Remark("analysis", "rdu-plan-memory", "plan of hbm", facts={"limit": 64, "demand": 32})
+    assert remark.diagnostic.all_notes == ()
