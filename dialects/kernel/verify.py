@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import Float32Type, FloatAttr, IntegerAttr, IntegerTy
 from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
+from sambaflow.diagnostics import VerifyExceptionAt
 from sambaflow.dialects.kernel.affine import full_ranges, interval, linear, used_symbols
 from sambaflow.dialects.kernel.analysis import (
     BLOCK,
@@ -288,14 +289,14 @@ def _verify_body_ops(stage: Stage, region: Region, name: str) -> None:
     for op in _block(region).ops:
         if isinstance(op, Stage):
             if not nested:
-                raise VerifyException(f"'{name}' holds {op.name}, only the body of a scan holds stages")
+                raise VerifyExceptionAt(op, f"stands in '{name}' of {stage.name}, only the body of a scan holds stages")
         elif op.name not in _NO_INSTRUCTIONS and instruction_of(op) is None:
-            raise VerifyException(f"'{name}' holds {op.name}, no instruction carries it out")
+            raise VerifyExceptionAt(op, f"stands in '{name}' of {stage.name}, no instruction carries it out")
         if isinstance(op, IndexOp) and op.dim.value.data >= stage.rank:
-            raise VerifyException(f"kernel.index {op.dim.value.data} in a domain of {stage.rank} dimensions")
+            raise VerifyExceptionAt(op, f"is along d{op.dim.value.data}, the domain has {stage.rank} dimensions")
         for operand in op.operands:
             if not _visible(stage, operand, region):
-                raise VerifyException(f"'{name}' uses a {operand.type} from outside, which must be an input")
+                raise VerifyExceptionAt(op, f"uses a {operand.type} from outside of '{name}', which must be an input")
 
 
 def _visible(stage: Stage, value: SSAValue, region: Region) -> bool:

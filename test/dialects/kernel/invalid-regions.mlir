@@ -81,10 +81,10 @@ func.func @f(%x: tensor<4x8x1xf32>) {
 
 // Every op of a body is an instruction of the machine: no PCU compares for nothing.
 func.func @f(%x: tensor<4x8xf32>) {
-  // expected-error@below {{'body' holds arith.cmpf, no instruction carries it out}}
   %0 = kernel.map ins(%x : tensor<4x8xf32>) domain #kernel.domain<4 parallel, 8 parallel>
       maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>] body {
     ^bb0(%a: f32):
+      // expected-error@below {{'arith.cmpf' op stands in 'body' of kernel.map, no instruction carries it out}}
       %s = arith.cmpf false, %a, %a : f32
       kernel.yield %s : i1
     } : tensor<4x8xi1>

@@ -333,11 +333,11 @@ func.func @f(%x: tensor<4x8xf32>, %w: tensor<16x8xf32>, %i: tensor<4xi64>, %v: t
 
 // Bodies hold instructions only.
 func.func @f(%x: tensor<4x8xf32>, %w: tensor<16x8xf32>, %i: tensor<4xi64>, %v: tensor<4xf32>) {
-  // expected-error@below {{'body' holds math.ctlz, no instruction carries it out}}
   %y = kernel.map ins(%x : tensor<4x8xf32>) domain #kernel.domain<4 parallel, 8 parallel>
       maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>]  body {
     ^bb0(%a: f32):
       %k = kernel.index 0
+      // expected-error@below {{'math.ctlz' op stands in 'body' of kernel.map, no instruction carries it out}}
       %0 = math.ctlz %k : i64
       kernel.yield %a : f32
     } : tensor<4x8xf32>
@@ -348,10 +348,10 @@ func.func @f(%x: tensor<4x8xf32>, %w: tensor<16x8xf32>, %i: tensor<4xi64>, %v: t
 
 // Only the body of a scan holds stages.
 func.func @f(%x: tensor<4x8xf32>, %w: tensor<16x8xf32>, %i: tensor<4xi64>, %v: tensor<4xf32>) {
-  // expected-error@below {{'body' holds kernel.map, only the body of a scan holds stages}}
   %y = kernel.map ins(%x : tensor<4x8xf32>) domain #kernel.domain<4 parallel, 8 parallel>
       maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>]  body {
     ^bb0(%a: f32):
+      // expected-error@below {{stands in 'body' of kernel.map, only the body of a scan holds stages}}
       %0 = kernel.map domain #kernel.domain<4 parallel>
       maps [affine_map<(i) -> (i)>] body {
         %1 = arith.constant 0.0 : f32
@@ -367,9 +367,9 @@ func.func @f(%x: tensor<4x8xf32>, %w: tensor<16x8xf32>, %i: tensor<4xi64>, %v: t
 // Bodies read their arguments, not the world around them.
 func.func @f(%x: tensor<4x8xf32>, %w: tensor<16x8xf32>, %i: tensor<4xi64>, %v: tensor<4xf32>) {
   %c = arith.constant 0.0 : f32
-  // expected-error@below {{'body' uses a f32 from outside, which must be an input}}
   %y = kernel.map ins(%x : tensor<4x8xf32>) domain #kernel.domain<4 parallel, 8 parallel> maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>]  body {
   ^bb0(%a: f32):
+    // expected-error@below {{'arith.addf' op uses a f32 from outside of 'body', which must be an input}}
     %0 = arith.addf %a, %c : f32
     kernel.yield %0 : f32
   } : tensor<4x8xf32>
@@ -380,10 +380,10 @@ func.func @f(%x: tensor<4x8xf32>, %w: tensor<16x8xf32>, %i: tensor<4xi64>, %v: t
 
 // An index is one of a dimension of the domain.
 func.func @f(%x: tensor<4x8xf32>, %w: tensor<16x8xf32>, %i: tensor<4xi64>, %v: tensor<4xf32>) {
-  // expected-error@below {{kernel.index 2 in a domain of 2 dimensions}}
   %y = kernel.map ins(%x : tensor<4x8xf32>) domain #kernel.domain<4 parallel, 8 parallel>
       maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>]  body {
     ^bb0(%a: f32):
+      // expected-error@below {{'kernel.index' op is along d2, the domain has 2 dimensions}}
       %0 = kernel.index 2
       kernel.yield %a : f32
     } : tensor<4x8xf32>
