@@ -25,6 +25,8 @@ from xdsl.ir.affine import (
     AffineSymExpr,
 )
 
+from sambaflow.dialects.kernel.affine import Linear, full_ranges, interval, linear, recombined
+
 
 @dataclass(frozen=True)
 class Level:
@@ -92,9 +94,46 @@ class NotRectangular(Exception):
 def linearise(levels: Sequence[Level], extents: Sequence[int], num_symbols: int = 0) -> LinearAccess:
     """The access pattern of the last level's tensor, bounded by every level.
 
-    Raises NotRectangular when a floordiv or mod cannot be resolved by cutting counters, or when two levels pad with
-    different values.
+    Raises NotRectangular when a floordiv or mod can be resolved neither by cutting counters nor in the address, or when
+    two levels pad with different values.
     """
+    try:
+        return _cut_counters(levels, extents, num_symbols)
+    except NotRectangular:
+        if (found := _plain_address(levels, extents, num_symbols)) is None:
+            raise
+        return found
+
+
+def _plain_address(levels: Sequence[Level], extents: Sequence[int], num_symbols: int) -> LinearAccess | None:
+    """The access whose address is linear in the domain's own dimensions, though no coordinate is: a reshape."""
+    ranges = full_ranges(extents)
+    address = Linear()
+    for level in levels:
+        forms = [linear(expr, ranges) for expr in level.coordinates]
+        for form, size in zip(forms, level.shape, strict=True):
+            bounds = interval(form, ranges)
+            if level.pad is not None and (bounds is None or bounds[0] < 0 or bounds[1] >= size):
+                return None
+        address = Linear()
+        for form, stride in zip(forms, row_major(level.shape), strict=True):
+            address = address + form * stride
+    address = recombined(address, ranges)
+    if address.terms:
+        return None
+    return LinearAccess(
+        tuple(extents),
+        tuple(range(len(extents))),
+        address.constant,
+        tuple(address.coefficient(dim) for dim in range(len(extents))),
+        tuple(dict(address.symbols).get(symbol, 0) for symbol in range(num_symbols)),
+        (),
+        None,
+    )
+
+
+def _cut_counters(levels: Sequence[Level], extents: Sequence[int], num_symbols: int) -> LinearAccess:
+    """The access over counters that are cut until every floordiv and mod is one of them."""
     cuts: list[list[int]] = [[1] for _ in extents]
     while True:
         try:

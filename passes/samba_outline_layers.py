@@ -9,14 +9,14 @@ from itertools import accumulate
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FunctionType, ModuleOp, StringAttr
+from xdsl.dialects.builtin import DictionaryAttr, FunctionType, ModuleOp, StringAttr
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, OpResult, Region, SSAValue
 
 from sambaflow.diagnostics import location_of
 from sambaflow.dialects import samba
 from sambaflow.dialects.samba.attributes import INT
-from sambaflow.dialects.samba.conventions import argument_attributes, result_attributes
+from sambaflow.dialects.samba.conventions import argument_attributes, attribute_array, result_attributes
 from sambaflow.passes.base import SambaPass, functions_of
 from sambaflow.passes.grouping import tensor_bytes
 from sambaflow.passes.repetition import Run, find_runs
@@ -373,8 +373,8 @@ class _Border:
             kind,
             Region(block),
             visibility=StringAttr("private"),
-            arg_attrs=ArrayAttr(self.argument_dicts),
-            res_attrs=ArrayAttr(self.result_dicts),
+            arg_attrs=attribute_array(self.argument_dicts),
+            res_attrs=attribute_array(self.result_dicts),
         )
         function.location = instance.ops[0].location
         return function

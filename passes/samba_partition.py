@@ -14,7 +14,7 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import samba
 from sambaflow.dialects.samba import Shaped, shaped_of, tensor_type
-from sambaflow.dialects.samba.conventions import argument_attributes, result_attributes
+from sambaflow.dialects.samba.conventions import argument_attributes, attribute_array, result_attributes
 from sambaflow.dialects.samba.inference import is_float
 from sambaflow.errors import InputError
 from sambaflow.passes.base import SambaPass, Semantics, functions_of, target_of
@@ -294,9 +294,9 @@ def _argument_shards(function: FuncOp, chips: int) -> list[Shard | None]:
     return shards
 
 
-def _result_entries(function: FuncOp, shards: Sequence[Shard | None], chips: int) -> ArrayAttr[DictionaryAttr]:
+def _result_entries(function: FuncOp, shards: Sequence[Shard | None], chips: int) -> ArrayAttr[DictionaryAttr] | None:
     entries: list[DictionaryAttr] = []
     for entry, shard in zip(result_attributes(function), shards, strict=True):
         added = {} if shard is None else {"samba.shard": samba.ShardAttr.get(shard.dim, shard.outer, chips)}
         entries.append(DictionaryAttr({**entry, **added}))
-    return ArrayAttr(entries)
+    return attribute_array(entries)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import ClassVar, cast
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntegerAttr, ModuleOp, StringAttr
+from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, ModuleOp, StringAttr
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import samba
-from sambaflow.dialects.samba.conventions import argument_attributes, result_attributes
+from sambaflow.dialects.samba.conventions import argument_attributes, attribute_array, result_attributes
 from sambaflow.errors import InputError
 from sambaflow.passes.base import SambaPass, functions_of, target_of
 from sambaflow.passes.properties import CALLS
@@ -105,7 +105,8 @@ class _Analysis:
         self.module, self.chips, self.whole = module, chips, whole
         self.functions = {function.sym_name.data: function for function in functions_of(module)}
         self.plan = _Plan()
-        self.symbols: dict[str, Shard | None] = {}
+        self.symbols: dict[tuple[str, Attribute], Shard | None] = {}
+        """How the tensors of earlier graphs lie; of one name and type they are one."""
         self.env: dict[SSAValue, Known] = {}
 
     def run(self) -> _Plan:
@@ -127,13 +128,13 @@ class _Analysis:
             state: State = FREE if free and ("", names[-1]) not in self.whole else None
             if isinstance(given, samba.ShardAttr):
                 state = self._given(function, value, given)
-            arguments.append(Argument(self.symbols.get(names[-1], state) if free else state))
+            arguments.append(Argument(self.symbols.get((names[-1], value.type), state) if free else state))
         returned = self._function(function, list(arguments))
         self._settle_ties(function, arguments, names, returned)
         self._keep(function, arguments, [None] * len(returned))
-        for name, argument, entry in zip(names, arguments, entries, strict=True):
+        for name, argument, entry, value in zip(names, arguments, entries, function.body.block.args, strict=True):
             if "samba.role" in entry:
-                self.symbols[name] = _placed(argument)
+                self.symbols[name, value.type] = _placed(argument)
 
     def _given(self, function: FuncOp, value: SSAValue, given: samba.ShardAttr) -> Shard:
         dim, outer, chips = given.values
@@ -305,4 +306,4 @@ def _write(function: FuncOp, arguments: Sequence[Shard | None], chips: int) -> N
         if shard is not None:
             kept["samba.shard"] = samba.ShardAttr.get(shard.dim, shard.outer, chips)
         entries.append(DictionaryAttr(kept))
-    function.arg_attrs = ArrayAttr(entries)
+    function.arg_attrs = attribute_array(entries)

@@ -433,12 +433,13 @@ class TileProgram:
             ]
             target = instruction.destination
             if name == "insert_sorted":
-                value, index, values = operands
-                both = primitives.insert_sorted(
-                    value, index, values, sources.accumulators[instruction.sources[2].number + 1]
-                )
-                for offset, value in enumerate(both):
-                    registers[Operand(Kind.REGISTER, target.number + offset)] = value
+                number = instruction.sources[2].number
+                lists = [operands[2], sources.accumulators[number + 1]]
+                single = self.unit.accumulators[number].length == 1  # a list of one has no axis of its own
+                lists = [x.unsqueeze(-1) for x in lists] if single else lists
+                for offset, made in enumerate(primitives.insert_sorted(*operands[:2], *lists)):
+                    kept = made.squeeze(-1) if single else made
+                    registers[Operand(Kind.REGISTER, target.number + offset)] = kept
                 continue
             value = primitives.apply(name, dtype, operands)
             if target.kind is Kind.OUTPUT:

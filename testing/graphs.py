@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FunctionType, IntegerAttr, StringAttr, i64
+from xdsl.dialects.builtin import DictionaryAttr, FunctionType, IntegerAttr, StringAttr, i64
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Region, SSAValue
 
+from sambaflow.dialects.samba.conventions import attribute_array
 from sambaflow.testing.scope import Scope
 
 MOST_RESULTS = 4
@@ -41,8 +42,8 @@ def function(
         FunctionType.from_lists([a.type for a in block.args], [v.type for v in results]),
         Region(block),
         visibility=StringAttr("private") if private else None,
-        arg_attrs=ArrayAttr(scope.arguments),
-        res_attrs=ArrayAttr(entries),
+        arg_attrs=attribute_array(scope.arguments),
+        res_attrs=attribute_array(entries),
     )
 
 

@@ -25,8 +25,7 @@ def stage_modules(draw: st.DrawFn, least: int = 1, most: int = 6) -> ModuleOp:
     choose = Chooser(draw)
     scope = KernelScope(choose, Block(), choose.one_of((f32, bf16)))
     scope.new(Shaped(scope.shape(1, 3), scope.dtype), "input")
-    for _ in range(choose.between(least, most)):
-        add_stage(scope)
+    choose.repeat(lambda: add_stage(scope), least, most)
     if choose.chance(30):
         _group(scope)
     module = ModuleOp([graph("forward", scope)])

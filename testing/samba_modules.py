@@ -78,15 +78,17 @@ class _ModuleMaker:
         scope = Scope(self.choose, Block(), dtype, constants=self.constants)
         scope.new(Shaped(scope.shape(1, 3), dtype), "input")
         ties: list[tuple[SSAValue, int]] = []
-        for _ in range(self.choose.between(self.least, self.most)):
-            part = self.choose.below(12)
-            if part < 8:
-                add_operator(scope, self.choose.one_of(self.operators))
-            elif part < 11:
-                self.use_layer(scope)
-            else:
-                self.update_state(scope, ties)
+        self.choose.repeat(lambda: self.part(scope, ties), self.least, self.most)
         return graph(name, scope, ties)
+
+    def part(self, scope: Scope, ties: list[tuple[SSAValue, int]]) -> None:
+        kind = self.choose.below(12)
+        if kind < 8:
+            add_operator(scope, self.choose.one_of(self.operators))
+        elif kind < 11:
+            self.use_layer(scope)
+        else:
+            self.update_state(scope, ties)
 
     # -- state
 
@@ -140,8 +142,7 @@ class _ModuleMaker:
         """x + f(x), or f(x) where it has the type of x."""
         scope = Scope(self.choose, Block(), shaped.dtype, named=False, constants=self.constants)
         first = scope.argument(shaped, "input")
-        for _ in range(self.choose.between(1, 4)):
-            add_operator(scope, self.choose.one_of(self.operators))
+        self.choose.repeat(lambda: add_operator(scope, self.choose.one_of(self.operators)), 1, 5)
         layer = Layer(scope.block, self.residual(scope, first), scope)
         self.layers.append(layer)
         return layer

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
+from hypothesis.vendor import pretty
 from xdsl.dialects.builtin import DictionaryAttr, StringAttr, bf16, f32, i1, i64
 from xdsl.ir import Attribute, Block, SSAValue
 
@@ -37,6 +38,18 @@ def _below(count: int) -> st.SearchStrategy[int]:
     return st.integers(0, count - 1)
 
 
+def _print_module(module: object, printer: pretty.RepresentationPrinter, cycle: bool) -> None:
+    printer.text("\n" + str(module))
+
+
+pretty.for_type_by_name("xdsl.dialects.builtin", "ModuleOp", _print_module)  # examples are shown as IR, not as Python
+
+
+@st.composite
+def _span(draw: st.DrawFn, make: Callable[[], T]) -> T:
+    return make()
+
+
 class Chooser:
     """Choices of one example."""
 
@@ -50,6 +63,13 @@ class Chooser:
     def between(self, low: int, high: int) -> int:
         """A number from low to high."""
         return low + self.below(high - low + 1)
+
+    def repeat(self, make: Callable[[], object], least: int, most: int) -> None:
+        """Call `make` `least` to `most` times; shrinking leaves calls out."""
+        for i in range(most):
+            if i >= least and self.below(8) == 0:
+                break
+            self._draw(_span(make))
 
     def one_of(self, options: Sequence[T]) -> T:
         return options[self.below(len(options))]

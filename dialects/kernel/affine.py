@@ -145,10 +145,13 @@ def _divide(kind: Literal["floordiv", "mod"], form: Linear, divisor: int, ranges
             if _within(lower, step, ranges):
                 inner = _divide(kind, upper, divisor // step, ranges)
                 return base + (inner if kind == "floordiv" else inner * step + lower)
-    if kind == "floordiv" and len(rest.terms) == 1 and rest == Linear(terms=rest.terms):
+    if kind == "floordiv" and len(rest.terms) == 1:
         term, coefficient = rest.terms[0]
-        if term.kind == "floordiv" and coefficient == 1:
-            return base + _divide("floordiv", term.form, term.divisor * divisor, ranges)
+        if (
+            term.kind == "floordiv" and coefficient == 1
+        ):  # (a + b floordiv m) floordiv k  is  (m * a + b) floordiv k * m
+            flat = (rest + Linear(terms=((term, -1),))) * term.divisor + term.form
+            return base + _divide("floordiv", flat, term.divisor * divisor, ranges)
     return base + Linear(terms=((Term(kind, rest, divisor), 1),))
 
 
@@ -167,6 +170,21 @@ def _split(form: Linear, divisor: int) -> tuple[Linear, Linear]:
 def _within(form: Linear, divisor: int, ranges: Sequence[Interval]) -> bool:
     bounds = interval(form, ranges)
     return bounds is not None and bounds[0] >= 0 and bounds[1] < divisor
+
+
+def recombined(form: Linear, ranges: Sequence[Interval]) -> Linear:
+    """The form with quotients and remainders put together again: k * (f floordiv k) + f mod k is f.
+
+    The address of a reshaped tensor is such a sum, whether its extents divide each other or not.
+    """
+    for term, coefficient in form.terms:
+        if term.kind == "mod":
+            quotient = _divide("floordiv", term.form, term.divisor, ranges)
+            parts = Linear(terms=((term, coefficient),)) + quotient * (coefficient * term.divisor)
+            whole = form + parts * -1 + term.form * coefficient
+            if len(whole.terms) < len(form.terms):
+                return recombined(whole, ranges)
+    return form
 
 
 def interval(form: Linear, ranges: Sequence[Interval]) -> Interval | None:

@@ -31,6 +31,11 @@ def result_attributes(function: FuncOp) -> list[Mapping[str, Attribute]]:
     return _dictionaries(function.res_attrs, len(function.function_type.outputs.data))
 
 
+def attribute_array(entries: Sequence[DictionaryAttr]) -> ArrayAttr[DictionaryAttr] | None:
+    """The attributes of all arguments or results; None when there are none, as they are read back from text."""
+    return ArrayAttr(entries) if any(entry.data for entry in entries) else None
+
+
 def _dictionaries(attributes: ArrayAttr[DictionaryAttr] | None, count: int) -> list[Mapping[str, Attribute]]:
     if attributes is None:
         return [{} for _ in range(count)]
