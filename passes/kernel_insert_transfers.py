@@ -78,6 +78,8 @@ class _Transfers:
                 destination = op.operands[tied]
                 if not self._may_update(destination):
                     self.copied.append(op)
+                    if isinstance(destination.owner, kernel.StoreOp):
+                        self._load(destination, destination.owner.token)
                     continue
                 token = destination.owner.token if isinstance(destination.owner, kernel.StoreOp) else None
                 store = kernel.StoreOp(result, destination, token)
@@ -96,7 +98,7 @@ class _Transfers:
     def _may_update(self, value: SSAValue) -> bool:
         """Whether nothing reads the old elements after this section: then the new ones may take their place."""
         if isinstance(value.owner, kernel.StoreOp):
-            return True
+            return value.has_one_use()
         section = self.section.op
         outside = section.operands[cast(BlockArgument, value).index]
         if isinstance(outside, BlockArgument) and not _is_tied(outside):

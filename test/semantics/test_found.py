@@ -56,6 +56,14 @@ func.func @g(%x: tensor<4xf32>, %w: tensor<4xf32> {samba.role = "param", samba.n
   %0 = samba.add %x, %w : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
   func.return %0 : tensor<4xf32>
 }""",
+    "state is returned as it was between two updates": """
+func.func @f(%s: tensor<4xf32> {samba.role = "state", samba.name = "s"}, %x: tensor<1xf32>, %i: tensor<1xi64>,
+             %j: tensor<1xi64>) -> (tensor<4xf32> {samba.name = "s", samba.tied = 0 : i64}, tensor<4xf32>) {
+  %0 = samba.index_put %s, %x, %i {dims = [0], accumulate = true}
+    : (tensor<4xf32>, tensor<1xf32>, tensor<1xi64>) -> tensor<4xf32>
+  %1 = samba.index_copy %0, %j, %x {dim = 0} : (tensor<4xf32>, tensor<1xi64>, tensor<1xf32>) -> tensor<4xf32>
+  func.return %0, %1 : tensor<4xf32>, tensor<4xf32>
+}""",
     "logical operators with a number are folded": """
 func.func @f() -> tensor<2xi1> {
   %0 = samba.constant dense<[0.0, 0.5]> : tensor<2xf32>
