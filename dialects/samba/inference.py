@@ -134,6 +134,14 @@ def dim_index(dim: int, rank: int, name: str = "dim") -> int:
     return dim % bound
 
 
+def sized_dim(value: Shaped, dim: int) -> tuple[int, int]:
+    """`dim` of a tensor of rank 1 or more, counted from the front, and its size."""
+    if not value.shape:
+        raise fail(f"needs a dimension to work along, got {value}")
+    dim = dim_index(dim, len(value.shape))
+    return dim, value.shape[dim]
+
+
 def dim_indices(dims: Sequence[int] | None, rank: int) -> list[int]:
     """Sorted dimensions of a reduction; None or empty means all."""
     found = sorted(dim_index(dim, rank) for dim in dims) if dims else list(range(rank))
@@ -336,6 +344,9 @@ def _plus_product(x: Operands, product: Shaped) -> list[Shaped]:
 
 def _windows(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil: bool = False) -> int:
     """Output positions of a sliding window (PyTorch: a window must start inside the input or its left padding)."""
+    if min(kernel, stride, dilation) < 1 or padding < 0:
+        sizes = f"kernel {kernel}, stride {stride}, dilation {dilation}, padding {padding}"
+        raise fail(f"window sizes must be positive, the padding not negative: {sizes}")
     span = size + 2 * padding - dilation * (kernel - 1) - 1
     if span < 0:
         raise fail(f"window of {dilation * (kernel - 1) + 1} does not fit {size} + 2 * {padding}")
@@ -350,14 +361,25 @@ def pair(values: Sequence[int]) -> tuple[int, int]:
     return (values[0], values[-1])
 
 
+def _single(values: Sequence[int]) -> int:
+    if len(values) != 1:
+        raise fail(f"expected one number, got {list(values)}")
+    return values[0]
+
+
+def _check_groups(channels: int, weight: Shaped, groups: int) -> None:
+    out, per_group, *_ = weight.shape
+    if groups < 1 or channels != per_group * groups or out % groups:
+        raise fail(f"weight {weight} does not fit {channels} input channels in {groups} groups")
+
+
 def conv2d(x: Operands, a: Attributes) -> list[Shaped]:
     """[n, out, h, w] with the window positions that stride, padding and dilation leave; one dtype."""
     dtype = require_same_dtype(x, "operands")
     require_rank(x[0], 4, "input")
     require_rank(x[1], 4, "weight")
-    (n, c, *image), (out, per_group, *kernel), groups = x[0].shape, x[1].shape, a["groups"]
-    if c != per_group * groups or out % groups:
-        raise fail(f"weight {x[1]} does not fit {c} input channels in {groups} groups")
+    (n, c, *image), (out, _, *kernel) = x[0].shape, x[1].shape
+    _check_groups(c, x[1], a["groups"])
     if len(x) == 3:
         require_shape(x[2], (out,), "bias")
     settings = zip(image, kernel, pair(a["stride"]), pair(a["padding"]), pair(a["dilation"]), strict=True)
@@ -369,12 +391,12 @@ def conv1d(x: Operands, a: Attributes) -> list[Shaped]:
     dtype = require_same_dtype(x, "operands")
     require_rank(x[0], 3, "input")
     require_rank(x[1], 3, "weight")
-    (n, c, length), (out, per_group, kernel), groups = x[0].shape, x[1].shape, a["groups"]
-    if c != per_group * groups or out % groups:
-        raise fail(f"weight {x[1]} does not fit {c} input channels in {groups} groups")
+    (n, c, length), (out, _, kernel) = x[0].shape, x[1].shape
+    _check_groups(c, x[1], a["groups"])
     if len(x) == 3:
         require_shape(x[2], (out,), "bias")
-    return [Shaped((n, out, _windows(length, kernel, a["stride"][0], a["padding"][0], a["dilation"][0])), dtype)]
+    stride, padding, dilation = (_single(a[name]) for name in ("stride", "padding", "dilation"))
+    return [Shaped((n, out, _windows(length, kernel, stride, padding, dilation)), dtype)]
 
 
 def attention(x: Operands, a: Attributes) -> list[Shaped]:
@@ -388,7 +410,7 @@ def attention(x: Operands, a: Attributes) -> list[Shaped]:
     if key[-2] != value[-2]:
         raise fail(f"lengths differ: {key[-2]} of key and {value[-2]} of value")
     if a["enable_gqa"]:
-        if len(query) < 3 or key[-3] != value[-3] or query[-3] % key[-3]:
+        if len(query) < 3 or key[-3] != value[-3] or not key[-3] or query[-3] % key[-3]:
             raise fail(f"query heads must be a multiple of the key heads: {x[0]} and {x[1]}")
         batch = (*broadcast(query[:-3], key[:-3], value[:-3]), query[-3])
     else:
@@ -429,8 +451,9 @@ def channel_norm(x: Operands, a: Attributes) -> list[Shaped]:
         raise fail(f"input must have rank 2 or more, got {x[0]}")
     for parameter in x[1:]:
         require_shape(parameter, x[0].shape[1:2], "a parameter")
-    if a.get("num_groups") and x[0].shape[1] % a["num_groups"]:
-        raise fail(f"{x[0].shape[1]} channels do not divide in {a['num_groups']} groups")
+    groups = a.get("num_groups", 1)
+    if groups < 1 or x[0].shape[1] % groups:
+        raise fail(f"{x[0].shape[1]} channels do not divide in {groups} groups")
     return floats_only(x, a)
 
 
@@ -541,4 +564,7 @@ def adaptive_pool2d(x: Operands, a: Attributes) -> list[Shaped]:
     """`output_size` as the last two dimensions; the operand's dtype, a float."""
     if len(x[0].shape) not in (3, 4):
         raise fail(f"input must have rank 3 or 4, got {x[0]}")
-    return [Shaped((*x[0].shape[:-2], *pair(a["output_size"])), floats_only(x, a)[0].dtype)]
+    size = pair(a["output_size"])
+    if min(size) < 0:
+        raise fail(f"output_size {list(size)} is negative")
+    return [Shaped((*x[0].shape[:-2], *size), floats_only(x, a)[0].dtype)]

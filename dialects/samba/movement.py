@@ -22,7 +22,11 @@ from sambaflow.dialects.samba.inference import (
     require_same_dtype,
     require_shape,
     result_dtype,
+    sized_dim,
 )
+
+MOST_PIECES = 1 << 16
+"""Results of one operator."""
 
 # Views and other data movement
 
@@ -121,8 +125,8 @@ def slice_range(size: int, start: int | None, end: int | None, step: int) -> ran
 
 def slice_(x: Operands, a: Attributes) -> list[Shaped]:
     """As many elements along `dim` as `start`, `end` and `step` take, clamped as in PyTorch."""
-    dim = dim_index(a["dim"], len(x[0].shape))
-    taken = slice_range(x[0].shape[dim], a["start"], a["end"], a["step"])
+    dim, size = sized_dim(x[0], a["dim"])
+    taken = slice_range(size, a["start"], a["end"], a["step"])
     return [Shaped(replaced(x[0].shape, dim, len(taken)), x[0].dtype)]
 
 
@@ -134,22 +138,24 @@ def _element(size: int, index: int) -> int:
 
 def select(x: Operands, a: Attributes) -> list[Shaped]:
     """Without dimension `dim`."""
-    dim = dim_index(a["dim"], len(x[0].shape))
-    _element(x[0].shape[dim], a["index"])
+    dim, size = sized_dim(x[0], a["dim"])
+    _element(size, a["index"])
     return [Shaped((*x[0].shape[:dim], *x[0].shape[dim + 1 :]), x[0].dtype)]
 
 
 def split_sizes(size: int, name: str, a: Attributes) -> list[int]:
     """Sizes of the pieces of split (one size or a list), chunk and unbind."""
     if name == "split" and len(a["split_size"]) != 1:
-        if sum(a["split_size"]) != size:
+        if sum(a["split_size"]) != size or min(a["split_size"], default=0) < 0:
             raise fail(f"split_size {list(a['split_size'])} does not add up to {size}")
         return list(a["split_size"])
-    if name == "unbind":
-        return [1] * size
-    step = a["split_size"][0] if name == "split" else -(-size // a["chunks"])
+    if name == "chunk" and a["chunks"] < 1:
+        raise fail(f"chunks must be 1 or more, got {a['chunks']}")
+    step = 1 if name == "unbind" else a["split_size"][0] if name == "split" else -(-size // a["chunks"])
     if step < 1:
         raise fail(f"cannot {name} a dimension of {size}: the size of a piece is {step}")
+    if size > step * MOST_PIECES:
+        raise fail(f"{name} of a dimension of {size} in pieces of {step} has more than {MOST_PIECES} results")
     return [min(step, size - start) for start in range(0, size, step)]
 
 
@@ -157,9 +163,9 @@ def pieces(name: str) -> Rule:
     """The rule of split, chunk and unbind: one result a piece along `dim`."""
 
     def rule(x: Operands, a: Attributes) -> list[Shaped]:
-        dim = dim_index(a["dim"], len(x[0].shape))
+        dim, whole = sized_dim(x[0], a["dim"])
         shape = x[0].shape
-        sizes = split_sizes(shape[dim], name, a)
+        sizes = split_sizes(whole, name, a)
         if name == "unbind":
             return [Shaped((*shape[:dim], *shape[dim + 1 :]), x[0].dtype) for _ in sizes]
         return [Shaped(replaced(shape, dim, size), x[0].dtype) for size in sizes]
@@ -169,9 +175,9 @@ def pieces(name: str) -> Rule:
 
 def cat(x: Operands, a: Attributes) -> list[Shaped]:
     """The sum of the sizes along `dim`; the other dimensions are equal; the promoted dtype."""
-    dim = dim_index(a["dim"], len(x[0].shape))
+    dim, _ = sized_dim(x[0], a["dim"])
     for value in x[1:]:
-        if replaced(value.shape, dim, 0) != replaced(x[0].shape, dim, 0):
+        if len(value.shape) != len(x[0].shape) or replaced(value.shape, dim, 0) != replaced(x[0].shape, dim, 0):
             raise fail(f"{value} and {x[0]} differ outside dimension {dim}")
     return [Shaped(replaced(x[0].shape, dim, sum(v.shape[dim] for v in x)), result_dtype(x))]
 
@@ -189,14 +195,18 @@ def repeat(x: Operands, a: Attributes) -> list[Shaped]:
     lead = len(a["repeats"]) - len(x[0].shape)
     if lead < 0:
         raise fail(f"repeats {list(a['repeats'])} has fewer numbers than {x[0]} has dimensions")
+    if min(a["repeats"], default=0) < 0:
+        raise fail(f"repeats {list(a['repeats'])} is negative")
     sizes = ((1,) * lead) + x[0].shape
     return [Shaped(tuple(s * r for s, r in zip(sizes, a["repeats"], strict=True)), x[0].dtype)]
 
 
 def repeat_interleave(x: Operands, a: Attributes) -> list[Shaped]:
     """The size of `dim` times `repeats`."""
-    dim = dim_index(a["dim"], len(x[0].shape))
-    return [Shaped(replaced(x[0].shape, dim, x[0].shape[dim] * a["repeats"]), x[0].dtype)]
+    dim, size = sized_dim(x[0], a["dim"])
+    if a["repeats"] < 0:
+        raise fail(f"repeats {a['repeats']} is negative")
+    return [Shaped(replaced(x[0].shape, dim, size * a["repeats"]), x[0].dtype)]
 
 
 def constant_pad(x: Operands, a: Attributes) -> list[Shaped]:
@@ -285,6 +295,7 @@ def scatter(x: Operands, a: Attributes) -> list[Shaped]:
     """The shape and dtype of `self`; the index fits `src`, and `self` outside `dim`."""
     gather(x, a)
     require_same_dtype([x[0], x[2]], "self and src")
+    require_rank(x[2], len(x[1].shape), "src")
     if any(n > size for n, size in zip(x[1].shape, x[2].shape, strict=True)):
         raise fail(f"index {x[1]} exceeds src {x[2]}")
     return [x[0]]
@@ -329,6 +340,8 @@ def arange(x: Operands, a: Attributes) -> list[Shaped]:
     """Rank 1, ceil((end - start) / step) elements."""
     if not a["step"]:
         raise fail("step must not be zero")
+    if not all(math.isfinite(a[name]) for name in ("start", "end", "step")):
+        raise fail("start, end and step must be finite")
     return [Shaped((max(0, math.ceil((a["end"] - a["start"]) / a["step"])),), a["dtype"])]
 
 
@@ -346,17 +359,17 @@ def all_reduce(x: Operands, a: Attributes) -> list[Shaped]:
 
 def all_gather(x: Operands, a: Attributes) -> list[Shaped]:
     """The size of `dim` times the chips."""
-    dim = dim_index(a["dim"], len(x[0].shape))
-    return [Shaped(replaced(x[0].shape, dim, x[0].shape[dim] * _chips(a)), x[0].dtype)]
+    dim, size = sized_dim(x[0], a["dim"])
+    return [Shaped(replaced(x[0].shape, dim, size * _chips(a)), x[0].dtype)]
 
 
 def reduce_scatter(x: Operands, a: Attributes) -> list[Shaped]:
     """The size of `dim` over the chips, which divide it."""
-    dim = dim_index(a["dim"], len(x[0].shape))
+    dim, size = sized_dim(x[0], a["dim"])
     chips = _chips(a)
-    if x[0].shape[dim] % chips:
+    if size % chips:
         raise fail(f"dimension {dim} of {x[0]} does not divide over {chips} chips")
-    return [Shaped(replaced(x[0].shape, dim, x[0].shape[dim] // chips), x[0].dtype)]
+    return [Shaped(replaced(x[0].shape, dim, size // chips), x[0].dtype)]
 
 
 def all_to_all(x: Operands, a: Attributes) -> list[Shaped]:
