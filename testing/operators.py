@@ -226,7 +226,7 @@ def _masked_fill(scope: Scope, row: Row) -> Use:
 
 @recipe(infer.to)
 def _to(scope: Scope, row: Row) -> Use:
-    dtype = scope.choose.one_of((f32, bf16, i64, i1, i32))
+    dtype = scope.choose.one_of((f32, bf16, i64, i32, i1))
     value = scope.any()
     if is_float(shaped_of(value).dtype) and dtype in (i32, i64):  # what is no number, or too large, is no integer
         known = scope.build("masked_fill", [value, scope.build("isnan", [value])], value=0.0)
@@ -631,7 +631,7 @@ def _index(scope: Scope, row: Row) -> Use:
     if row.name == "index":
         return [value, *indices], {"dims": dims}
     picked = move.indexed_shape(shaped_of(value), [shaped_of(i) for i in indices], dims)
-    accumulate = dtype != i1 and scope.choose.chance(40)
+    accumulate = dtype != i1 and scope.choose.chance(15)
     return [value, scope.like(Shaped(picked, dtype)), *indices], {"dims": dims, "accumulate": accumulate}
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.vendor import pretty
-from xdsl.dialects.builtin import DictionaryAttr, StringAttr, bf16, f32, i1, i64
+from xdsl.dialects.builtin import DictionaryAttr, StringAttr, bf16, f32, i1, i32, i64
 from xdsl.ir import Attribute, Block, SSAValue
 
 from sambaflow.dialects import samba
@@ -142,7 +142,7 @@ class Scope:
             return least <= len(shaped.shape) <= most and accepts(shaped)
 
         def new() -> SSAValue:
-            dtypes = [dtype for dtype in (self.dtype, f32, bf16, i64, i1) if accepts(Shaped((), dtype))]
+            dtypes = [dtype for dtype in (self.dtype, f32, bf16, i64, i1, i32) if accepts(Shaped((), dtype))]
             return self.new(Shaped(self.shape(least, most), self.choose.one_of(dtypes)))
 
         return self.pick(fits, new)

@@ -258,7 +258,7 @@ def add_reduce(scope: KernelScope, dtype: Attribute) -> None:
 
     combine = folding.combine
     accumulators = len(folding.inits)
-    split = [scope.choose.one_of((1, 2)) if d in folded and e % 2 == 0 else 1 for d, e in enumerate(shape)]
+    split = [scope.choose.one_of((2, 1)) if d in folded and e % 2 == 0 else 1 for d, e in enumerate(shape)]
     scope.append(
         kernel.ReduceOp.make(
             values, domain, [*(r.map for r in reads), map],
@@ -267,7 +267,7 @@ def add_reduce(scope: KernelScope, dtype: Attribute) -> None:
             finish=finished if finish else None,
             combine=None if combine is None else lambda b, *a: combine(b, a[:accumulators], a[accumulators:]),
             pads=[r.pad for r in reads], predicate=_predicate(scope, shape),
-            split=split if folding.splits and scope.choose.chance(20) else (),
+            split=split if folding.splits and scope.choose.chance(70) else (),
         )
     )  # fmt: skip
 
@@ -369,7 +369,7 @@ def add_scatter(scope: KernelScope, dtype: Attribute) -> None:
     extents = (shaped_of(index).shape[0], *shape[1:])
     rank = len(extents)
     new = scope.like(Shaped(extents, element))
-    adds = is_float(element) and scope.choose.chance(40)
+    adds = is_float(element) and scope.choose.chance(15)
     scope.append(
         kernel.ScatterOp.make(
             [old, index, new], Domain.of(extents),
