@@ -84,8 +84,11 @@ class Analysis:
                 element_bytes(type.element_type),
                 map.num_symbols,
                 tied,
+                emitted,
             )
-            for value, map, type, tied in zip(op.results, op.result_maps, op.output_types, op.tied_inputs, strict=True)
+            for value, map, type, tied, emitted in zip(
+                op.results, op.result_maps, op.output_types, op.tied_inputs, _emitted_bytes(op), strict=True
+            )
         )
         first = op.input_types[0] if op.operands else op.output_types[0]
         body, finish = classes(op.body.blocks.first), classes(op.finish.blocks.first)
@@ -151,6 +154,13 @@ class Analysis:
                     raise error_at(
                         op, f"reads operand {number} in a way that no access pattern expresses: {reason}"
                     ) from None
+
+
+def _emitted_bytes(op: kernel.Stage) -> list[int]:
+    """Per result `Result.emitted_bytes`."""
+    if isinstance(op, kernel.ScatterOp) and op.conflict.data == "add":
+        return [element_bytes(kernel.element_type(value.type)) for value in op.yielded]
+    return [0] * len(op.results)
 
 
 def element_bytes(type: Attribute) -> int:

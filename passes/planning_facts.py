@@ -47,6 +47,8 @@ class Result:
     element_bytes: int
     num_symbols: int = 0
     tied: int = -1
+    emitted_bytes: int = 0
+    """Bytes of an element as it leaves the stage, where they differ from `element_bytes`: sums of a scatter are f32."""
 
     @property
     def bytes(self) -> int:

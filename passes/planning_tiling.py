@@ -203,7 +203,7 @@ class Tiling:
             if access is not None
         ]
         outputs = prod(t for t, kind in zip(share, stage.kinds, strict=True) if kind != "reduction")
-        ports += [outputs * result.element_bytes for result in stage.results]
+        ports += [outputs * (result.emitted_bytes or result.element_bytes) for result in stage.results]
         return cost(firing_of(stage.mode, share, stage.kinds, stage.body, stage.finish, ports, stage.dtype), machine)
 
 
