@@ -39,9 +39,9 @@ class Enclosure(IRDLOperation):
     The label is a symbol (section) or a string (group); the region takes one argument per input and yields the results.
     """
 
-    inputs = var_operand_def()
+    inputs = var_operand_def(TensorType)
     """What the stages read."""
-    outputs = var_result_def()
+    outputs = var_result_def(TensorType)
     """What they yield."""
     body = region_def("single_block")
     """One argument per input; the stages; `kernel.yield`."""

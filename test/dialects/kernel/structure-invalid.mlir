@@ -104,3 +104,13 @@ func.func @buffer(%x: tensor<4xf32>) {
   %v = "kernel.buffer"(%x) <{depth = 1 : i64, tokens = 1 : i64, tier = "sram"}> : (tensor<4xf32>) -> tensor<8xf32>
   func.return
 }
+
+// -----
+
+func.func @token(%x: !kernel.token) {
+  // expected-error@below {{!kernel.token should be of base attribute builtin.tensor}}
+  %0 = kernel.section @s (%a = %x : !kernel.token) -> (!kernel.token) {
+    kernel.yield %a : !kernel.token
+  }
+  func.return
+}
