@@ -145,6 +145,7 @@ def apply(op: samba.SambaOp, operands: Sequence[Tensor]) -> list[Tensor]:
     function = FUNCTIONS.get(name)
     if function is None:
         raise error_at(op, "has no reference function", InputError)
+    operands = [value.contiguous() for value in operands]  # torch's sigmoid, silu and gelu give other bits on views
     if name not in NATIVE:
         operands = [value.float() if value.dtype in _NARROW else value for value in operands]
     results = function(operands, _settings(op))
