@@ -108,7 +108,7 @@ func.func @buffer(%x: tensor<4xf32>) {
 // -----
 
 func.func @token(%x: !kernel.token) {
-  // expected-error@below {{!kernel.token should be of base attribute builtin.tensor}}
+  // expected-error@below {{!kernel.token should be of base attribute tensor}}
   %0 = kernel.section @s (%a = %x : !kernel.token) -> (!kernel.token) {
     kernel.yield %a : !kernel.token
   }
