@@ -23,6 +23,7 @@ from xdsl.dialects.builtin import (
     UnregisteredAttr,
 )
 from xdsl.ir import Attribute, Block, Data, Dialect, Operation, OpResult, ParametrizedAttribute, TypeAttribute
+from xdsl.ir.affine import AffineBinaryOpExpr, AffineExpr, AffineMap, AffineSet
 from xdsl.parser import AttrParser, Parser
 from xdsl.utils.exceptions import ParseError
 from xdsl.utils.lexer import Span
@@ -35,6 +36,8 @@ from sambaflow.passes.registry import did_you_mean
 
 MOST_BITS = (1 << 24) - 1
 """Bits of an integer type, as in MLIR."""
+MOST_DEPTH = 100
+"""Of an affine expression: what prints and reads it is recursive."""
 _REDEFINED = re.compile(r"SSA value %(\S+) is already defined")
 
 
@@ -75,6 +78,27 @@ class LocatedParser(OlderParser):
         ):
             self.raise_error(f"numbers of type {type} are not supported", position)
         return type
+
+    def parse_affine_map(self) -> AffineMap:
+        position = self.pos
+        map = super().parse_affine_map()
+        self._check_depth(map.results, position)
+        return map
+
+    def parse_affine_set(self) -> AffineSet:
+        position = self.pos
+        set = super().parse_affine_set()
+        self._check_depth([side for one in set.constraints for side in (one.lhs, one.rhs)], position)
+        return set
+
+    def _check_depth(self, expressions: Iterable[AffineExpr], position: int) -> None:
+        pending = [(expression, 1) for expression in expressions]
+        while pending:
+            one, depth = pending.pop()
+            if depth > MOST_DEPTH:
+                self.raise_error(f"an affine expression is nested more than {MOST_DEPTH} times", position)
+            if isinstance(one, AffineBinaryOpExpr):
+                pending += [(one.lhs, depth + 1), (one.rhs, depth + 1)]
 
     def _parse_tensor_literal_element(self) -> _DenseElement:
         element = super()._parse_tensor_literal_element()
@@ -180,7 +204,7 @@ def parse_module(text: str, name: str, ctx: Context, *, line_offset: int = 0, im
     except SambaError:
         raise
     except RecursionError:
-        raise InputError("regions are nested too deeply", location=parser.current_op()) from None
+        raise InputError("regions, attributes or types are nested too deeply", location=parser.current_op()) from None
     except Exception as error:
         # Attributes and ops verify themselves while they are built, with any exception.
         raise InputError(str(error) or type(error).__name__, location=parser.current_op()) from error

@@ -28,7 +28,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str, Location | None]] = {
     "bytes that are no text": (lambda: decode(b"ab\xff", "f"), "byte 2 is not UTF-8", Location("f")),
     "regions without end": (
         lambda: parse_module("module {" * 1000, "f", SambaContext()),
-        "regions are nested too deeply",
+        "regions, attributes or types are nested too deeply",
         None,
     ),
     "flags of a reproducer that do not end": (
