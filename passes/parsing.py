@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import accumulate
+from math import prod
 from typing import Any
 
 from xdsl.context import Context
@@ -30,6 +31,7 @@ from xdsl.utils.lexer import Span
 
 from sambaflow.diagnostics import error_at, location_of
 from sambaflow.errors import InputError, Location, Note, SambaError
+from sambaflow.passes.fast_parsing import DenseType
 from sambaflow.passes.older_mlir import NEWER_OPS, OlderParser
 from sambaflow.passes.parse_errors import error_from_parse
 from sambaflow.passes.registry import did_you_mean
@@ -38,6 +40,8 @@ MOST_BITS = (1 << 24) - 1
 """Bits of an integer type, as in MLIR."""
 MOST_DEPTH = 100
 """Of an affine expression: what prints and reads it is recursive."""
+MOST_DENSE = 1 << 26
+"""Elements of a constant: xDSL keeps each one of them, though all be equal."""
 _REDEFINED = re.compile(r"SSA value %(\S+) is already defined")
 
 
@@ -99,6 +103,13 @@ class LocatedParser(OlderParser):
                 self.raise_error(f"an affine expression is nested more than {MOST_DEPTH} times", position)
             if isinstance(one, AffineBinaryOpExpr):
                 pending += [(one.lhs, depth + 1), (one.rhs, depth + 1)]
+
+    def _parse_dense_literal_type(self) -> DenseType:
+        position = self.pos
+        type = super()._parse_dense_literal_type()
+        if prod(type.get_shape()) > MOST_DENSE:
+            self.raise_error(f"constants have at most {MOST_DENSE} elements: {type}", position)
+        return type
 
     def _parse_tensor_literal_element(self) -> _DenseElement:
         element = super()._parse_tensor_literal_element()

@@ -417,6 +417,42 @@ def test_a_mutated_input_is_read_or_refused(chunk: int, tmp_path: Path):
     assert not found, "\n\n".join(found)
 
 
+def graph(type: str, body: str) -> str:
+    return f"func.func @f(%x: {type}) -> {type} {{\n  {body}\n  func.return %x : {type}\n}}\n"
+
+
+def nested(opening: str, inside: str, closing: str) -> str:
+    """An attribute that is nested a thousand times."""
+    return f"module attributes {{a = {opening * 1000}{inside}{closing * 1000}}} {{}}"
+
+
+EXTREMES = {
+    "nothing": "",
+    "a byte order mark": "\ufeffmodule {}",
+    "regions": "builtin.module {\n" * 1000 + "}\n" * 1000,
+    "arrays": nested("[", "", "]"),
+    "dictionaries": nested("{a = ", "1", "}"),
+    "types": nested("tuple<", "f32", ">"),
+    "locations": nested('loc("a"(', "unknown", "))"),
+    "parentheses": f"module attributes {{a = affine_map<(d0) -> ({'(' * 1000}d0{')' * 1000})>}} {{}}",
+    "terms": f"module attributes {{a = affine_map<(d0) -> ({' + '.join(['d0'] * 1000)})>}} {{}}",
+    "a string without its end": '"builtin.module"() ({}) {a = "' + "a" * 1000 + "} : () -> ()",
+    "a number": f"module attributes {{a = {'9' * 10000} : i64}} {{}}",
+    "an integer type": "module attributes {a = 1 : i99999999999} {}",
+    "elements": graph("tensor<99999999999xf32>", "%0 = samba.constant dense<1.0> : tensor<99999999999xf32>"),
+    "results": graph("tensor<99999999999xf32>", "%0 = samba.unbind %x : (tensor<99999999999xf32>) -> tensor<f32>"),
+    "chips": 'module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 99999999999>} {}',
+    "recursion": graph("tensor<4xf32>", "%0 = func.call @f(%x) : (tensor<4xf32>) -> tensor<4xf32>"),
+}
+
+
+# What is deep, long, huge or empty is read or refused, too: nothing recurses, allocates or searches without bound.
+@pytest.mark.parametrize("name", EXTREMES)
+@pytest.mark.parametrize("arguments", [(), ("--pass-pipeline=o0",)], ids=["read", "o0"])
+def test_an_extreme_input_is_read_or_refused(name: str, arguments: tuple[str, ...], tmp_path: Path):
+    assert complaint(Case(arguments, EXTREMES[name]), tmp_path) is None
+
+
 def main() -> None:
     """Run the cases from the first number to the second."""
     first, last = int(sys.argv[1]), int(sys.argv[2])
