@@ -40,7 +40,7 @@ MOST_BITS = (1 << 24) - 1
 """Bits of an integer type, as in MLIR."""
 MOST_DEPTH = 100
 """Of an affine expression: what prints and reads it is recursive."""
-MOST_DENSE = 1 << 26
+MOST_DENSE = 1 << 24
 """Elements of a constant: xDSL keeps each one of them, though all be equal."""
 _REDEFINED = re.compile(r"SSA value %(\S+) is already defined")
 
