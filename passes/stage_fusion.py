@@ -95,7 +95,8 @@ def fold_move(stage: kernel.Stage, number: int, move: kernel.Stage) -> kernel.St
     map = _composed(stage, move.input_maps[0], points, access)
     if any(linear(expr).terms for expr in map.results):
         return None
-    pad = stage.pad_constants[number] or move.pad_constants[0]
+    own = stage.pad_constants[number]
+    pad = move.pad_constants[0] if own is None else own
     return _with_read(stage, number, move.operands[0], map, pad)
 
 
@@ -297,6 +298,8 @@ def _matched(producer: kernel.Stage, result: int, consumer: kernel.Stage, access
     points: list[AffineExpr | None] = [ZERO if extent == 1 else None for extent in consumer.extents]
     outputs = prod(e for d, e in enumerate(producer.extents) if producer.kinds[d] == "parallel")
     if outputs != prod(shape) or prod(consumer.extents) != prod(shape):
+        return None
+    if not _in_range(access, consumer.extents, producer.output_types[result]):
         return None
     for extent, theirs, ours in zip(shape, access.results, written.results, strict=True):
         if extent == 1:

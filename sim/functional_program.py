@@ -81,7 +81,8 @@ class TileProgram:
         self.independent = [
             i for i in self.body if i.destination.kind is Kind.REGISTER and i.destination.number not in self.tainted
         ]
-        self.terms = None if self.sequential else self._terms()
+        self.folds = None if self.sequential else self._folds()
+        self.terms = self._terms()
 
     def _counted(self) -> set[int]:
         """The counters that a program or the predicate reads."""
@@ -242,7 +243,8 @@ class TileProgram:
         inputs = [_narrow(v, origin, size) for v in inputs]
         counters = [_narrow(v, origin, size) for v in counters]
         mask = None if mask is None else _narrow(mask, origin, size)
-        runs = blocks(space, box)
+        merges = bool(self.combine) or self.folds is not None
+        runs = blocks(space, box) if merges else [(0, math.prod(size[d] for d in self.inner))]
         if not strict and self.terms is not None:
             folded = self._fold_terms(self.terms, inputs, counters, size, runs, mask)
             if folded is not None:
@@ -304,17 +306,18 @@ class TileProgram:
         if self.combine:
             written = self._evaluate(self.combine, Sources([], [], a, b))[1]
             return [written.get(number, old) for number, old in enumerate(a)]
-        if self.terms is None:
+        if self.folds is None:
             raise InputError("a tile program splits its reduction but does not say how partial results combine")
         return [
-            primitives.apply(term.fold, acc.dtype, [x, y])
-            for term, acc, x, y in zip(self.terms, self.unit.accumulators, a, b, strict=True)
+            primitives.apply(update.opcode.name, acc.dtype, [x, y])
+            for (update, _), acc, x, y in zip(self.folds, self.unit.accumulators, a, b, strict=True)
         ]
 
     # -- reductions by structure -------------------------------------------------------------------------------------
 
-    def _terms(self) -> list[Term] | None:
-        """One term per accumulator when the whole body is such folds, else None."""
+    def _folds(self) -> list[tuple[Instruction, Operand]] | None:
+        """Per accumulator `accumulator op term` and the term, when that is the whole body: partial results merge by the
+        same op. Else None."""
         made = {i.destination.number: i for i in self.body if i.destination.kind is Kind.REGISTER}
         updates: dict[int, Operand] = {}
         for instruction in self.body:
@@ -324,24 +327,28 @@ class TileProgram:
                 if instruction.opcode.name != "mov":
                     return None
                 updates[instruction.destination.number] = instruction.sources[0]
-        terms: list[Term] = []
+        folds: list[tuple[Instruction, Operand]] = []
         for number, accumulator in enumerate(self.unit.accumulators):
-            source = updates.get(number)
+            source, own = updates.get(number), Operand(Kind.ACCUMULATOR, number)
             update = made.get(source.number) if source is not None and source.kind is Kind.REGISTER else None
             if update is None or accumulator.length > 1 or update.dtype != accumulator.dtype:
                 return None
-            term = self._term(update, Operand(Kind.ACCUMULATOR, number), made)
-            if term is None:
+            if update.opcode.name not in _MONOIDS or update.sources.count(own) != 1:
                 return None
-            terms.append(term)
-        return terms
+            other = update.sources[1 - update.sources.index(own)]
+            if other.kind is Kind.ACCUMULATOR or (other.kind is Kind.REGISTER and other.number in self.tainted):
+                return None
+            folds.append((update, other))
+        return folds
 
-    def _term(self, update: Instruction, own: Operand, made: Mapping[int, Instruction]) -> Term | None:
-        if update.opcode.name not in _FOLDS or update.sources.count(own) != 1:
+    def _terms(self) -> list[Term] | None:
+        """The folds as terms when torch reduces all of them as the contract says, else None."""
+        if self.folds is None or any(update.opcode.name not in _FOLDS for update, _ in self.folds):
             return None
-        other = update.sources[1 - update.sources.index(own)]
-        if other.kind is Kind.ACCUMULATOR or (other.kind is Kind.REGISTER and other.number in self.tainted):
-            return None
+        made = {i.destination.number: i for i in self.body if i.destination.kind is Kind.REGISTER}
+        return [self._term(update, other, made) for update, other in self.folds]
+
+    def _term(self, update: Instruction, other: Operand, made: Mapping[int, Instruction]) -> Term:
         factors: tuple[Operand, Operand] | None = None
         if other.kind is Kind.REGISTER and update.opcode.name == "add" and self.unit.mode == "systolic":
             product = made[other.number]
@@ -501,6 +508,9 @@ def _smallest(value: torch.Tensor, runs: Runs) -> torch.Tensor:
 def _integer_sum(value: torch.Tensor, runs: Runs) -> torch.Tensor:
     return value.sum(-1, dtype=value.dtype)
 
+
+_MONOIDS = ("add", "mul", "max", "min", "maxnum", "minnum", "addi", "muli", "maxi", "mini", "and", "or")
+"""Opcodes that fold terms and merge partial results alike."""
 
 _FOLDS: Mapping[str, Fold] = {
     "add": Fold(_starts_at(0, 0.0, "f32"), strict_sum),
