@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: venv demo test lint types lit pytest docs bench clean
+.PHONY: venv demo test lint types lit pytest docs bench fuzz clean
 
 venv: $(VENV)/.installed
 
@@ -38,6 +38,9 @@ docs: venv # the generated pages, then the site in build/site
 
 bench: venv
 	$(BIN)/python -m benchmarks
+
+fuzz: venv # random programs against PyTorch; FUZZ='--programs 100 --seed 7' for others
+	OMP_NUM_THREADS=1 $(BIN)/python -m sambaflow.testing.fuzz $(FUZZ)
 
 clean:
 	rm -rf build out .pytest_cache .ruff_cache .hypothesis

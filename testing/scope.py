@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from random import Random
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
@@ -103,6 +104,20 @@ class Chooser:
             parts.append(self.one_of(divisors))
             number //= parts[-1]
         return [*parts, number]
+
+
+class SeededChooser(Chooser):
+    """Choices of a pseudo-random sequence, without hypothesis: as many different examples as there are seeds."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = Random(seed)
+
+    def below(self, count: int) -> int:
+        return self._random.randrange(count) if count > 1 else 0
+
+    def repeat(self, make: Callable[[], object], least: int, most: int) -> None:
+        for _ in range(self.between(least, most)):
+            make()
 
 
 @dataclass
