@@ -11,7 +11,7 @@ A value stands with its mark and source, or bare:
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 
@@ -41,10 +41,12 @@ def names() -> tuple[str, ...]:
     return (*OWN, *plugins.plugins("machines"))
 
 
-@cache
 def load(name: str) -> Machine:
-    """The machine of that name, or of the YAML file at that path. Raises MachineError naming file and key."""
-    return _build(_values(_resolve(name)), _path(name).name)
+    """The machine of that name, or of the YAML file at that path. Raises MachineError naming file and key.
+
+    Files are read each time, so that an edited one counts; what was read before is not built again.
+    """
+    return _built(_sources(name))
 
 
 def provenance(name: str) -> tuple[Provenance, ...]:
@@ -58,7 +60,7 @@ def provenance(name: str) -> tuple[Provenance, ...]:
             return [row for key, child in items for row in walk(child, f"{prefix}.{key}" if prefix else key)]
         return []
 
-    return tuple(walk(_resolve(name), ""))
+    return tuple(walk(_resolve(_sources(name)), ""))
 
 
 def to_dict(machine: Machine) -> dict[str, Any]:
@@ -120,39 +122,80 @@ def _path(name: str) -> Path:
     return Path(added)
 
 
-def _read(name: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Source:
+    """A machine file as it was read."""
+
+    file: str
+    text: str
+
+
+@cache
+def _own_text(name: str) -> str:
+    """The file of a machine that comes with the toolkit, which nobody edits while we run."""
+    return _path(name).read_text(encoding="utf-8")
+
+
+def _read(name: str) -> _Source:
+    path = _path(name)
+    try:
+        name.encode()  # it goes into IR and PEFs, which are UTF-8
+        return _Source(str(path), _own_text(name) if name in OWN else path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise MachineError("not a YAML file: not UTF-8 text", location=Location(str(path))) from error
+    except (OSError, ValueError) as error:  # a ValueError for what no path may hold
+        allowed = f"one of {', '.join(names())}, or the path of a YAML file"
+        reason = getattr(error, "strerror", None) or error
+        raise MachineError(f"no machine '{name}' ({reason}); allowed: {allowed}") from error
+
+
+@lru_cache(maxsize=64)
+def _document(source: _Source) -> Mapping[str, Any]:
+    """The keys of a file as they stand there."""
     import yaml
 
-    path = _path(name)
-    allowed = f"one of {', '.join(names())}, or the path of a YAML file"
     try:
-        data: Any = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise MachineError(f"no machine '{name}' ({error.strerror or error}); allowed: {allowed}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        data: Any = yaml.safe_load(source.text)
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 0
-        problem = getattr(error, "problem", None) or "not UTF-8 text"
-        raise MachineError(f"not a YAML file: {problem}", location=Location(str(path), line)) from error
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or error
+        raise MachineError(f"not a YAML file: {problem}", location=Location(source.file, line)) from error
     if not isinstance(data, dict):
-        raise MachineError(f"found {type(data).__name__}, allowed: a mapping of keys", location=Location(str(path)))
+        raise MachineError(f"found {type(data).__name__}, allowed: a mapping of keys", location=Location(source.file))
     return cast(dict[str, Any], data)
 
 
-def _resolve(name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
+def _sources(name: str) -> tuple[_Source, ...]:
+    """The file of a machine, then the one that it extends, and so on."""
+    found: list[_Source] = []
+    seen: list[str] = []
+    following: str | None = name
+    while following is not None:
+        if following in seen:
+            raise _refuse(str(_path(following)), "extends", following, f"no cycle ({' -> '.join((*seen, following))})")
+        seen.append(following)
+        found.append(_read(following))
+        base = _document(found[-1]).get("extends")
+        if base is not None and not isinstance(base, str):
+            raise _refuse(found[-1].file, "extends", base, "the name or path of a machine")
+        following = base if base is None or base in names() else str(_path(following).parent / base)
+    return tuple(found)
+
+
+def _resolve(sources: tuple[_Source, ...]) -> dict[str, Any]:
     """The tree of entries of a file over those that it extends."""
-    if name in seen:
-        raise _refuse(str(_path(name)), "extends", name, f"no cycle ({' -> '.join((*seen, name))})")
-    data = _read(name)
-    file = str(_path(name))
-    base = data.pop("extends", None)
-    if base is not None and not isinstance(base, str):
-        raise _refuse(file, "extends", base, "the name or path of a machine")
-    if isinstance(base, str) and base not in names():
-        base = str(_path(name).parent / base)
-    data.setdefault("name", _path(name).stem)
-    tree = _resolve(base, (*seen, name)) if base else {}
-    return _overlay(tree, _entries(data, "", file))
+    tree: dict[str, Any] = {}
+    for source in reversed(sources):
+        data = {"name": Path(source.file).stem, **_document(source)}
+        data.pop("extends", None)
+        tree = _overlay(tree, _entries(data, "", source.file))
+    return tree
+
+
+@lru_cache(maxsize=64)
+def _built(sources: tuple[_Source, ...]) -> Machine:
+    return _build(_values(_resolve(sources)), Path(sources[0].file).name)
 
 
 def _entries(node: dict[str, Any], prefix: str, file: str) -> dict[str, Any]:

@@ -55,9 +55,21 @@ class FastLexer(MLIRLexer):
         match = _TOKEN.match(input.content, self.pos)
         if match is None:
             token = super().lex()
-            return FastToken(token.kind, token.text, token.span.start, token.span.end, input)
+            kind = MLIRTokenKind.STRING_LIT if _is_text(token) else token.kind
+            return FastToken(kind, token.text, token.span.start, token.span.end, input)
         index = match.lastindex or 0
         start, end = match.span(index)
         self.pos = end
         text = match[index]
         return FastToken(_KINDS[index] or KIND_BY_PUNCTUATION_SPELLING[text], text, start, end, input)
+
+
+def _is_text(token: Token[MLIRTokenKind, str]) -> bool:
+    """Whether xDSL calls bytes what is text: it prints a character beyond ASCII as the escapes of its UTF-8 bytes."""
+    if token.kind is not MLIRTokenKind.BYTES_LIT:
+        return False
+    try:
+        StringLiteral.from_span(token.span).bytes_contents.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -10,6 +10,7 @@ pass needs, forgets the analyses that it does not preserve, and makes every fail
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +24,7 @@ from sambaflow.diagnostics import location_of
 from sambaflow.errors import InputError, InternalError, SambaError
 from sambaflow.passes.analyses import analyses_of
 from sambaflow.passes.base import OperationPass, SambaPass, anchored
+from sambaflow.passes.options import quoted
 from sambaflow.passes.properties import require
 
 MODULE = "builtin.module"
@@ -66,7 +68,11 @@ def _value_text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     text = str(value)
-    return text if text and not any(char in text for char in ' {}(),=[]"\n\t') else f'"{text}"'
+    is_word = _WORD.fullmatch(text) and not (isinstance(value, str) and text == "none")
+    return text if is_word else quoted(text)
+
+
+_WORD = re.compile(r"""[^\s{}(),=\[\]"\\]+""")
 
 
 class Instrumentation:

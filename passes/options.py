@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -20,6 +21,12 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from xdsl.passes import ModulePass
 
 REQUIRED = dataclasses.MISSING
+
+
+class Quoted(str):
+    """A word that stood in quotes: text as it is, never the keyword `none`."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,7 @@ def typed(words: Sequence[str], hint: Any) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         kinds = [kind for kind in arguments if kind is not NoneType]
-        if NoneType in arguments and tuple(words) in ((), ("none",)):
+        if NoneType in arguments and tuple(words) in ((), ("none",)) and not any(isinstance(w, Quoted) for w in words):
             return None
         return _first_that_fits(words, kinds)
     if origin is tuple:
@@ -135,7 +142,21 @@ def _scalar(word: str, hint: Any) -> Any:
         return _one_of(word, {str(one): one for one in get_args(hint)})
     if isinstance(hint, type) and issubclass(hint, Enum):
         return _one_of(word, {str(one.value): one for one in hint})
-    return word
+    return str(word)
+
+
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+_UNESCAPED = {escape[1]: char for char, escape in _ESCAPES.items()}
+
+
+def quoted(text: str) -> str:
+    """`text` in the quotes of a pipeline, on one line: `"my \\"best\\" chip.yaml"`."""
+    return '"' + "".join(_ESCAPES.get(char, char) for char in text) + '"'
+
+
+def unquoted(text: str) -> Quoted:
+    """What stands between quotes, its escapes resolved; a backslash before any other character stays."""
+    return Quoted(re.sub(r"\\(.)", lambda match: _UNESCAPED.get(match[1], match[0]), text))
 
 
 def _one_of(word: str, values: Mapping[str, Any], expected: str = "") -> Any:

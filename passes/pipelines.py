@@ -5,9 +5,9 @@
                | anchor `(` pipeline `)`                builtin.module(func.func(samba-canonicalize, samba-cse))
     option   ::= name [`=` value (`,` value)*]          kernel-fuse-stages{scope=groups max-inputs=1e1}
 
-Whitespace may stand between any two tokens; a value may be quoted, or a list in brackets. A step with an anchor runs
-its passes on every op of that name directly inside: on each in turn all of them. The name of a mode stands for its
-list; its options go to the passes of the list that take them.
+Whitespace may stand between any two tokens; a value may be quoted, with `\\"` for a quote and `\\\\` for a backslash in
+it, or a list in brackets. A step with an anchor runs its passes on every op of that name directly inside: on each in
+turn all of them. The name of a mode stands for its list; its options go to the passes of the list that take them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sambaflow import plugins
 from sambaflow.errors import InputError, Location
 from sambaflow.passes.base import Journal, OperationPass, SambaContext, journal_of
 from sambaflow.passes.manager import MODULE, Instrumentation, PassManager, Pipeline
-from sambaflow.passes.options import REQUIRED, options_of, typed
+from sambaflow.passes.options import REQUIRED, Quoted, options_of, typed, unquoted
 from sambaflow.passes.registry import did_you_mean, load_pass
 
 
@@ -143,6 +143,17 @@ def parse_pipeline(text: str) -> Pipeline:
     return _make_nest(Nest(MODULE, tuple(items)))
 
 
+def mode_pipeline(mode: str, options: Mapping[str, object]) -> Pipeline:
+    """The passes of a mode with options as values, not as text: a path may hold any character; None is not given.
+
+    Raises InputError for an unknown mode, an option that it does not have, a value of the wrong type.
+    """
+    if mode_of(mode) is None:
+        raise InputError(f"unknown mode '{mode}'", limit=f"modes: {', '.join(mode_names())}")
+    words = {name: (Quoted(value),) for name, value in options.items() if value is not None}
+    return _make_nest(Nest(MODULE, (Step(mode, words),)))
+
+
 def run_pipeline(
     module: ModuleOp,
     pipeline: str | Pipeline | Sequence[ModulePass],
@@ -227,7 +238,9 @@ def _expand(step: Step) -> tuple[Step, ...]:
     return steps
 
 
-_TOKEN = re.compile(r"""\s*(?:(?P<mark>[{}(),=\[\]])|"(?P<string>[^"]*)"|(?P<word>[^\s{}(),=\[\]"]+))""")
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<mark>[{}(),=\[\]])|"(?P<string>(?:[^"\\]|\\.)*)"|(?P<word>[^\s{}(),=\[\]"]+))""", re.DOTALL
+)
 
 
 class _Reader:
@@ -302,7 +315,8 @@ class _Reader:
         if self.at == len(self.tokens) or self.tokens[self.at][0] == "mark":
             raise self.error(f"expected {what}")
         self.at += 1
-        return self.tokens[self.at - 1][1]
+        kind, text, _ = self.tokens[self.at - 1]
+        return unquoted(text) if kind == "string" else text
 
     def error(self, message: str, position: int | None = None) -> InputError:
         if position is None:

@@ -41,7 +41,8 @@ class SetTargetPass(SambaPass):
 
         old = op.attributes.get("rdu.target")
         known = old if isinstance(old, TargetAttr) else None
-        name = self.machine or (known.machine.data if known else DEFAULT_MACHINE)
+        before = known.machine.data if known else DEFAULT_MACHINE
+        name = before if self.machine is None else self.machine
         same_machine = known is not None and known.machine.data == name
         machine = machines.load(name)
         tiles = self.tiles if self.tiles is not None else known.tiles.data if known and same_machine else None

@@ -19,8 +19,10 @@ def read_text(path: Path, what: str) -> str:
     """The text of a file; InputError that names `what` it holds when it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text file"
+    except (OSError, ValueError) as error:  # a ValueError other than of the text: for what no path may hold
+        reason = (
+            "not a text file" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None) or error
+        )
         raise InputError(f"cannot read {what}: {reason}", location=Location(str(path))) from None
 
 

@@ -24,7 +24,7 @@ from sambaflow.errors import InputError, PassError
 from sambaflow.machine import require
 from sambaflow.passes.base import SambaContext
 from sambaflow.passes.collection import without_garbage_collection
-from sambaflow.passes.pipelines import mode_names, mode_of, run_pipeline
+from sambaflow.passes.pipelines import mode_pipeline, run_pipeline
 from sambaflow.samba.executable import Convention, Executable
 
 if TYPE_CHECKING:
@@ -120,13 +120,10 @@ def compile_module(
     """The Image of a samba-level module, which the passes lower in place; None keeps what the module's target says."""
     from sambaflow.backends.rdu.from_ir import image_of
 
-    if mode_of(mode) is None:
-        raise InputError(f"unknown mode '{mode}'", limit=f"modes: {', '.join(mode_names())}")
-    given = {"machine": machine, "chips": chips, "tiles": tiles, "rules": rules or None}
-    options = " ".join(f'{name}="{value}"' for name, value in given.items() if value is not None)
+    pipeline = mode_pipeline(mode, {"machine": machine, "chips": chips, "tiles": tiles, "rules": rules or None})
     context = ctx or SambaContext()
     with without_garbage_collection():
-        run_pipeline(module, f"{mode}{{{options}}}" if options else mode, context)
+        run_pipeline(module, pipeline, context)
         _refuse_what_does_not_fit(module)
         return image_of(module)
 

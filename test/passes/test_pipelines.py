@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
@@ -12,6 +14,7 @@ from xdsl.passes import ModulePass
 from sambaflow.errors import InputError
 from sambaflow.passes import pipelines
 from sambaflow.passes.base import Journal, SambaContext, SambaPass
+from sambaflow.passes.manager import Pipeline
 from sambaflow.passes.pipelines import MODES, parse_pipeline, run_pipeline
 from sambaflow.passes.registry import PASSES
 from sambaflow.passes.samba_fuse import SambaFusePass
@@ -52,6 +55,16 @@ def test_options_are_typed_by_the_fields_of_the_pass():
 
 def test_an_optional_number_can_be_none_and_a_flag_false():
     assert parse_pipeline("probe{depth=none flag=false names=a,b}").passes == (ProbePass(names=("a", "b")),)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(), st.lists(st.text(), max_size=3))
+def test_any_text_is_a_value_and_stays_what_it_is(text: str, texts: list[str]):
+    """A path may hold quotes, braces, commas, `none`: the text form of a pipeline quotes it."""
+    one = SetTargetPass(machine=text), ProbePass(names=tuple(texts))
+    printed = str(Pipeline(items=one))
+    assert parse_pipeline(printed).passes == one
+    assert "\n" not in printed, "a pipeline is one line, which reproducers stand on"
 
 
 @pytest.mark.parametrize(
