@@ -13,7 +13,8 @@ lockstep, so a collective finds the operands of every chip.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 
 import torch
@@ -25,6 +26,15 @@ from sambaflow.sim.functional_section import SectionProgram
 
 ALIGNMENT = 8
 """No element is wider: a symbol at a multiple of it can be viewed in its dtype."""
+
+
+@contextmanager
+def plain_torch() -> Generator[None]:
+    """torch as the numeric contract needs it, whatever the caller has switched on: no autocast (products in bf16), no
+    default device but the CPU."""
+    elsewhere = torch.get_default_device().type != "cpu"  # asked first: the context slows every call of torch
+    with torch.autocast("cpu", enabled=False), torch.device("cpu") if elsewhere else nullcontext():
+        yield
 
 
 class Engine:
@@ -150,8 +160,9 @@ class Engine:
         schedule = self.schedule(graph)
         self.check_weights()
         self._write_inputs(schedule, inputs)
-        for step in schedule.steps:
-            self._step(step)
+        with plain_torch():
+            for step in schedule.steps:
+                self._step(step)
         outputs: list[torch.Tensor] = []
         for number, tied in zip(schedule.outputs, schedule.tied, strict=True):
             if tied < 0:

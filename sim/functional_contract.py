@@ -1,9 +1,9 @@
 """Contractions and sums in the order of the numeric contract, at the speed of a matrix product.
 
 The contract: the flattened reduction space is cut at absolute multiples of 128, each block adds ascending from zero in
-fp32, blocks add in ascending order. torch's `mm` adds one block in that order, with fused multiply-adds, as long as
-its right operand is packed, at least 16 columns wide, and its left has at least 4 rows; `matrix_product_is_strict`
-checks that on this machine once, and a strict loop stands in where it fails.
+fp32, blocks add in ascending order. The kernel that torch takes for a product depends on shape, layout and number of
+threads, and not all of them add in that order. So `is_strict` tries each (layout, threads) once, on values that tell
+the order of every element; where it fails, one thread is tried, and then `strict_product` stands in.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ import functools
 import itertools
 import math
 from collections.abc import Sequence
+from typing import NamedTuple, Self
 
 import torch
 
 BLOCK = 128
 MIN_ROWS, MIN_COLUMNS, MIN_DEPTH = 4, 16, 8
+"""Smaller operands are padded: no kernel that torch takes for vectors adds in ascending order."""
+LINE = 64
+"""Bytes of a cache line: what kernels know of an address."""
 
 
 @functools.cache
@@ -96,16 +100,65 @@ def contract(
 def strict_sum(values: torch.Tensor, runs: Sequence[tuple[int, int]]) -> torch.Tensor:
     """Sum of the last dimension in the order of the contract, as a product with ones (x * 1 is exact)."""
     flat = values.reshape(1, -1, values.shape[-1])
-    ones = torch.ones((1, 1, values.shape[-1]))
+    ones = torch.ones((1, 1, values.shape[-1]), dtype=torch.float32)
     if flat.shape[1] < MIN_COLUMNS:
         flat = _at_least(flat, 1, MIN_COLUMNS)
     return block_products(flat, ones, runs)[0, :, 0][: math.prod(values.shape[:-1])].reshape(values.shape[:-1])
 
 
+class Layout(NamedTuple):
+    """What the choice of a kernel for `a[batch, rows, depth] @ b[batch, depth, columns]` may depend on."""
+
+    batch: int
+    rows: int
+    columns: int
+    depth: int
+    strides: tuple[int, int, int]
+    places: tuple[int, int]
+    """Of the first element of a and b, in bytes from the start of a cache line."""
+    precision: str
+    """What torch may round f32 operands of a product to."""
+
+    @classmethod
+    def of(cls, a: torch.Tensor, b: torch.Tensor) -> Self:
+        """The layout of a product of f32 tensors; b is compact."""
+        batch, rows, depth = a.shape
+        places = (a.data_ptr() % LINE, b.data_ptr() % LINE)
+        return cls(batch, rows, b.shape[2], depth, a.stride(), places, torch.get_float32_matmul_precision())  # pyright: ignore[reportArgumentType]
+
+
 def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    if not matrix_product_is_strict():
-        return strict_product(a, b)
+    """a @ b in the order of the contract, b compact."""
+    if not _is_nested(a):
+        a = a.contiguous()
+    layout, threads = Layout.of(a, b), torch.get_num_threads()
+    if is_strict(layout, threads):
+        return _torch_product(a, b)
+    if threads > 1:
+        torch.set_num_threads(1)  # of this thread alone: the others keep theirs
+        try:
+            if is_strict(layout, 1):
+                return _torch_product(a, b)
+        finally:
+            torch.set_num_threads(threads)
+    return strict_product(a, b)
+
+
+def _torch_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return torch.mm(a[0], b[0])[None] if a.shape[0] == 1 else torch.bmm(a, b)
+
+
+def _is_nested(a: torch.Tensor) -> bool:
+    """Do the elements stand apart, the rows or the columns of each matrix without gaps? torch copies others itself."""
+    if 1 not in a.stride()[1:]:
+        return False
+    reach = 0
+    for stride, size in sorted(zip(a.stride(), a.shape, strict=True)):
+        if size > 1:
+            if stride <= reach:
+                return False
+            reach += stride * (size - 1)
+    return True
 
 
 def strict_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -114,7 +167,7 @@ def strict_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     A product of two fp32 values is exact in fp64; the sum is rounded to odd there, so the rounding to fp32 is the only
     one (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
     """
-    total = torch.zeros((a.shape[0], a.shape[1], b.shape[2]))
+    total = torch.zeros((a.shape[0], a.shape[1], b.shape[2]), dtype=torch.float32)
     for k in range(a.shape[2]):
         total = fused_multiply_add(a[:, :, k, None], b[:, None, k, :], total)
     return total
@@ -132,17 +185,61 @@ def fused_multiply_add(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> tor
     return odd.view(torch.float64).float()
 
 
+PATTERNS = 7, 5
+"""Different rows of a and columns of b in a trial: primes, so that no tile of a kernel meets one pair alone."""
+MOST_TRIED = 1 << 22
+"""Elements of an operand up to which a trial keeps the stride between rows, not only its place in a cache line."""
+
+
 @functools.cache
-def matrix_product_is_strict() -> bool:
-    """Does torch's matrix product on this machine add in ascending order with fused multiply-adds?"""
+def _trial(depth: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Rows, columns and their strict products by depth: [depth + 1, rows, columns]. Magnitudes and signs vary, so
+    that any other order of the sums rounds otherwise."""
     generator = torch.Generator().manual_seed(0)
-    for batch, m, n, k in ((1, 4, 16, 128), (1, 37, 16, 128), (1, 65, 40, 100), (2, 5, 17, 128), (3, 33, 31, 8)):
-        a = torch.randn((batch, m, 3 * k), generator=generator)[:, :, k : 2 * k]
-        b = torch.randn((batch, k, n), generator=generator)
-        fast = torch.mm(a[0], b[0])[None] if batch == 1 else torch.bmm(a, b)
-        if not torch.equal(fast, strict_product(a, b)):
-            return False
-    return True
+    a, b = (
+        torch.randn((count, depth), generator=generator, dtype=torch.float32)
+        * torch.exp2(torch.randint(-4, 5, (count, depth), generator=generator).float())
+        for count in PATTERNS
+    )
+    sums = [torch.zeros(PATTERNS, dtype=torch.float32)]
+    for k in range(depth):
+        sums.append(fused_multiply_add(a[:, None, k], b[None, :, k], sums[-1]))
+    return a, b, torch.stack(sums)
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def is_strict(layout: Layout, threads: int) -> bool:
+    """Does torch's product of this layout, with the threads it has now (`threads`), add every element in ascending
+    order with fused multiply-adds? All rows and columns are copies of a few, so a few sums say what each must be."""
+    batch, rows, columns, depth, strides, places, _ = layout
+    left, right, sums = _trial(-(-depth // BLOCK) * BLOCK)
+    a = _placed((batch, rows, depth), _shortened(layout, strides), places[0])
+    b = _placed((batch, depth, columns), (depth * columns, columns, 1), places[1])
+    a.copy_(left[torch.arange(rows) % PATTERNS[0], :depth])
+    b.copy_(right[torch.arange(columns) % PATTERNS[1], :depth].T)
+    product, expected = _torch_product(a, b), sums[depth][:, torch.arange(columns) % PATTERNS[1]]
+    parts = ((product[:, row :: PATTERNS[0]], expected[row]) for row in range(min(rows, PATTERNS[0])))
+    return product.dtype == torch.float32 and all(torch.equal(part, row.expand_as(part)) for part, row in parts)
+
+
+def _shortened(layout: Layout, strides: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The strides for a trial of few bytes: a large matrix keeps the place of its rows in a cache line."""
+    batch, rows, _, depth = layout[:4]
+    if sum(stride * (size - 1) for stride, size in zip(strides, (batch, rows, depth), strict=True)) <= MOST_TRIED:
+        return strides
+    by_rows = strides[2] == 1
+    inner, outer = (depth, rows) if by_rows else (rows, depth)
+    between = inner + (max(strides[1:]) - inner) % LINE
+    apart = between * outer + (strides[0] - between * outer) % LINE
+    return (apart, between, 1) if by_rows else (apart, 1, between)
+
+
+def _placed(shape: tuple[int, int, int], strides: tuple[int, int, int], place: int) -> torch.Tensor:
+    """A tensor of fp32 whose first element stands `place` bytes behind the start of a cache line."""
+    span = 1 + sum(stride * (size - 1) for stride, size in zip(strides, shape, strict=True))
+    memory = torch.empty(span + 2 * LINE, dtype=torch.float32)
+    offset = (place - memory.data_ptr()) % LINE // memory.element_size()
+    return memory.as_strided(shape, strides, offset)
 
 
 def _at_least(value: torch.Tensor, dim: int, size: int) -> torch.Tensor:

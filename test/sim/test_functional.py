@@ -304,6 +304,22 @@ def softmax_image(rows: int, columns: int) -> Image:
     )
 
 
+def test_what_the_caller_switched_on_changes_no_bit():
+    """Autocast would round the operands of products to bf16, another default device or type would make others."""
+    x, w = torch.randn(4, 64), torch.randn(5, 64)
+    engine = Engine(linear_image(4, 5, 64, "f32", (4, 5, 64)))
+    engine.load({"w": w})
+    (want,) = engine.run("forward", [x])
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16), torch.device("meta"):
+            (got,) = engine.run("forward", [x])
+    finally:
+        torch.set_default_dtype(before)
+    assert got.dtype == torch.float32 and got.device.type == "cpu" and torch.equal(got, want)
+
+
 def test_softmax():
     x = torch.randn(5, 150) * 4
     (y,) = both_ways(softmax_image(5, 150), {}, [x])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from sambaflow.sim import functional_contract
 from sambaflow.sim.functional_contract import (
+    Layout,
     block_products,
     blocks,
     contract,
@@ -61,8 +63,65 @@ def test_without_a_strict_matrix_product(monkeypatch: pytest.MonkeyPatch):
     a, b = torch.randn(2, 5, 200), torch.randn(2, 18, 200)
     runs = blocks([200], [(0, 200)])
     fast = block_products(a, b, runs)
-    monkeypatch.setattr(functional_contract, "matrix_product_is_strict", lambda: False)
+    monkeypatch.setattr(functional_contract, "is_strict", lambda layout, threads: False)
     assert torch.equal(block_products(a, b, runs), fast)
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """Gives the process its number of threads back."""
+    count = torch.get_num_threads()
+    yield
+    torch.set_num_threads(count)
+
+
+def test_products_have_their_bits_with_any_number_of_threads(threads: None):
+    """torch's product of few rows takes other kernels with several threads. A row alone, a column alone, a stack, and
+    operands at any place in a line are products like any other."""
+    generator = torch.Generator().manual_seed(1)
+    cases: list[tuple[torch.Tensor, torch.Tensor]] = []
+    for batch, m, n, k in [(1, 4, 17, 100), (1, 5, 16, 64), (1, 7, 33, 200), (1, 130, 1, 128), (3, 6, 20, 31)]:
+        left = torch.randn((batch, m, 2 * k + 1), generator=generator)[:, :, k + 1 :]
+        cases.append((left, torch.randn((batch, n, k), generator=generator)))
+    expected = [torch.stack([literal(a, b, fused=True) for a, b in zip(*pair, strict=True)]) for pair in cases]
+    for count in (1, 2, 4):
+        torch.set_num_threads(count)
+        for (a, b), want in zip(cases, expected, strict=True):
+            k = a.shape[2]
+            assert torch.equal(block_products(a, b, blocks([k], [(0, k)])), want), (count, a.shape, b.shape)
+        assert torch.get_num_threads() == count
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda a, b: torch.bmm(a.flip(2), b.flip(1)),
+        lambda a, b: torch.bmm(a.double(), b.double()).float(),
+        lambda a, b: torch.bmm(a[..., ::2], b[:, ::2]) + torch.bmm(a[..., 1::2], b[:, 1::2]),
+        lambda a, b: strict_unfused(a, b),
+        lambda a, b: torch.cat([strict_product(a[:, :-1], b), torch.bmm(a[:, -1:], b)], 1),
+        lambda a, b: torch.bmm(a.bfloat16(), b.bfloat16()),
+    ],
+    ids=["descending", "wide", "two sums", "unfused", "last row", "bf16"],
+)
+def test_the_trial_of_a_product_finds_another_order(
+    monkeypatch: pytest.MonkeyPatch, other: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+):
+    """What passes is the order itself: any other one, or one row of another, is seen."""
+    layout = Layout.of(torch.zeros(1, 9, 64), torch.zeros(1, 64, 17))
+    trial = functional_contract.is_strict.__wrapped__
+    monkeypatch.setattr(functional_contract, "_torch_product", strict_product)
+    assert trial(layout, 1)
+    monkeypatch.setattr(functional_contract, "_torch_product", other)
+    assert not trial(layout, 1)
+
+
+def strict_unfused(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Ascending, each product rounded before it is added."""
+    total = torch.zeros(a.shape[0], a.shape[1], b.shape[2])
+    for k in range(a.shape[2]):
+        total = total + a[:, :, k, None] * b[:, None, k, :]
+    return total
 
 
 @settings(max_examples=100, deadline=None)

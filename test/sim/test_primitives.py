@@ -36,3 +36,20 @@ def test_an_element_does_not_depend_on_its_neighbours(name: str, dtype: str):
         torch.testing.assert_close(torch.cat(parts), whole, rtol=0, atol=0, equal_nan=True)
     strided = apply(name, dtype, [torch.stack([value, value], 1).flatten()[::2] for value in values])
     torch.testing.assert_close(strided, whole, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", [name for name in FLOATS if BY_NAME[name].op_class == "transcendental"])
+def test_threads_and_lengths_change_no_bit(name: str):
+    """torch cuts long tensors over its threads, and each part ends in a remainder of its own."""
+    values = operands(name, torch.float32)
+    long = [value.repeat(330) for value in values]  # beyond what torch leaves to one thread
+    before = torch.get_num_threads()
+    try:
+        for count in (1, 2, 4):
+            torch.set_num_threads(count)
+            expected = apply(name, "f32", values)
+            for start in (0, 1, 3):
+                made = apply(name, "f32", [value[start:] for value in long])
+                torch.testing.assert_close(made, expected.repeat(330)[start:], rtol=0, atol=0, equal_nan=True)
+    finally:
+        torch.set_num_threads(before)
