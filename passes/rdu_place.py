@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from bisect import bisect_left
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
@@ -123,13 +124,13 @@ class Placement:
 
     def _start(self) -> None:
         """Core groups in order, then AGCUs at the sides."""
-        free = {kind: _Free(self.grid.places(kind)) for kind in ("pcu", "pmu", "agcu")}
+        free = {kind: FreePlaces(self.grid.places(kind)) for kind in ("pcu", "pmu", "agcu")}
         near: Place = (0, self.grid.rows // 2)
         for group, first in self.first.items():
             resource, count = self.netlist.groups[group]
             near = self._start_group(range(first, first + count), free[resource], near)
 
-    def _start_group(self, units: range, free: _Free, near: Place) -> Place:
+    def _start_group(self, units: range, free: FreePlaces, near: Place) -> Place:
         for unit in units:
             fixed = [self.at[other] for other in self.wires[unit] if other < unit]
             if fixed:
@@ -153,7 +154,10 @@ class Placement:
         return sum(self.cost(unit, place) for unit, place in enumerate(self.at)) // 2
 
     def improve(self, moves: int, random: Random) -> None:
-        """Counted trials; a swap is kept when it shortens the wires (ties are not moves)."""
+        """Counted trials; a swap is kept when it shortens the wires (ties are not moves).
+
+        Ends early when so many wires were looked at as `moves` trials of units with 100 wires each would look at.
+        """
         units = [unit for unit, wires in enumerate(self.wires) if wires]
         if not units:
             return
@@ -161,13 +165,17 @@ class Placement:
         standing: dict[Place, int] = {place: unit for unit, place in enumerate(at)}
         sites = {kind: self.grid.places(kind) for kind in ("pcu", "pmu", "agcu")}
         index = {kind: frozenset(places) for kind, places in sites.items()}
+        left = 100 * moves
         for _ in range(moves):
+            if left < 0:
+                return
             unit = units[int(random.random() * len(units))]
             kind = self.kinds[unit]
             here, there = at[unit], self._wish(unit, sites[kind], index[kind], random)
             if there == here:
                 continue
             other = standing.get(there)
+            left -= len(self.wires[unit]) + (len(self.wires[other]) if other is not None else 0)
             before = self.cost(unit, here) + (self.cost(other, there) if other is not None else 0)
             at[unit] = there
             if other is not None:
@@ -200,26 +208,34 @@ class Placement:
         return [self.at[self.first[group] : self.first[group] + count] for group, count in enumerate(counts)]
 
 
-class _Free:
-    """The free places of one kind, found by rings of growing distance around a wish."""
+class FreePlaces:
+    """The free places of one kind, by column from top to bottom."""
 
     def __init__(self, places: Sequence[Place]) -> None:
-        self.places = dict.fromkeys(places)
+        self.columns: dict[int, list[int]] = {}
+        for x, y in sorted(places):
+            self.columns.setdefault(x, []).append(y)
 
     def take(self, near: Place) -> Place:
-        """Remove and return the nearest free place; equally near ones in the order left to right, top to bottom."""
-        place = self._nearest(near)
-        del self.places[place]
-        return place
+        """Remove and return the nearest free place; of equally near ones the leftmost, then the topmost."""
+        at, below = near
+        _, x, y = min(self._nearest(at, below))
+        rows = self.columns[x]
+        rows.remove(y)
+        if not rows:
+            del self.columns[x]
+        return x, y
 
-    def _nearest(self, near: Place) -> Place:
-        x, y = near
-        free = self.places
-        if len(free) > 64:
-            for distance in range(12):
-                for dx in range(-distance, distance + 1):
-                    rest = distance - abs(dx)
-                    for dy in (-rest, rest) if rest else (0,):
-                        if (x + dx, y + dy) in free:
-                            return x + dx, y + dy
-        return min(free, key=lambda place: (abs(place[0] - x) + abs(place[1] - y), place))
+    def _nearest(self, at: int, below: int) -> Iterator[tuple[int, int, int]]:
+        """Of each column that may hold the nearest place the nearest one: distance, x, y."""
+        nearest = None
+        for x in sorted(self.columns, key=lambda x: abs(x - at)):
+            across = abs(x - at)
+            if nearest is not None and across > nearest:
+                return
+            rows = self.columns[x]
+            here = bisect_left(rows, below)
+            for y in rows[max(0, here - 1) : here + 1]:
+                distance = across + abs(y - below)
+                nearest = distance if nearest is None else min(nearest, distance)
+                yield distance, x, y

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from sambaflow import machine as machines
 from sambaflow.dialects.rdu.grid import grid_of, partners
 from sambaflow.passes.rdu_finalize import flow_ids
-from sambaflow.passes.rdu_place import Netlist, Placement
+from sambaflow.passes.rdu_place import FreePlaces, Netlist, Placement
 from sambaflow.passes.rdu_plan_memory import Life, Tensor, assign, choose, live_bytes
-from sambaflow.passes.rdu_route import Net, Routing
+from sambaflow.passes.routing import Net, Routing
 
 MACHINE = machines.load("sn40l")
 GRID = grid_of(MACHINE, MACHINE.target(tiles=1))
@@ -119,6 +119,44 @@ def test_a_bottleneck_that_nothing_avoids_is_named():
     routing.run(rounds=8)
     assert routing.peak == 20
     assert all(routing.ends(link)[:2] == (0, 5) or routing.ends(link)[2:] == (20, 5) for link in routing.overloaded())
+
+
+def crowded(count: int) -> list[Net]:
+    """Nets from all over the grid to ends that stand close together: no way of leading them overloads nothing."""
+    places = [(x, y) for y in range(GRID.rows) for x in range(GRID.cols)]
+    ends = tuple(sorted((x, y) for x in (25, 26) for y in range(3, 7)))
+    return [Net((i, 0, 0), places[i * 7 % len(places)], ends, 10) for i in range(count)]
+
+
+def test_steps_of_search_are_counted_and_bounded():
+    nets = crowded(400)
+    routing = Routing(GRID, nets, tracks=1, steps=8)
+    routing.run(rounds=1000)
+    assert routing.overloaded()
+    assert 0 < routing.rounds < 1000
+    assert routing.is_exhausted
+    assert routing.work <= 8 * 400 * 8 + GRID.cols * GRID.rows  # one more search than allowed at most
+    for i, net in enumerate(nets):
+        assert {hop[2:] for hop in routing.hops_of(i)} | {net.start} >= set(net.ends)
+
+
+def test_steps_of_search_make_routes_better():
+    """What the counted search leaves is better than what it starts from, and the same every time."""
+    start, led, again = (Routing(GRID, crowded(60), tracks=1) for _ in range(3))
+    start.run(rounds=0)
+    led.run(rounds=8)
+    again.run(rounds=8)
+    assert led.peak < start.peak
+    assert [led.hops_of(i) for i in range(60)] == [again.hops_of(i) for i in range(60)]
+
+
+def test_places_that_are_free_are_found_nearest_first():
+    free = FreePlaces(GRID.pmu)
+    left = set(GRID.pmu)
+    for wish in ((26, 5), (0, 0), (26, 5), (60, -3), (25, 5)) * 40:
+        best = min(left, key=lambda place: (abs(place[0] - wish[0]) + abs(place[1] - wish[1]), place))
+        assert free.take(wish) == best
+        left.remove(best)
 
 
 @given(st.lists(st.lists(PLACES, min_size=2, max_size=5, unique=True), max_size=12))

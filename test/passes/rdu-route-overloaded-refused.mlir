@@ -7,7 +7,7 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   // expected-note@below {{needs 96 bytes, has 64 bytes, short by 32 bytes}}
   // expected-note@below {{try: lower a par factor}}
   // expected-note@below {{try: allow a cut}}
-  // expected-note@below {{try: give rdu-route more rounds}}
+  // expected-note@below {{try: give rdu-route more rounds and steps}}
   rdu.section @s (%a : tensor<8xf32>) {
     %0 = rdu.load %a() {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64>, coordinates = dense<[[-1, 0]]> : tensor<1x2xi64>} : (tensor<8xf32>) -> !rdu.stream<tensor<8xf32>, 1>
     %1 = rdu.load %a() {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64>, coordinates = dense<[[-1, 2]]> : tensor<1x2xi64>} : (tensor<8xf32>) -> !rdu.stream<tensor<8xf32>, 1>

@@ -1,0 +1,269 @@
+"""Trees for nets on the mesh of switches: dimension order first, then negotiated congestion in counted steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from heapq import heappop, heappush
+
+from sambaflow.dialects.rdu.grid import Grid, Place
+
+MOVES = ((1, 0), (-1, 0), (0, 1), (0, -1))
+"""Directions of the output ports of a switch; the link over port d enters the neighbour by another port of its own."""
+
+HOP = 16
+"""Price of a link that was never overloaded."""
+
+CROWDED = 8
+"""How much dearer, a round, a link gets that would carry twice its limit."""
+
+AHEAD = 24
+"""What a hop that is still ahead counts for in a search."""
+
+
+@dataclass(frozen=True)
+class Net:
+    """What one unit sends out of one port: `demand` bytes in one execution of the section, to the switches `ends`."""
+
+    source: tuple[int, int, int]  # group, port, unit of the group
+    start: Place
+    ends: tuple[Place, ...]
+    demand: int
+
+
+Tree = dict[int, int]
+"""Switch -> the link by which it is entered, parents first; the start is entered by -1."""
+
+
+class Routing:
+    """Trees for nets on the mesh. Switch s = y * cols + x; link 4 s + d leaves it in direction d.
+
+    `work` counts steps of search, each a switch that was looked at: at most `steps` for each way from a start to an
+    end (of which there are a hundred at least), all ways together. When they are spent, negotiation ends with the
+    best that it has seen.
+    """
+
+    def __init__(self, grid: Grid, nets: Sequence[Net], tracks: int, steps: int = 32) -> None:
+        self.cols, self.rows = grid.cols, grid.rows
+        self.nets, self.tracks = nets, tracks
+        self.limit = tracks * max((net.demand for net in nets), default=1)
+        links = 4 * self.cols * self.rows
+        self.usage, self.prices = [0] * links, [HOP] * links
+        self.trees: list[Tree] = [{} for _ in nets]
+        self.rounds = self.work = 0
+        self.bound = steps * max(100, sum(len(net.ends) for net in nets))
+
+    @property
+    def peak(self) -> int:
+        """Bytes on the busiest side of a switch."""
+        return max(self.usage, default=0)
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the bound on steps was reached."""
+        return self.work >= self.bound
+
+    def run(self, rounds: int) -> None:
+        """Route all nets; of the start and the `rounds` of negotiation, keep what overloads least."""
+        for i in self._largest_first():
+            trees = [self._dimension_ordered(self.nets[i], last) for last in (1, 0)]
+            self._add(i, min(trees, key=lambda tree: self._load(tree, self.nets[i].demand)))
+        least, best = self._overload(), list(self.trees)
+        while least and self.rounds < rounds and not self.is_exhausted:
+            self.rounds += 1
+            self._negotiate()
+            if (overload := self._overload()) < least:
+                least, best = overload, list(self.trees)
+        for i, tree in enumerate(best):
+            if self.trees[i] is not tree:
+                self._remove(i)
+                self._add(i, tree)
+
+    def overloaded(self) -> list[int]:
+        """Links that carry more than the limit."""
+        return [link for link, used in enumerate(self.usage) if used > self.limit]
+
+    def _overload(self) -> int:
+        return sum(used - self.limit for used in self.usage if used > self.limit)
+
+    def _largest_first(self) -> list[int]:
+        return sorted(range(len(self.nets)), key=lambda i: (-self.nets[i].demand, i))
+
+    def _add(self, i: int, tree: Tree) -> None:
+        self.trees[i] = tree
+        self._charge(tree, self.nets[i].demand)
+
+    def _remove(self, i: int) -> None:
+        self._charge(self.trees[i], -self.nets[i].demand)
+
+    def _charge(self, tree: Tree, demand: int) -> None:
+        for link in tree.values():
+            if link >= 0:
+                self.usage[link] += demand
+
+    def _load(self, tree: Tree, demand: int) -> tuple[int, int]:
+        """How busy a tree would make its busiest link, in tracks; then its size."""
+        busiest = max((self.usage[link] for link in tree.values() if link >= 0), default=0)
+        return (busiest + demand) // max(1, self.limit // self.tracks), len(tree)
+
+    # Dimension-order trees.
+
+    def _dimension_ordered(self, net: Net, last: int) -> Tree:
+        """All ends along one axis, then along `last` (0: x, 1: y); each way is found from its end back to the tree."""
+        cols, start = self.cols, net.start
+        tree: Tree = {start[1] * cols + start[0]: -1}
+        for x, y in net.ends:
+            here, at, way = y * cols + x, [x, y], list[tuple[int, int]]()
+            while here not in tree:
+                axis = last if at[last] != start[last] else 1 - last
+                backward = at[axis] < start[axis]
+                at[axis] += 1 if backward else -1
+                before = at[1] * cols + at[0]
+                way.append((here, 4 * before + 2 * axis + backward))
+                here = before
+            tree.update(reversed(way))
+        return tree
+
+    # Negotiated congestion.
+
+    def _negotiate(self) -> None:
+        """One round: links that are overloaded now cost more from now on, and what lies behind them is led anew.
+
+        Net by net, until no link is overloaded any more: the rest of a crowded link's nets stay.
+        """
+        over = frozenset(self.overloaded())
+        for link in over:
+            self.prices[link] += HOP // 2
+        usage, limit = self.usage, self.limit
+        for i, tree in enumerate(self.trees):
+            if not over.isdisjoint(tree.values()) and any(usage[link] > limit for link in tree.values() if link >= 0):
+                kept = self._kept(i)
+                self._remove(i)
+                self._add(i, self._grown(self.nets[i], kept) or tree)
+                if self.is_exhausted:
+                    return
+
+    def _kept(self, i: int) -> Tree:
+        """The part of a tree that reaches ends over no overloaded link."""
+        tree: Tree = {}
+        for switch, link in self.trees[i].items():
+            if link < 0 or (self.usage[link] <= self.limit and link // 4 in tree):
+                tree[switch] = link
+        x, y = self.nets[i].start
+        needed = {y * self.cols + x}
+        for x, y in self.nets[i].ends:
+            here = y * self.cols + x
+            while here in tree and here not in needed:
+                needed.add(here)
+                here = tree[here] // 4
+        return {switch: link for switch, link in tree.items() if switch in needed}
+
+    def _grown(self, net: Net, tree: Tree) -> Tree | None:
+        """`tree` with ways to the ends that it lacks, the nearest to the start first; None when work is out."""
+        x, y = net.start
+        box = _Box(self.cols, tree)
+        for end in sorted(net.ends, key=lambda end: (abs(end[0] - x) + abs(end[1] - y), end)):
+            if end[1] * self.cols + end[0] not in tree:
+                if self.is_exhausted:
+                    return None
+                way = self._way(tree, box, end, net.demand)
+                tree.update(way)
+                box.cover(switch for switch, _ in way)
+        return tree
+
+    def _way(self, tree: Tree, box: _Box, end: Place, demand: int) -> list[tuple[int, int]]:
+        """The way from the tree to `end`, each switch with the link that enters it: A* from the end back.
+
+        A link costs its price, and more where it would be overloaded now, the more so the later the round. What is
+        still ahead, to the box around the tree, counts for more than hops cost at least: a way that leads straight to
+        the tree is preferred to the proof that no other is cheaper.
+        """
+        usage, prices, rounds, limit, room = self.usage, self.prices, self.rounds, self.limit, self.limit - demand
+        left, right, top, bottom = box.left, box.right, box.top, box.bottom
+        here, link, cost = end[1] * self.cols + end[0], -1, 0
+        onward: Tree = {here: link}
+        queue: list[tuple[int, int, int]] = []
+        while here not in tree:
+            for before, x, y, link in self._into[here]:
+                if before not in onward:
+                    price = prices[link]
+                    if (excess := usage[link] - room) > 0:
+                        price += CROWDED * price * excess * rounds // limit
+                    across = left - x if x < left else x - right if x > right else 0
+                    along = top - y if y < top else y - bottom if y > bottom else 0
+                    heappush(queue, (cost + price + AHEAD * (across + along), link, cost + price))
+            while here in onward:
+                _, link, cost = heappop(queue)
+                here = link // 4
+            onward[here] = link
+            self.work += 1
+        way: list[tuple[int, int]] = []
+        while (link := onward[here]) >= 0:
+            dx, dy = MOVES[link % 4]
+            here += dx + dy * self.cols
+            way.append((here, link))
+        return way
+
+    @cached_property
+    def _into(self) -> Sequence[Sequence[tuple[int, int, int, int]]]:
+        return links_into(self.cols, self.rows)
+
+    # What the section keeps.
+
+    def ends(self, link: int) -> tuple[int, int, int, int]:
+        """x, y of both ends of a link."""
+        y, x = divmod(link // 4, self.cols)
+        dx, dy = MOVES[link % 4]
+        return x, y, x + dx, y + dy
+
+    def hops_of(self, i: int) -> list[tuple[int, int, int, int]]:
+        """The hops of a net, parents first, as x, y of where they start and end."""
+        return [self.ends(link) for link in self.trees[i].values() if link >= 0]
+
+    def tracks_of(self, i: int) -> list[int]:
+        """The track of each hop of a net."""
+        return [self._assigned[i, link] for link in self.trees[i].values() if link >= 0]
+
+    @cached_property
+    def _assigned(self) -> dict[tuple[int, int], int]:
+        """The track of each net on each link: the one that is least busy, large nets first."""
+        tracks: dict[tuple[int, int], int] = {}
+        busy: dict[int, list[int]] = {}
+        for i in self._largest_first():
+            for link in self.trees[i].values():
+                if link >= 0:
+                    loads = busy.setdefault(link, [0] * self.tracks)
+                    track = loads.index(min(loads))
+                    loads[track] += self.nets[i].demand
+                    tracks[i, link] = track
+        return tracks
+
+
+class _Box:
+    """The rectangle around switches."""
+
+    def __init__(self, cols: int, switches: Iterable[int]) -> None:
+        self.cols = cols
+        self.left = self.top = 1 << 30
+        self.right = self.bottom = -1
+        self.cover(switches)
+
+    def cover(self, switches: Iterable[int]) -> None:
+        """Grow until all `switches` are inside."""
+        for switch in switches:
+            y, x = divmod(switch, self.cols)
+            self.left, self.right = min(self.left, x), max(self.right, x)
+            self.top, self.bottom = min(self.top, y), max(self.bottom, y)
+
+
+@lru_cache(maxsize=16)
+def links_into(cols: int, rows: int) -> Sequence[Sequence[tuple[int, int, int, int]]]:
+    """Of every switch, the neighbours that have a link to it: neighbour, its x and y, the link."""
+    into: list[list[tuple[int, int, int, int]]] = [[] for _ in range(cols * rows)]
+    for switch in range(cols * rows):
+        y, x = divmod(switch, cols)
+        for direction, (dx, dy) in enumerate(MOVES):
+            if 0 <= x + dx < cols and 0 <= y + dy < rows:
+                into[switch + dx + dy * cols].append((switch, x, y, 4 * switch + direction))
+    return into
