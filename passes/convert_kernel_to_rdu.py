@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
+from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, rdu
+from sambaflow.errors import InputError
 from sambaflow.passes.base import SambaPass, functions_of, target_of
 from sambaflow.passes.lowering_schedule import GraphLowering, Symbols
 from sambaflow.passes.lowering_section import LoweredSection, SectionLowering
@@ -49,6 +51,7 @@ class ConvertKernelToRduPass(SambaPass):
         for function in functions.values():
             for section in function.body.block.ops:
                 if isinstance(section, kernel.SectionOp):
+                    _check_collectives(section, target.chips.data)
                     made = SectionLowering(section, resources.machine, resources.budget).lower()
                     lowered[section] = made
                     names[section] = distinct.setdefault(_structure(made.op), made.op).sym_name.data
@@ -68,6 +71,20 @@ class ConvertKernelToRduPass(SambaPass):
             del op.attributes[note]  # notes of the levels above: they have no place in a PEF
         self.count(ctx, "sections", len(distinct))
         self.count(ctx, "symbols", len(symbols.ops))
+
+
+def _check_collectives(section: kernel.SectionOp, chips: int) -> None:
+    """A launch runs on all chips of the target, so that is how many a collective can join."""
+    for op in section.body.block.ops:
+        if isinstance(op, kernel.CollectiveOp) and op.chips.value.data != chips:
+            raise error_at(
+                op,
+                "joins other chips than its launch runs on",
+                InputError,
+                demand=f"{op.chips.value.data} chips",
+                limit=f"{chips} in the target",
+                levers=[f"compile for {op.chips.value.data} chips"],
+            )
 
 
 def _structure(section: rdu.SectionOp) -> str:

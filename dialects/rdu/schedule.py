@@ -33,6 +33,7 @@ from sambaflow.dialects.rdu.assembly import (
     with_rest,
 )
 from sambaflow.dialects.rdu.attributes import Row, array, values
+from sambaflow.dialects.rdu.compute import CollectiveOp
 from sambaflow.dialects.rdu.sections import SectionOp, SymbolOp, symbol_ref
 from sambaflow.dialects.rdu.units import Array, number
 
@@ -305,6 +306,10 @@ class LaunchOp(IRDLOperation):
         section = sections.get(self.section_name)
         if section is None:
             raise VerifyExceptionAt(self, f"there is no section @{self.section_name}")
+        for unit in section.units:
+            if isinstance(unit, CollectiveOp) and unit.chips.value.data != len(self.chips):
+                joined = f"a collective of @{self.section_name} joins {unit.chips.value.data}"
+                raise VerifyExceptionAt(self, f"runs on {len(self.chips)} chips, {joined}")
         types = [slot.type for slot in section.slots]
         for bound in self.table:
             if len(bound) != len(types):

@@ -40,7 +40,7 @@ def conv(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 CASES: dict[str, tuple[Callable[..., torch.Tensor], tuple[tuple[int, ...], ...]]] = {
-    "linear": (functional.linear, ((24, 320), (40, 320))),
+    "linear": (functional.linear, ((64, 320), (160, 320))),  # one in 10240: which one differs depends on the CPU
     "matmul": (torch.matmul, ((3, 20, 64), (3, 64, 24))),
     "conv2d": (conv, ((2, 6, 15, 15), (8, 6, 3, 3))),
     "relu": (torch.relu, ((16, 64),)),

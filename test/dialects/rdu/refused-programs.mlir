@@ -321,3 +321,18 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
     %1 = rdu.pmu(%0) {domain = array<i64: 8>, count = 1 : i64, depth = 2 : i64, window_bytes = 1000000 : i64, banks = 1 : i64, init = 0 : i64, writes = [#rdu.port<[8] : [1]>], reads = [#rdu.port<[8] : [1]>]} : (!rdu.stream<tensor<8xf32>, 1>) -> !rdu.stream<tensor<8xf32>, 1>
   }
 }
+
+// -----
+
+// A launch runs on the chips that its collectives join.
+rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 4> {
+  rdu.symbol @x input tensor<8xf32>
+  rdu.section @s (%a : tensor<8xf32>) {
+    %0 = rdu.load %a() {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64>} : (tensor<8xf32>) -> !rdu.stream<tensor<8xf32>, 1>
+    %1 = rdu.collective(%0) {op = "all_reduce", dim = 0 : i64, chips = 2 : i64, wire = f32, domain = array<i64: 8>, count = 1 : i64, depths = array<i64: 2>} : (!rdu.stream<tensor<8xf32>, 1>) -> !rdu.stream<tensor<8xf32>, 1>
+  }
+  rdu.schedule @f inputs [@x] outputs [] tied [] {
+    // expected-error@below {{runs on 4 chips, a collective of @s joins 2}}
+    rdu.launch @s [@x] chips [0, 1, 2, 3]
+  }
+}

@@ -1,0 +1,91 @@
+"""What compiles can be run and timed: whatever program a test compiles is run once on random inputs, and timed.
+
+Programs that the test itself runs or times are not run or timed again, nor is one that an earlier test compiled.
+Those whose memory is larger than `MOST_BYTES` are timed only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from xdsl.dialects.builtin import ModuleOp
+
+from sambaflow.backends.rdu.encode import encode
+from sambaflow.backends.rdu.image import Image
+from sambaflow.dialects.rdu import ProgramOp
+from sambaflow.samba import compiler
+from sambaflow.sim import rdu_reference
+from sambaflow.sim.functional import Engine
+from sambaflow.sim.random_inputs import random_tensors
+from sambaflow.sim.semantics import graphs_of
+from sambaflow.sim.timing import program as timing
+
+MOST_BYTES = 1 << 26
+"""Memory of all chips: what a test would not compute with either."""
+
+
+@dataclass
+class Compiled:
+    """What the tests of this process compiled, and what has been seen of it since."""
+
+    waiting: list[tuple[Image, ModuleOp]] = field(default_factory=list[tuple[Image, ModuleOp]])
+    run: set[tuple[int, str]] = field(default_factory=set[tuple[int, str]])
+    """Images (by identity, they are kept) and graphs that a test ran."""
+    timed: set[tuple[int, str]] = field(default_factory=set[tuple[int, str]])
+    known: set[bytes] = field(default_factory=set[bytes])
+    """PEFs that have been checked."""
+
+    def check(self) -> None:
+        """Run and time what the test has not."""
+        waiting, self.waiting = self.waiting, []
+        for image, module in waiting:
+            if (data := encode(image)) in self.known:
+                continue
+            self.known.add(data)
+            small = sum(symbol.bytes for symbol in image.symbols) * max(1, image.target.chips) <= MOST_BYTES
+            for graph in graphs_of(module).values():
+                if small and (id(image), graph.name) not in self.run:
+                    program = graph.op.parent_op()
+                    assert isinstance(program, ProgramOp)
+                    rdu_reference.run(program, graph.name, random_tensors(module, graph))
+                if (id(image), graph.name) not in self.timed:
+                    timing.time_graph(image, graph.name)
+        self.run.clear()
+        self.timed.clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled() -> Generator[Compiled]:
+    """Notes every program that is compiled, and every graph that is run or timed."""
+    seen = Compiled()
+    compile_module, run, time_graph = compiler.compile_module, Engine.run, timing.time_graph
+
+    def compiling(module: ModuleOp, **options: Any) -> Image:
+        image = compile_module(module, **options)
+        seen.waiting.append((image, module))
+        return image
+
+    def running(engine: Engine, graph: str | None, *arguments: Any) -> Any:
+        results = run(engine, graph, *arguments)
+        seen.run.add((id(engine.image), engine.schedule(graph).graph))
+        return results
+
+    def timed(image: Image, graph: str | None = None, *arguments: Any) -> Any:
+        found = time_graph(image, graph, *arguments)
+        seen.timed.add((id(image), found.graph))
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiler, "compile_module", compiling)
+        patch.setattr(Engine, "run", running)
+        patch.setattr(timing, "time_graph", timed)
+        yield seen
+
+
+@pytest.fixture(autouse=True)
+def compiled_programs_run_and_are_timed(compiled: Compiled) -> Generator[None]:
+    yield
+    compiled.check()
