@@ -40,6 +40,11 @@ class Level:
     pad: int | None = None
 
 
+def whole(shape: Sequence[int]) -> Level:
+    """A tensor of which a domain of the same shape reads every element in order."""
+    return Level(tuple(AffineExpr.dimension(d) for d in range(len(shape))), tuple(shape))
+
+
 @dataclass(frozen=True)
 class Row:
     """In range iff `0 <= base + strides . counters + symbols . values < extent`."""

@@ -24,13 +24,19 @@ class KernelInsertBuffersPass(SambaPass):
         %1 = kernel.map ins(%b : T) ...
 
     The tensor is handed over in `tokens` windows; `depth` of them fit, in `pmus` PMUs. Moves between a buffer and
-    what it buffers are its read pattern. Needs `kernel-balance` and `kernel-insert-transfers`.
+    what it buffers are its read pattern; a move that is no pattern of its readers (a reshape across extents that do not
+    divide each other behind a transpose, a transposed part of a concat) gets a buffer of one period, else of the whole
+    tensor, and is counted. Needs `kernel-balance` and `kernel-insert-transfers`.
     """
 
     name = "kernel-insert-buffers"
     needs = ("target", "tiles", "transfers")
     leaves = ("buffers",)
-    counters = {"buffers": "stage buffers", "pmus": "PMUs of stage buffers"}
+    counters = {
+        "buffers": "stage buffers",
+        "pmus": "PMUs of stage buffers",
+        "moves": "buffers of moves that are no access pattern",
+    }
     preserves = (sections_of,)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
@@ -39,6 +45,15 @@ class KernelInsertBuffersPass(SambaPass):
                 _insert(section, edge)
                 self.count(ctx, "buffers")
                 self.count(ctx, "pmus", edge.pmus)
+                if edge.target >= 0 and isinstance(move := section.analysis.ops[edge.target], kernel.MoveOp):
+                    self._remark_move(ctx, move, edge)
+
+    def _remark_move(self, ctx: Context, move: kernel.MoveOp, edge: EdgePlan) -> None:
+        self.count(ctx, "moves")
+        self.missed(
+            ctx, move, "is no access pattern of its readers: it goes through a buffer",
+            operand=edge.operand, windows=edge.tokens, bytes=edge.window_bytes * edge.depth,
+        )  # fmt: skip
 
 
 def _insert(section: Section, edge: EdgePlan) -> None:

@@ -24,7 +24,7 @@ from sambaflow.dialects import kernel, rdu
 from sambaflow.dialects.rdu.instructions import bits_of
 from sambaflow.dialects.rdu.units import stream as stream_type
 from sambaflow.machine import Budget, Machine
-from sambaflow.passes.access import Level, LinearAccess, linearise
+from sambaflow.passes.access import Level, LinearAccess, linearise, whole
 from sambaflow.passes.lowering_body import TileProgram, predicate_rows, tile_program
 from sambaflow.passes.lowering_tensors import (
     Source,
@@ -33,7 +33,6 @@ from sambaflow.passes.lowering_tensors import (
     bytes_of,
     identity,
     init_bits,
-    inverse,
     points_of,
     refined,
     source_access,
@@ -42,7 +41,7 @@ from sambaflow.passes.lowering_tensors import (
     tensor_type,
 )
 from sambaflow.passes.planning_analysis import Analysis, element_bytes, in_place_inputs, passed_on, passes_on
-from sambaflow.passes.planning_facts import Stage, levels_through
+from sambaflow.passes.planning_facts import Stage, levels_through, placed
 from sambaflow.passes.planning_tiling import Tiling
 
 KINDS = {"parallel": rdu.PARALLEL, "reduction": rdu.REDUCTION, "sequential": rdu.SEQUENTIAL}
@@ -191,7 +190,7 @@ class SectionLowering:
             raise error_at(op, "loads a value that stands in no slot")
         type = tensor_type(op.value)
         extents = type.get_shape() or (1,)
-        own = Level(identity(type.get_shape()), type.get_shape())
+        own = whole(type.get_shape())
         access = linearise(levels_through(own, [self.stage_of[move] for move in moves]), extents)
         tile, tokens = self._load_tile(op.value, type.get_shape())
         tile = refined(tile, extents, access)
@@ -278,7 +277,7 @@ class SectionLowering:
         if buffer is None and not moves and len(tensor.sources) == 1 and not tensor.sources[0].indices:
             return tensor.sources[0]
         type = tensor_type(value)
-        level = Level(identity(type.get_shape()), type.get_shape())
+        level = whole(type.get_shape())
         access = linearise(levels_through(level, [self.stage_of[move] for move in moves]), type.get_shape() or (1,))
         stream = self._pmu(tensor, access, [], buffer)
         return Source(stream, type.get_shape() or (1,), identity(type.get_shape()))
@@ -414,12 +413,24 @@ class SectionLowering:
         pads = op.pad_constants
         joined = Tensor(op.output_types[0], init=bits_of(pads[0]) if pads[0] is not None else 0)
         for number in range(len(op.operands) - 1, -1, -1):
-            delivered = self._delivered(op, op.operands[number])
-            point = inverse(op, stage, number)
-            coordinates = tuple(expr.replace_dims_and_symbols(point, ()) for expr in op.result_maps[0].results)
-            placed = tuple(expr.replace_dims_and_symbols(delivered.coordinates, ()) for expr in coordinates)
-            joined.sources.append(Source(delivered.stream, delivered.extents, placed, delivered.indices))
+            joined.sources.append(self._part(op, stage, number))
         self.tensors[op.results[0]] = joined
+
+    def _part(self, op: kernel.MoveOp, stage: Stage, number: int) -> Source:
+        """Operand `number` of a join: its elements where they go, or, through a buffer, the join's domain as far as it
+        is in range."""
+        coordinates = op.result_maps[0].results
+        point = placed(stage, number)
+        if point is None:
+            stream, read = self._operand(op, number)
+            del read
+            level = stage.operands[number].level
+            within = (Level(level.coordinates, level.shape, None if level.pad is None else 0),)
+            return Source(stream, stage.extents or (1,), coordinates, within=within)
+        delivered = self._delivered(op, op.operands[number])
+        coordinates = tuple(expr.replace_dims_and_symbols(point, ()) for expr in coordinates)
+        coordinates = tuple(expr.replace_dims_and_symbols(delivered.coordinates, ()) for expr in coordinates)
+        return Source(delivered.stream, delivered.extents, coordinates, delivered.indices, delivered.within)
 
     def _collective(self, op: kernel.CollectiveOp) -> None:
         stream, _ = self._operand(op, 0)

@@ -11,29 +11,29 @@ from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineExpr
 
-from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, rdu
 from sambaflow.dialects.rdu.instructions import bits_of
 from sambaflow.passes.access import Level, LinearAccess, linearise
-from sambaflow.passes.planning_analysis import element_bytes, offsets
-from sambaflow.passes.planning_facts import Stage
+from sambaflow.passes.planning_analysis import element_bytes
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
     """A stream that makes (part of) a tensor: over the domain `extents` it delivers the elements at `coordinates`.
 
-    `indices` are the streams that symbols of the coordinates stand for.
+    `indices` are the streams that symbols of the coordinates stand for. `within`: what lies outside of it is dropped.
     """
 
     stream: SSAValue
     extents: tuple[int, ...]
     coordinates: tuple[AffineExpr, ...]
     indices: tuple[SSAValue, ...] = ()
+    within: tuple[Level, ...] = ()
 
     def access(self, shape: Sequence[int]) -> LinearAccess:
         """Where the elements lie in a tensor of `shape`; what lies outside is dropped."""
-        return linearise([Level(self.coordinates, tuple(shape), 0)], self.extents, len(self.indices))
+        levels = [*self.within, Level(self.coordinates, tuple(shape), 0)]
+        return linearise(levels, self.extents, len(self.indices))
 
 
 @dataclass(eq=False)
@@ -117,20 +117,3 @@ def points_of(op: kernel.Stage, keep: Sequence[str]) -> tuple[AffineExpr, ...]:
         points.append(AffineExpr.dimension(position) if kind in keep else AffineExpr.constant(0))
         position += kind in keep
     return tuple(points)
-
-
-def inverse(op: kernel.MoveOp, stage: Stage, number: int) -> tuple[AffineExpr, ...]:
-    """The point of a move's domain that reads the element (d0, d1, ...) of operand `number`."""
-    found = offsets(op.input_maps[number].results)
-    if found is None or len({dim for dim, _ in found}) != len(found):
-        raise error_at(op, f"places operand {number} in a way that no write pattern expresses")
-    at = {dim: (position, constant) for position, (dim, constant) in enumerate(found)}
-    point: list[AffineExpr] = []
-    for dim, extent in enumerate(stage.extents):
-        if dim in at:
-            point.append(AffineExpr.dimension(at[dim][0]) - at[dim][1])
-        elif extent == 1:
-            point.append(AffineExpr.constant(0))
-        else:
-            raise error_at(op, f"repeats operand {number}, which no write pattern expresses")
-    return tuple(point)

@@ -35,6 +35,7 @@ from sambaflow.passes.planning_facts import (
     TransferPlan,
     levels_through,
     made_by,
+    placed,
 )
 from sambaflow.passes.planning_tiling import Candidate, Tiling, Walk, result_access, shared_tokens, tile_stage
 
@@ -262,7 +263,7 @@ class _Section:
                 self.loads[value] = self.loads.get(value, 0) + points
             return None
         access = self.planner.access(node.stage, operand, moves)
-        if node.stage.join and not moves:  # its readers' buffers are written directly
+        if node.stage.join and not moves and placed(node.stage, number) is not None:  # written to its readers' buffers
             return access
         total = self.planner.total(node.tiling, access, operand.elements) * operand.element_bytes
         edge = self._edge(value, node, number, total)

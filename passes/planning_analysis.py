@@ -15,7 +15,7 @@ from typing import cast
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
-from xdsl.ir.affine import AffineBinaryOpExpr, AffineBinaryOpKind, AffineConstantExpr, AffineDimExpr, AffineExpr
+from xdsl.ir.affine import AffineBinaryOpExpr, AffineConstantExpr, AffineDimExpr, AffineExpr
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel
@@ -24,7 +24,7 @@ from sambaflow.dialects.rdu.dtypes import DTYPE_BYTES, dtype_name
 from sambaflow.dialects.rdu.instructions import bits_of
 from sambaflow.machine import Machine, collectives
 from sambaflow.machine.opcodes import Opcode
-from sambaflow.passes.access import Level, NotRectangular, linearise
+from sambaflow.passes.access import Level, NotRectangular, linearise, whole
 from sambaflow.passes.hints import wishes_of
 from sambaflow.passes.planning_facts import Operand, Result, Stage, levels_through, permutes
 
@@ -114,22 +114,25 @@ class Analysis:
     # -- moves -------------------------------------------------------------------------------------------------------
 
     def _unfold(self) -> None:
-        """Keep as access patterns only the moves that every reader can express; the others become buffers."""
+        """Keep as access patterns only the moves that every reader can express; the others become buffers.
+
+        A folded move is read in its own order too: by a load, a store, or a join.
+        """
         made = {result.value: i for i, stage in enumerate(self.stages) for result in stage.results}
         changed = True
         while changed:
             changed = False
-            for stage in self.stages:
-                if stage.fold:
-                    continue
-                for operand in stage.operands:
-                    broken = self._broken(stage, operand, made)
+            for stage in list(self.stages):
+                own = [Operand(r.value, whole(r.shape), r.element_bytes) for r in stage.results if stage.fold]
+                extents = stage.results[0].shape or (1,) if stage.fold else stage.extents
+                for operand in own or stage.operands:
+                    broken = self._broken(extents, operand, made)
                     if broken is not None:
                         self.stages[broken] = replace(self.stages[broken], fold=False)
                         changed = True
 
-    def _broken(self, stage: Stage, operand: Operand, made: dict[int, int]) -> int | None:
-        """The nearest move behind `operand` that `stage` cannot read through."""
+    def _broken(self, extents: Sequence[int], operand: Operand, made: dict[int, int]) -> int | None:
+        """The nearest move behind `operand` that a domain of `extents` cannot read it through."""
         moves: list[Stage] = []
         value = operand.value
         while value in made and self.stages[made[value]].fold:
@@ -138,7 +141,7 @@ class Analysis:
             if operand.in_place:
                 return index
             try:
-                linearise(levels_through(operand.level, moves), stage.extents, operand.num_symbols)
+                linearise(levels_through(operand.level, moves), extents, operand.num_symbols)
             except NotRectangular:
                 return index
             value = moves[-1].operands[0].value
@@ -221,18 +224,3 @@ def _symbols(expr: AffineExpr) -> bool:
     if isinstance(expr, AffineBinaryOpExpr):
         return _symbols(expr.lhs) or _symbols(expr.rhs)
     return not isinstance(expr, AffineConstantExpr | AffineDimExpr)
-
-
-def offsets(coordinates: Sequence[AffineExpr]) -> list[tuple[int, int]] | None:
-    """(dimension, constant) of coordinates of the form `d + constant`; None if one has another form."""
-    found: list[tuple[int, int]] = []
-    for expr in coordinates:
-        constant = 0
-        if isinstance(expr, AffineBinaryOpExpr) and expr.kind is AffineBinaryOpKind.Add:
-            if not isinstance(expr.rhs, AffineConstantExpr):
-                return None
-            expr, constant = expr.lhs, expr.rhs.value
-        if not isinstance(expr, AffineDimExpr):
-            return None
-        found.append((expr.position, constant))
-    return found

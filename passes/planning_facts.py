@@ -13,6 +13,7 @@ from math import prod
 from xdsl.ir.affine import AffineDimExpr, AffineExpr
 
 from sambaflow.dialects.kernel import Mapping
+from sambaflow.dialects.kernel.affine import full_ranges, linear
 from sambaflow.machine import Demand, Shortfall
 from sambaflow.passes.access import Level
 from sambaflow.passes.hints import NO_WISHES, Wishes
@@ -175,6 +176,27 @@ def move_point(move: Stage, coordinates: Sequence[AffineExpr]) -> tuple[AffineEx
     at = {e.position: i for i, e in enumerate(move.results[0].coordinates) if isinstance(e, AffineDimExpr)}
     zero = AffineExpr.constant(0)
     return tuple(coordinates[at[d]] if d in at else zero for d in range(len(move.extents)))
+
+
+def placed(join: Stage, number: int) -> tuple[AffineExpr, ...] | None:
+    """The point of a join's domain that reads the element (d0, d1, ...) of operand `number`; None unless every element
+    has one such point, so that a write pattern puts it there. What has none is read through a buffer."""
+    ranges = full_ranges(join.extents)
+    point: list[AffineExpr | None] = [AffineExpr.constant(0) if extent == 1 else None for extent in join.extents]
+    level = join.operands[number].level
+    for position, (expr, size) in enumerate(zip(level.coordinates, level.shape, strict=True)):
+        form = linear(expr, ranges)
+        if form.symbols or form.terms or len(form.dims) > 1:
+            return None
+        if not form.dims:
+            if size != 1 or form.constant:
+                return None
+            continue
+        ((dim, factor),) = form.dims
+        if factor not in (1, -1) or point[dim] is not None:
+            return None
+        point[dim] = (AffineExpr.dimension(position) - form.constant) * factor
+    return None if any(expr is None for expr in point) else tuple(expr for expr in point if expr is not None)
 
 
 def permutes(move: Stage) -> bool:

@@ -170,40 +170,6 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
 
 // -----
 
-// Tensors are joined element for element.
-builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
-  func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
-    %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
-      %v = kernel.load %a : tensor<8xf32>
-      %b = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
-      // expected-error@below {{places operand 1 in a way that no write pattern expresses}}
-      %1 = kernel.move ins(%b, %b : tensor<8xf32>, tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0 + 4)>, affine_map<(d0) -> (2 * d0)>, affine_map<(d0) -> (d0)>] pads [0.0 : f32, unit] : tensor<8xf32>
-      %r, %t = kernel.store %1 : tensor<8xf32>
-      kernel.yield %r : tensor<8xf32>
-    }
-    func.return %0 : tensor<8xf32>
-  }
-}
-
-// -----
-
-// None is repeated.
-builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
-  func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
-    %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
-      %v = kernel.load %a : tensor<8xf32>
-      %b = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
-      // expected-error@below {{repeats operand 1, which no write pattern expresses}}
-      %1 = kernel.move ins(%b, %b : tensor<8xf32>, tensor<8xf32>) domain #kernel.domain<2 parallel, 4 parallel> maps [affine_map<(d0, d1) -> (d0 * 4 + d1 + 4)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0 * 4 + d1)>] pads [0.0 : f32, unit] : tensor<8xf32>
-      %r, %t = kernel.store %1 : tensor<8xf32>
-      kernel.yield %r : tensor<8xf32>
-    }
-    func.return %0 : tensor<8xf32>
-  }
-}
-
-// -----
-
 // A buffer overwrites.
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {

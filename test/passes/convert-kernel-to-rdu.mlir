@@ -110,3 +110,43 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
     func.return %0 : tensor<8xf32>
   }
 }
+
+// -----
+
+// A part of a join that no write pattern places is read over the whole domain through a buffer of its own, and what is out
+// of its range is not written: every second element of %x in front, and %y again and again behind.
+// CHECK-LABEL: rdu.section @parts
+// CHECK: [[LX:%.*]] = rdu.load %{{.*}}() {domain = array<i64: 8>
+// CHECK: [[LY:%.*]] = rdu.load %{{.*}}() {domain = array<i64: 3>
+// CHECK: [[Y:%.*]] = rdu.pmu([[LY]]) {{.*}} reads = [#rdu.port<[4, 3] : [0, 1]>]
+// CHECK: [[X:%.*]] = rdu.pmu([[LX]]) {{.*}} reads = [#rdu.port<[12] : [2] bounds {{\[\[}}0, 2, 8]] pad 0>]
+// CHECK: rdu.pmu([[Y]], [[X]]) {{.*}} writes = [#rdu.port<[4, 3] : [3, 1]>, #rdu.port<[12] : [1] bounds {{\[\[}}0, 2, 8]] pad 0>]
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
+  func.func @f(%x: tensor<8xf32>, %y: tensor<3xf32>) -> tensor<12xf32> {
+    %0 = kernel.section @parts (%a = %x : tensor<8xf32>, %b = %y : tensor<3xf32>) -> (tensor<12xf32>) {
+      %1 = kernel.move ins(%a, %b : tensor<8xf32>, tensor<3xf32>) domain #kernel.domain<12 parallel> maps [affine_map<(d0) -> (d0 * 2)>, affine_map<(d0) -> (d0 mod 3)>, affine_map<(d0) -> (d0)>] pads [0.0 : f32, unit] : tensor<12xf32>
+      kernel.yield %1 : tensor<12xf32>
+    }
+    func.return %0 : tensor<12xf32>
+  }
+}
+
+// -----
+
+// A load, a store and a join read a move in its own order: what no pattern expresses in that order is a buffer, though the
+// move alone is a pattern. %x is transposed, then flattened across extents that do not divide each other.
+// CHECK-LABEL: rdu.section @reshape
+// CHECK: [[L:%.*]] = rdu.load
+// CHECK: [[T:%.*]] = rdu.pmu([[L]]) {{.*}} reads = [#rdu.port<[10, 6] : [1, 10]>]
+// CHECK: [[R:%.*]] = rdu.pmu([[T]]) {{.*}} reads = [#rdu.port<[4, 15] : [15, 1]>]
+// CHECK: rdu.store %{{.*}}([[R]])
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
+  func.func @f(%x: tensor<6x10xf32>) -> tensor<4x15xf32> {
+    %0 = kernel.section @reshape (%a = %x : tensor<6x10xf32>) -> (tensor<4x15xf32>) {
+      %1 = kernel.move ins(%a : tensor<6x10xf32>) domain #kernel.domain<10 parallel, 6 parallel> maps [affine_map<(d0, d1) -> (d1, d0)>, affine_map<(d0, d1) -> (d0, d1)>] : tensor<10x6xf32>
+      %2 = kernel.move ins(%1 : tensor<10x6xf32>) domain #kernel.domain<4 parallel, 15 parallel> maps [affine_map<(d0, d1) -> ((d0 * 15 + d1) floordiv 6, (d0 * 15 + d1) mod 6)>, affine_map<(d0, d1) -> (d0, d1)>] : tensor<4x15xf32>
+      kernel.yield %2 : tensor<4x15xf32>
+    }
+    func.return %0 : tensor<4x15xf32>
+  }
+}

@@ -1,4 +1,5 @@
-// RUN: samba-opt --pass-pipeline='kernel-insert-buffers' %s | filecheck %s
+// RUN: samba-opt --split-input-file --pass-pipeline='kernel-tile,kernel-balance,kernel-insert-transfers,kernel-insert-buffers' %s | filecheck %s
+// RUN: samba-opt --split-input-file --pass-pipeline='kernel-tile,kernel-balance,kernel-insert-transfers,kernel-insert-buffers' --remarks --statistics %s 2>&1 >/dev/null | filecheck %s --check-prefix=REMARK
 
 // Each edge gets a buffer. Rows flow in eight tokens of 8 rows from the load through both stages. A firing takes 8 cycles
 // (128 f32 for each of two PCUs, 64 B a cycle) and gives its token 8 + 18 cycles after it starts, so 2 + 26 / 8 windows are on
@@ -40,5 +41,23 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
       kernel.yield %r, %u : tensor<64x32xf32>, tensor<32xf32>
     }
     func.return %0, %1 : tensor<64x32xf32>, tensor<32xf32>
+  }
+}
+
+// -----
+
+// A move that is no access pattern of its reader gets a buffer, and that is said: a flattened transposition across extents
+// that do not divide each other.
+// REMARK: missed: is no access pattern of its readers: it goes through a buffer (operand = 0, windows = 4, bytes = 240)
+// REMARK-NOT: is no access pattern
+// REMARK: 1 moves - buffers of moves that are no access pattern
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
+  func.func @f(%x: tensor<6x10xf32>) -> tensor<4x15xf32> {
+    %0 = kernel.section @reshape (%a = %x : tensor<6x10xf32>) -> (tensor<4x15xf32>) {
+      %1 = kernel.move ins(%a : tensor<6x10xf32>) domain #kernel.domain<10 parallel, 6 parallel> maps [affine_map<(d0, d1) -> (d1, d0)>, affine_map<(d0, d1) -> (d0, d1)>] : tensor<10x6xf32>
+      %2 = kernel.move ins(%1 : tensor<10x6xf32>) domain #kernel.domain<4 parallel, 15 parallel> maps [affine_map<(d0, d1) -> ((d0 * 15 + d1) floordiv 6, (d0 * 15 + d1) mod 6)>, affine_map<(d0, d1) -> (d0, d1)>] : tensor<4x15xf32>
+      kernel.yield %2 : tensor<4x15xf32>
+    }
+    func.return %0 : tensor<4x15xf32>
   }
 }
