@@ -17,7 +17,7 @@ from xdsl.dialects.builtin import bf16, f16, f32, f64, i1, i8, i32, i64
 from xdsl.ir import Attribute
 
 from sambaflow.dialects.samba.table import OPERATORS, REQUIRED, Row
-from sambaflow.frontends.fx_graph import Call, Value, signature
+from sambaflow.frontends.calls import Call, Value, signature
 
 DTYPES: Mapping[torch.dtype, Attribute] = {
     torch.float64: f64, torch.float32: f32, torch.float16: f16, torch.bfloat16: bf16,

@@ -13,8 +13,8 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from sambaflow.diagnostics import location_attr
 from sambaflow.dialects.samba import ConstantOp, Shaped, build, shaped_of, tensor_type
 from sambaflow.errors import InputError
+from sambaflow.frontends.calls import Call, Value, result_shells
 from sambaflow.frontends.conversions import DTYPES, TORCH_DTYPES, Bound, bind
-from sambaflow.frontends.fx_graph import Call, Value, result_shells
 
 SMALL_CONSTANT = 256
 """Constants of at most this many elements are dense in the IR, larger ones are buffers among the weights."""
@@ -44,6 +44,10 @@ class FunctionBuilder:
         value = self.block.insert_arg(tensor_type(Shaped(shape, element_type(dtype))), len(self.block.args))
         value.name_hint = _hint(name)
         return value
+
+    def is_argument(self, value: Value, name: str) -> bool:
+        """Whether a value is the argument of that name."""
+        return value.ssa is self.block.args[self._argument_index[name]]
 
     def convert(self, call: Call) -> Bound | None:
         """The samba operator for a call, or None."""

@@ -21,7 +21,7 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence, Set
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from functools import cache
@@ -31,13 +31,15 @@ from typing import Any
 import torch
 from torch import fx, nn
 from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind, InputSpec
+from torch.export.graph_signature import InputKind, InputSpec, OutputKind
 from torch.utils import _pytree as pytree
 from xdsl.dialects.builtin import ModuleOp
 
 from sambaflow.errors import InputError, Location, SambaError, UnsupportedOperator, UnsupportedOperators, WeightError
+from sambaflow.frontends.aliases import Tensor, end_of, overlaps
+from sambaflow.frontends.calls import Value, constant
 from sambaflow.frontends.function_builder import FunctionBuilder
-from sambaflow.frontends.fx_graph import GraphReader, Tensor, Value
+from sambaflow.frontends.fx_graph import GraphReader
 from sambaflow.passes.collection import without_garbage_collection
 
 Model = nn.Module | ExportedProgram | str | Path
@@ -95,7 +97,10 @@ def import_model(
     if graph in imported.graphs:
         raise InputError(f"the module has a graph named {graph!r} already")
     with without_garbage_collection():
-        _Importer(program, imported, graph, tuple(input_names), frozenset(state), strip).run()
+        importer = _Importer(program, imported, graph, tuple(input_names), frozenset(state), strip)
+        while not importer.read():
+            importer = importer.again()
+        importer.finish()
     return imported
 
 
@@ -122,13 +127,28 @@ def export(model: Model, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] |
                 return torch.export.load(model)
         except Exception as error:
             raise InputError(f"cannot read the exported program {model}: {_first_line(error)}") from error
+    args, kwargs = _separate(args, dict(kwargs or {}), model)
     try:
         with _quiet(), torch.no_grad():
-            return torch.export.export(model, args, dict(kwargs or {}), strict=False)
+            return torch.export.export(model, args, kwargs, strict=False)
     except SambaError:
         raise
     except Exception as error:
         raise _export_error(error, model) from error
+
+
+def _separate(args: Any, kwargs: Any, model: nn.Module) -> tuple[Any, Any]:
+    """The example inputs, each a tensor of its own: one that is given twice would be one input of the graph."""
+    seen = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
+
+    def alone(leaf: Any) -> Any:
+        if not isinstance(leaf, torch.Tensor):
+            return leaf
+        known = id(leaf) in seen
+        seen.add(id(leaf))
+        return leaf.detach().clone() if known else leaf
+
+    return pytree.tree_map(alone, (args, kwargs))
 
 
 def _export_error(error: Exception, model: nn.Module) -> InputError:
@@ -163,8 +183,20 @@ def _quiet() -> Generator[None]:
     sys.stderr.write(written.getvalue())
 
 
+@dataclass(frozen=True)
+class _Writes:
+    """What a graph turned out to write when it was read: named constants, and memory that several names share."""
+
+    constants: frozenset[str] = frozenset()
+    families: frozenset[int] = frozenset()
+
+
 class _Importer:
-    """Turns one exported program into one function of the module."""
+    """Turns one exported program into one function of the module.
+
+    What is constant and which tensors share memory matters where the graph writes, which reading it tells; if it writes
+    what was taken to be constant, or to be a tensor's own memory, `read` is False and `again` reads it better.
+    """
 
     def __init__(
         self,
@@ -174,31 +206,64 @@ class _Importer:
         names: tuple[str, ...],
         state: frozenset[str],
         strip: str,
+        writes: _Writes | None = None,
     ) -> None:
         self.program, self.imported, self.graph, self.strip, self.state = program, imported, graph, strip, state
+        self.writes = writes or _Writes()
         self.named = _named_tensors(program)
         self.canonical = _canonical_names(self.named)
+        self.names = names
         self.user_names = iter(names)
-        self.renamed = bool(names)
         self.builder = FunctionBuilder()
+        self.reader = GraphReader(self.builder.convert, self.builder.emit, self._locate)
         self.arguments: dict[str, Tensor] = {}
+        self.constants: dict[str, Tensor] = {}
+        self.weights: dict[str, torch.Tensor] = {}
+        self.placeholders: dict[str, Any] = {}
+        self.targets: dict[str, Tensor] = {}
         self.inputs: list[Any] = []
+        self.outputs: list[Any] = []
 
-    def run(self) -> None:
-        reader = GraphReader(self.builder.convert, self.builder.emit, self._locate)
+    def read(self) -> bool:
+        """Build the function; False if the graph writes other things than `self.writes` says. UnsupportedOperators."""
         placeholders = [node for node in self.program.graph.nodes if node.op == "placeholder"]
         specs = self.program.graph_signature.input_specs
-        values = [self._input(node, spec) for node, spec in zip(placeholders, specs, strict=True)]
-        results = pytree.tree_leaves(list(reader.read(self.program.graph_module, values)), is_leaf=lambda x: x is None)
-        if reader.unsupported:
-            raise _unsupported(reader.unsupported)
-        outputs = self._outputs(reader, results)
+        for node, spec in zip(placeholders, specs, strict=True):
+            self.placeholders[node.name] = made = self._input(node, spec)
+            if spec.target is not None and isinstance(made, Tensor):
+                self.targets[spec.target] = made
+        results = list(self.reader.read(self.program.graph_module, list(self.placeholders.values())))
+        if self.reader.unsupported:
+            raise _unsupported(self.reader.unsupported)
+        self._results(results)
+        return self._written() == self.writes
+
+    def again(self) -> _Importer:
+        """The same import that knows what the graph writes."""
+        names = (self.program, self.imported, self.graph, self.names, self.state, self.strip)
+        return _Importer(*names, self._written())
+
+    def finish(self) -> None:
+        """Add the function to the module."""
         function = self.builder.finish(self.graph)
         self.imported.module.body.block.add_op(function)
-        self.imported.weights |= self.builder.constants
+        self.imported.weights |= self.weights | self.builder.constants
         call = self.program.call_spec
         assert call.in_spec is not None and call.out_spec is not None
-        self.imported.graphs[self.graph] = Graph(tuple(self.inputs), tuple(outputs), call.in_spec, call.out_spec)
+        self.imported.graphs[self.graph] = Graph(tuple(self.inputs), tuple(self.outputs), call.in_spec, call.out_spec)
+
+    def _written(self) -> _Writes:
+        """What `self.writes` says, and what was found to be written besides."""
+        constants = {name for name, tensor in self.constants.items() if tensor.storage.version > 0}
+        written = {name for name, tensor in self.targets.items() if tensor.storage.version > 0}
+        families = {_handle(self.named[self.canonical[name]]) for name in written}
+        shared = {family for family in families if len(self._family(family)) > 1}
+        return _Writes(self.writes.constants | constants, self.writes.families | shared)
+
+    def _family(self, handle: int) -> list[str]:
+        """The canonical names of the tensors that are in one memory."""
+        names = dict.fromkeys(self.canonical.values())
+        return [name for name in names if _handle(self.named[name]) == handle]
 
     def _input(self, node: fx.Node, spec: InputSpec) -> Any:
         """The argument for a placeholder; a parameter or constant that nothing uses gets none."""
@@ -212,16 +277,39 @@ class _Importer:
         tensor = self.named[name]
         if not node.users:
             return None
-        if spec.kind == InputKind.CONSTANT_TENSOR or self._is_table(spec, tensor, node):
+        if _handle(tensor) in self.writes.families:
+            return self._member(tensor)
+        is_constant = spec.kind == InputKind.CONSTANT_TENSOR or self._is_table(spec, tensor, node)
+        if is_constant and name not in self.writes.constants:
             if tensor.is_meta:
                 raise WeightError(f"constant {name!r} was built on the meta device, its data are not known")
-            return Tensor(Value(tuple(tensor.shape), tensor.dtype, constant=tensor.detach()))
+            made = self.constants.get(name) or Tensor(constant(tensor.detach()), geometry=_layout(tensor))
+            self.constants[name] = made
+            return made
+        return self._weight(name, tensor, "param" if spec.kind == InputKind.PARAMETER else "buffer")
+
+    def _weight(self, name: str, tensor: torch.Tensor, role: str) -> Tensor:
+        """The argument for a parameter or buffer."""
         name = name.removeprefix(self.strip)
         if name not in self.arguments:
-            role = "param" if spec.kind == InputKind.PARAMETER else "buffer"
             self.arguments[name] = self._argument(tensor, name, role)
-            self.imported.weights[name] = tensor.detach()
+            self.weights[name] = tensor.detach()
         return self.arguments[name]
+
+    def _member(self, tensor: torch.Tensor) -> Tensor:
+        """A tensor that shares memory with others, one of which is written: a view of the argument for all of them."""
+        names = self._family(_handle(tensor))
+        members = [self.named[name].detach() for name in names]
+        if len({member.dtype for member in members}) > 1:
+            raise InputError(f"{', '.join(names)} share memory as tensors of several dtypes, and the model writes it")
+        start = min(int(member.storage_offset()) for member in members)
+        size = max(end_of(member) for member in members) - start
+        cover = next((name for name in names if _fills(self.named[name], start, size)), None)
+        whole = members[0].as_strided((size,), (1,), start) if cover is None else self.named[cover]
+        base = self._weight(cover or f"{names[0]}.storage", whole, "buffer")
+        offset = base.geometry.storage_offset() + tensor.storage_offset() - whole.storage_offset()
+        geometry = base.geometry.as_strided(tensor.shape, tensor.stride(), offset)
+        return base.seen_as(geometry)
 
     def _is_table(self, spec: InputSpec, tensor: torch.Tensor, node: fx.Node) -> bool:
         """Index tables of the code (BERT's position_ids): non-persistent integer buffers that nobody writes."""
@@ -234,7 +322,7 @@ class _Importer:
                 raise InputError(f"input {node.name!r} is a symbolic number: export with constant numbers")
             self.inputs.append(meta)
             return meta
-        name = next(self.user_names, None) if self.renamed else node.name
+        name = next(self.user_names, None) if self.names else node.name
         if name is None:
             raise InputError(f"fewer input names than inputs: none for {node.name!r}")
         self.inputs.append(Leaf(name))
@@ -248,23 +336,42 @@ class _Importer:
                 f"{name!r} has the symbolic shape [{', '.join(map(str, shape))}]",
                 levers=["export without dynamic_shapes: one graph per shape"],
             )
-        return Tensor(Value(shape, meta.dtype, ssa=self.builder.argument(shape, meta.dtype, name, role)))
+        value = Value(shape, meta.dtype, ssa=self.builder.argument(shape, meta.dtype, name, role))
+        return Tensor(value, geometry=_layout(meta))
 
-    def _outputs(self, reader: GraphReader, results: list[Any]) -> list[Any]:
+    def _results(self, results: list[Any]) -> None:
         """Results of the function: what the model returns, then arguments that it updated and does not return."""
-        names = _output_names(self.program, len(results))
-        outputs: list[Any] = []
-        for result, name in zip(results, names, strict=True):
-            if isinstance(result, Tensor):
-                tied = name if name in self.state and name in self.arguments else None
-                self.builder.result(reader.value(result), name, tied)
-                outputs.append(Leaf(name))
+        specs = self.program.graph_signature.output_specs
+        pairs = list(zip(specs, results, strict=True))
+        returned = [result for spec, result in pairs if spec.kind == OutputKind.USER_OUTPUT]
+        values = [self.reader.value(leaf) if isinstance(leaf, Tensor) else leaf for leaf in returned]
+        for spec, result in pairs:
+            self._update(spec.kind, spec.target, result)
+        names = _distinct(_output_names(self.program, len(returned)), self.arguments.keys() - self.state)
+        tied: set[str] = set()
+        for value, name in zip(values, names, strict=True):
+            if isinstance(value, Value):
+                is_state = name in self.state and name in self.arguments
+                self.builder.result(value, name, name if is_state else None)
+                tied |= {name} if is_state else set()
+                self.outputs.append(Leaf(name))
             else:
-                outputs.append(result)
+                self.outputs.append(value)
         for name, argument in self.arguments.items():
-            if argument.version > 0:
-                self.builder.result(argument.value, name, name)
-        return outputs
+            value = argument.storage.value
+            if argument.storage.version > 0 and name not in tied and not self.builder.is_argument(value, name):
+                self.builder.result(value, name, name)
+
+    def _update(self, kind: OutputKind, target: str | None, result: Any) -> None:
+        """A functional program returns the new values of what it updates."""
+        if kind == OutputKind.USER_OUTPUT:
+            return
+        held = self.placeholders if kind == OutputKind.USER_INPUT_MUTATION else self.targets
+        updates = (OutputKind.USER_INPUT_MUTATION, OutputKind.BUFFER_MUTATION, OutputKind.PARAMETER_MUTATION)
+        updated = held.get(target or "")
+        if kind not in updates or not isinstance(updated, Tensor):
+            raise InputError(f"outputs of kind {kind.name} are not supported", op=target or "")
+        self.reader.memory.write(updated, self.reader.value(result), "the exported program", None)
 
     def _locate(self, node: fx.Node) -> Location:
         frame = _frame_of(node.meta.get("stack_trace") or "")
@@ -304,11 +411,39 @@ def _canonical_names(named: Mapping[str, torch.Tensor]) -> dict[str, str]:
     first: dict[Any, str] = {}
     canonical: dict[str, str] = {}
     for name, tensor in named.items():
-        storage: Any = tensor.untyped_storage()
-        handle = getattr(storage, "_cdata")  # noqa: B009, meta tensors all have the address 0
-        key = (handle, tensor.storage_offset(), tuple(tensor.shape), tuple(tensor.stride()), tensor.dtype)
+        key = (_handle(tensor), tensor.storage_offset(), tuple(tensor.shape), tuple(tensor.stride()), tensor.dtype)
         canonical[name] = first.setdefault(key, name)
     return canonical
+
+
+def _handle(tensor: torch.Tensor) -> int:
+    """What tensors in one memory have in common."""
+    storage: Any = tensor.untyped_storage()
+    return getattr(storage, "_cdata")  # noqa: B009, meta tensors all have the address 0
+
+
+def _layout(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor without data, of the same shape and strides, in memory of its own."""
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+
+
+def _fills(tensor: torch.Tensor, start: int, size: int) -> bool:
+    """Whether the elements of a tensor are all of a stretch of memory, each once."""
+    is_dense = tensor.numel() == size == end_of(tensor) - start and not overlaps(tensor)
+    return tensor.storage_offset() == start and is_dense
+
+
+def _distinct(names: Sequence[str], taken: Set[str]) -> list[str]:
+    """The names with a number behind those that are taken or come again."""
+    used, made = set(taken), list[str]()
+    for name in names:
+        candidate, number = name, 1
+        while candidate in used or (number > 1 and candidate in names):
+            number += 1
+            candidate = f"{name}.{number}"
+        used.add(candidate)
+        made.append(candidate)
+    return made
 
 
 def _output_names(program: ExportedProgram, count: int) -> list[str]:
