@@ -32,7 +32,8 @@ from sambaflow.dialects.kernel.affine import Linear, full_ranges, interval, line
 class Level:
     """One tensor on the way to an element: its coordinates over the domain, its shape, the pad bits read outside it.
 
-    `pad` None: the coordinates never leave the shape.
+    `pad` None: the coordinates may not leave the shape. Those without symbols never do; the others are checked as the
+    program runs.
     """
 
     coordinates: tuple[AffineExpr, ...]
@@ -113,28 +114,29 @@ def linearise(levels: Sequence[Level], extents: Sequence[int], num_symbols: int 
 def _plain_address(levels: Sequence[Level], extents: Sequence[int], num_symbols: int) -> LinearAccess | None:
     """The access whose address is linear in the domain's own dimensions, though no coordinate is: a reshape."""
     ranges = full_ranges(extents)
-    address = Linear()
+    address, rows = Linear(), list[Row]()
+
+    def factors(form: Linear) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        strides = tuple(form.coefficient(dim) for dim in range(len(extents)))
+        return strides, tuple(dict(form.symbols).get(symbol, 0) for symbol in range(num_symbols))
+
     for level in levels:
         forms = [linear(expr, ranges) for expr in level.coordinates]
         for form, size in zip(forms, level.shape, strict=True):
             bounds = interval(form, ranges)
             if level.pad is not None and (bounds is None or bounds[0] < 0 or bounds[1] >= size):
                 return None
+            if form.symbols and not form.terms:
+                strides, symbols = factors(form)
+                rows.append(Row(form.constant, strides, size, symbols))
         address = Linear()
         for form, stride in zip(forms, row_major(level.shape), strict=True):
             address = address + form * stride
     address = recombined(address, ranges)
     if address.terms:
         return None
-    return LinearAccess(
-        tuple(extents),
-        tuple(range(len(extents))),
-        address.constant,
-        tuple(address.coefficient(dim) for dim in range(len(extents))),
-        tuple(dict(address.symbols).get(symbol, 0) for symbol in range(num_symbols)),
-        (),
-        None,
-    )
+    dims, (strides, symbols) = tuple(range(len(extents))), factors(address)
+    return LinearAccess(tuple(extents), dims, address.constant, strides, symbols, tuple(dict.fromkeys(rows)), None)
 
 
 def _cut_counters(levels: Sequence[Level], extents: Sequence[int], num_symbols: int) -> LinearAccess:
@@ -214,17 +216,24 @@ class _Linear:
     def access(self, levels: Sequence[Level]) -> LinearAccess:
         rows: list[Row] = []
         pads: set[int] = set()
+        indexed = False
         coordinates: list[_Sum] = []
         for level in levels:
             coordinates = [self.sum(expr) for expr in level.coordinates]
             for coordinate, size in zip(coordinates, level.shape, strict=True):
                 row = self._row(coordinate, size, level.pad)
-                if row is not None and level.pad is not None:
+                if row is None:
+                    continue
+                if row not in rows:
+                    rows.append(row)
+                if level.pad is None:
+                    indexed = True
+                else:
                     pads.add(level.pad)
-                    if row not in rows:
-                        rows.append(row)
         if len(pads) > 1:
             raise NotRectangular("two tensors on the way pad with different values")
+        if pads and indexed:
+            raise NotRectangular("an index into a padded tensor: out of its range is no pad")
         address = self.zero
         for coordinate, stride in zip(coordinates, row_major(levels[-1].shape), strict=True):
             address = address.plus(coordinate, stride)
@@ -239,10 +248,8 @@ class _Linear:
         )
 
     def _row(self, coordinate: _Sum, size: int, pad: int | None) -> Row | None:
-        if pad is None:
-            return None
         low, high = self.range(coordinate)
-        if low >= 0 and high < size and not any(coordinate.symbols):
+        if not any(coordinate.symbols) and (pad is None or (low >= 0 and high < size)):
             return None
         return Row(coordinate.constant, coordinate.pieces, size, coordinate.symbols)
 

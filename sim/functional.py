@@ -24,6 +24,8 @@ from sambaflow.errors import InputError, PefError, WeightError
 from sambaflow.sim.functional_dtypes import TORCH_DTYPES
 from sambaflow.sim.functional_section import SectionProgram
 
+LASTING = ("param", "buffer", "state")
+"""Roles of symbols whose contents outlive a call."""
 ALIGNMENT = 8
 """No element is wider: a symbol at a multiple of it can be viewed in its dtype."""
 
@@ -91,7 +93,7 @@ class Engine:
     def by_name(self) -> Mapping[str, int]:
         return {symbol.name: number for number, symbol in enumerate(self.image.symbols)}
 
-    def load(self, tensors: Mapping[str, torch.Tensor], roles: Iterable[str] = ("param", "buffer", "state")) -> None:
+    def load(self, tensors: Mapping[str, torch.Tensor], roles: Iterable[str] = LASTING) -> None:
         """Writes named weights and state. Names that no symbol of `roles` has are ignored.
 
         Raises WeightError, naming every tensor, when a shape or dtype differs from the symbol's.
@@ -154,15 +156,22 @@ class Engine:
     def run(self, graph: str | None, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """One call of a graph: `inputs` are the tensors of its "input" symbols, in order.
 
-        Returns the outputs that are not tied to an input; state is updated in place. Raises InputError for a wrong
-        number of inputs, shape or dtype, WeightError when a weight is missing.
+        Returns the outputs that are not tied to an input; state is updated in place, or after an error as it was.
+        Raises InputError for a wrong number of inputs, shape, dtype or index, WeightError when a weight is missing.
         """
         schedule = self.schedule(graph)
         self.check_weights()
         self._write_inputs(schedule, inputs)
-        with plain_torch():
-            for step in schedule.steps:
-                self._step(step)
+        before: dict[int, list[torch.Tensor]] = {}
+        try:
+            with plain_torch():
+                for step in schedule.steps:
+                    self._step(step, before)
+        except BaseException:
+            for number, contents in before.items():
+                for chip, content in enumerate(contents):
+                    self.storage(number, chip).copy_(content)
+            raise
         outputs: list[torch.Tensor] = []
         for number, tied in zip(schedule.outputs, schedule.tied, strict=True):
             if tied < 0:
@@ -190,21 +199,27 @@ class Engine:
                 )
             self.write(number, tensor)
 
-    def _step(self, step: Launch | Repeat) -> None:
+    def _step(self, step: Launch | Repeat, before: dict[int, list[torch.Tensor]]) -> None:
         if isinstance(step, Launch):
-            self._launch(step, [int(n) for n in step.symbols])
+            self._launch(step, [int(n) for n in step.symbols], before)
             return
         for turn in range(step.count):
             for launch in step.launches:
-                self._launch(launch, [int(n) for n in launch.symbols[turn]])
+                self._launch(launch, [int(n) for n in launch.symbols[turn]], before)
 
-    def _launch(self, launch: Launch, symbols: Sequence[int]) -> None:
+    def _launch(self, launch: Launch, symbols: Sequence[int], before: dict[int, list[torch.Tensor]]) -> None:
+        """Runs a section; what it may change of what outlives the call is first kept in `before`."""
         program = self.programs.get(launch.section)
         if program is None:
             program = self.programs[launch.section] = SectionProgram(self.image, launch.section)
         self.launches += 1
         chips = [int(chip) for chip in launch.chips]
-        program.run([[self.storage(number, chip) for number in symbols] for chip in chips], self.tiled)
+        for slot in program.stored:
+            number = symbols[slot]
+            if number not in before and self.image.symbols[number].role in LASTING:
+                before[number] = [self.storage(number, chip).clone() for chip in range(self.chips)]
+        names = [self.image.symbols[number].name for number in symbols]
+        program.run([[self.storage(number, chip) for number in symbols] for chip in chips], self.tiled, names)
 
 
 def whole_shape(symbol: Symbol) -> tuple[int, ...]:

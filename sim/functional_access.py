@@ -40,11 +40,29 @@ class Bound:
         return low, high
 
 
+class IndexOutOfRangeError(InputError):
+    """An index that a program was given, or computed, leaves the tensor that it indexes."""
+
+    def __init__(self, index: int, first: int, last: int, port: int) -> None:
+        super().__init__(
+            f"index {index} is out of range",
+            demand=f"index {index}",
+            limit=f"indices {first} to {last}",
+            levers=["check the indices (token ids, positions) against the sizes that the program was compiled for"],
+        )
+        self.index, self.first, self.last, self.port = index, first, last, port
+
+    def of(self, tensor: str, source: str) -> IndexOutOfRangeError:
+        """The same, with the name of the tensor and of what the index was read from (unknown: empty)."""
+        self.message = f"index {self.index}{source and f' of {source}'} is out of range{tensor and f' of {tensor}'}"
+        return self
+
+
 def read(access: Access, extents: Sequence[int], storage: torch.Tensor, indices: Tensors = ()) -> torch.Tensor:
     """The element at every point: a tensor of shape `extents`, a view of the flat `storage` where the pattern allows.
 
     `indices` are the values of the index ports (access.index_ports already looked up), each broadcastable to `extents`.
-    Raises InputError when the pattern leaves the storage without a pad value.
+    Raises InputError when the pattern leaves the storage without a pad value, IndexOutOfRangeError when an index does.
     """
     shape = tuple(int(e) for e in extents)
     if 0 in shape:
@@ -58,8 +76,10 @@ def read(access: Access, extents: Sequence[int], storage: torch.Tensor, indices:
                 return view
         elif (padded := _padded_view(access, rows, shape, storage)) is not None:
             return padded
+    if access.pad is None:
+        _check_indices(access, shape, indices)
     address, inside = _addresses(access, shape, indices)
-    if inside is None:
+    if inside is None or (access.pad is None and bool(inside.all())):
         _check_range(address, storage)
         return storage[address].expand(shape)
     address, inside = torch.broadcast_tensors(address, inside)
@@ -78,8 +98,9 @@ def write(
 ) -> None:
     """Writes `values` (shape `extents`) into the flat `storage`; what is out of range or masked out is dropped.
 
-    Two points of one address: the later in row-major order wins, or with conflict "add" both add, in that order, in
-    f32 rounded once (integers in their type).
+    An index out of range is no point to drop: IndexOutOfRangeError, and nothing is written. Two points of one address:
+    the later in row-major order wins, or with conflict "add" both add, in that order, in f32 rounded once (integers in
+    their type).
     """
     shape = tuple(int(e) for e in extents)
     if 0 in shape:
@@ -92,6 +113,7 @@ def write(
         if target is not None and _injective(strides, shape):
             target[last].copy_(values[last])
             return
+    _check_indices(access, shape, indices, mask)
     address, inside = _addresses(access, shape, indices)
     if mask is not None:
         inside = mask if inside is None else inside & mask
@@ -219,6 +241,7 @@ def linear_form(base: int, strides: Sequence[int], shape: Sequence[int]) -> torc
 def _addresses(access: Access, shape: Sequence[int], indices: Tensors) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Address and in-range mask (None: everywhere), broadcastable to the domain."""
     address = linear_form(int(access.base), [int(s) for s in access.strides], shape)
+    indices = [value.clamp(-_FAR, _FAR) if value.dtype == torch.int64 else value for value in indices]
     for value, stride in zip(indices, access.index_strides, strict=True):
         address = address + value.to(torch.int64) * int(stride)
     inside: torch.Tensor | None = None
@@ -234,6 +257,32 @@ def _addresses(access: Access, shape: Sequence[int], indices: Tensors) -> tuple[
         ok = (form >= 0) & (form < row.extent)
         inside = ok if inside is None else inside & ok
     return address, inside
+
+
+def _check_indices(access: Access, shape: Sequence[int], indices: Tensors, mask: torch.Tensor | None = None) -> None:
+    """Refuses the first index with which a bound row leaves its extent at a point that counts."""
+    for row, terms in zip(_bounds(access), access.bound_index, strict=True) if len(indices) else ():
+        used = [(port, int(term)) for port, term in enumerate(terms) if term]
+        if not used:
+            continue
+        offset = form = linear_form(row.base, row.strides, shape)
+        for port, term in used:
+            form = form + indices[port].to(torch.int64).clamp(-_FAR, _FAR) * term
+        outside = (form < 0) | (form >= row.extent)
+        if mask is not None:
+            outside = outside & mask
+        if not bool(outside.any()):
+            continue
+        point = torch.nonzero(outside.expand(shape))[0]
+        at = [value.expand(shape)[tuple(point)] for value in (offset, *indices)]
+        port, term = used[0]
+        rest = int(at[0]) + sum(int(at[1 + other]) * factor for other, factor in used[1:])
+        ends = sorted((-rest / term, (row.extent - 1 - rest) / term))
+        raise IndexOutOfRangeError(int(at[1 + port]), math.ceil(ends[0]), math.floor(ends[1]), port)
+
+
+_FAR = 1 << 40
+"""An index beyond any tensor, whose address does not overflow."""
 
 
 def _check_range(address: torch.Tensor, storage: torch.Tensor) -> None:

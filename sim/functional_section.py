@@ -11,7 +11,7 @@ import torch
 
 from sambaflow.backends.rdu.image import Collective, Image, Load, Pcu, Pmu, Section, Store, Unit
 from sambaflow.errors import Location, PefError, SambaError
-from sambaflow.sim.functional_access import read, write
+from sambaflow.sim.functional_access import IndexOutOfRangeError, read, write
 from sambaflow.sim.functional_dtypes import TORCH_DTYPES, from_bits
 from sambaflow.sim.functional_program import TileProgram, Value
 
@@ -41,7 +41,7 @@ class SectionProgram:
             self.sources[stream.target[0]][stream.target[1]] = stream.source
         self.order = self._topological()
         self.programs = {n: TileProgram(unit) for n, unit in enumerate(units) if isinstance(unit, Pcu)}
-        self.stores = any(isinstance(unit, Store) for unit in units)
+        self.stored = list(dict.fromkeys(unit.slot for unit in units if isinstance(unit, Store)))
 
     def _topological(self) -> list[int]:
         """Units after what feeds them; of those that could run, loads first, then by number.
@@ -68,8 +68,9 @@ class SectionProgram:
             raise PefError(f"the streams of section '{self.section.name}' form a cycle")
         return order
 
-    def run(self, slots: Sequence[Storages], tiled: bool = False) -> None:
-        """Executes the section on every chip; `slots[chip][slot]` are flat storages, written in place."""
+    def run(self, slots: Sequence[Storages], tiled: bool = False, names: Sequence[str] = ()) -> None:
+        """Executes the section on every chip; `slots[chip][slot]` are flat storages, written in place. `names` of the
+        symbols that the slots are bound to are for errors."""
         chips = range(len(slots))
         values: list[dict[tuple[int, int], Delivery]] = [{} for _ in chips]
         uses = dict(self.consumers)
@@ -79,6 +80,8 @@ class SectionProgram:
             try:
                 results = self._execute(number, unit, operands, slots, tiled)
             except SambaError as error:
+                if isinstance(error, IndexOutOfRangeError):
+                    error = self._named(error, number, names)
                 raise self._located(error, unit) from error
             for chip in chips:
                 for port, result in enumerate(results[chip]):
@@ -116,6 +119,26 @@ class SectionProgram:
             case _:
                 raise PefError(f"a unit of kind '{unit.kind}' cannot be executed")
 
+    def _named(self, error: IndexOutOfRangeError, number: int, names: Sequence[str]) -> IndexOutOfRangeError:
+        """The error with the names of the indexed tensor and of the symbols that the index comes from."""
+        unit = self.section.units[number]
+        tensor = names[unit.slot] if isinstance(unit, Load | Store) and names else ""
+        accesses = [unit.access] if isinstance(unit, Load | Store) else []
+        if isinstance(unit, Pmu):
+            accesses = [port.access for port in (*unit.writes, *unit.reads)]
+        ports = dict.fromkeys(
+            int(access.index_ports[error.port]) for access in accesses if len(access.index_ports) > error.port
+        )
+        found: dict[str, None] = {}
+        pending = [self.sources[number][port][0] for port in ports]
+        while pending:
+            source = pending.pop()
+            maker = self.section.units[source]
+            if isinstance(maker, Load) and names:
+                found[f"'{names[maker.slot]}'"] = None
+            pending += [made[0] for made in self.sources[source].values()]
+        return error.of(f"'{tensor}'" if tensor else "", " and ".join(found))
+
     def _located(self, error: SambaError, unit: Unit) -> SambaError:
         """The error with the name and place of the unit, when the PEF still has them."""
         debug = self.image.debug
@@ -132,7 +155,7 @@ class SectionProgram:
         extents = _shape(unit.extents)
         indices = [delivered(*ports[int(port)], extents).data for port in unit.access.index_ports]
         value = compact(read(unit.access, extents, storages[unit.slot], indices))
-        return Value(value.clone() if self.stores else value), extents
+        return Value(value.clone() if self.stored else value), extents
 
     def _store(self, unit: Store, ports: Ports, storages: Storages) -> None:
         extents = _shape(unit.extents)

@@ -23,7 +23,7 @@ from xdsl.ir.affine import (
     AffineSymExpr,
 )
 
-from sambaflow.dialects.kernel.affine import linear
+from sambaflow.dialects.kernel.affine import linear, used_symbols
 from sambaflow.errors import InputError
 
 Tensor = torch.Tensor
@@ -187,7 +187,8 @@ class Destination:
         block: Sequence[int] = (),
         mask: Tensor | None = None,
     ) -> None:
-        """Write a compact value; points outside of the mask or of the tensor are dropped."""
+        """Write a compact value; points outside of the mask or of the tensor are dropped. A coordinate that a symbol
+        decides may not lie outside: InputError."""
         target = view(self.tensor, map, box, block) if mask is None and not self.conflict else None
         if target is not None:
             target.copy_(value.expand(target.shape))
@@ -198,8 +199,12 @@ class Destination:
         if mask is not None:
             kept = kept & mask.reshape((*mask.shape, *(1,) * len(block)))
         flat = torch.zeros(shape, dtype=torch.int64)
-        for place, extent in zip(places, self.tensor.shape, strict=True):
-            kept = kept & (place >= 0) & (place < extent)
+        for place, extent, expr in zip(places, self.tensor.shape, map.results, strict=True):
+            outside = kept & ((place < 0) | (place >= extent))
+            if used_symbols(expr) and bool(outside.any()):
+                wrong = int(place.expand(shape)[outside][0])
+                raise InputError(f"index {wrong} is out of range: it must be from 0 to {extent - 1}")
+            kept = kept & ~outside
             flat = flat * extent + place
         self._put(flat[kept], value.expand(shape)[kept].to(self.tensor.dtype))
 

@@ -117,7 +117,8 @@ class Access(Record):
     A point is in range iff for every row r of `bounds` (`[base, strides..., extent]`):
     `0 <= r.base + r.strides . x + sum_i bound_index[r, i] * value(index_ports[i]) < r.extent`.
     Reads out of range give `pad` (raw bits of one element); `None` states that nothing is out of range. Writes out of
-    range are dropped.
+    range are dropped. A row with an index term of an access without a pad, or of a write, is a demand: running the
+    program with an index that breaks it is refused.
     Index terms: `index_strides[i] * value(index_ports[i])` is added to the address, where `index_ports[i]` is the
     number
     of an input port of the unit that delivers one integer per point of the domain.

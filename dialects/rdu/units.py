@@ -303,7 +303,8 @@ class LoadOp(TransferOp):
 
 @irdl_op_definition
 class StoreOp(TransferOp):
-    """Writes a slot at every point of the domain, by AGCUs. Out of range is dropped. May give a token when it is done.
+    """Writes a slot at every point of the domain, by AGCUs. Out of range is dropped, an index out of range refused.
+    May give a token when it is done.
 
     Example:
 

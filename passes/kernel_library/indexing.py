@@ -107,8 +107,8 @@ def _from_the_front(k: StageBuilder, index: SSAValue, size: int) -> SSAValue:
     shaped = shaped_of(index)
 
     def body(b: Body, i: SSAValue) -> SSAValue:
-        negative = b.cmp("lt", i, b.const(0, shaped.dtype))
-        return b.select(negative, b.add(i, b.const(size, shaped.dtype)), i)
+        from_the_back = b.and_(b.cmp("lt", i, b.const(0, shaped.dtype)), b.cmp("ge", i, b.const(-size, shaped.dtype)))
+        return b.select(from_the_back, b.add(i, b.const(size, shaped.dtype)), i)
 
     return k.map([k.broadcast(index)], shaped, body)
 

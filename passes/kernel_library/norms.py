@@ -230,30 +230,39 @@ def cross_entropy(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
         [Read(_exp_sum(k, x, top, dim), lead), Read(top.value, lead)],
         Shaped(rows, f32), lambda b, total, top: b.add(b.log(total), top),
     )  # fmt: skip
-    losses = _target_losses(op, k, log_total, lead)
+    places = _places(k, target, a["ignore_index"], lead)
+    losses = _target_losses(op, k, places, log_total, lead)
     if a["label_smoothing"]:
         losses = _smoothed(op, k, losses, log_total, classes, of_row, lead)
     if a["reduction"] == "none":
         return [k.cast(losses, out.dtype)]
-    return [_reduced_loss(op, k, losses, target, weight)]
+    return [_reduced_loss(op, k, losses, places, weight)]
 
 
-def _target_losses(op: SambaOp, k: StageBuilder, log_total: SSAValue, lead: Coordinates) -> SSAValue:
+def _places(k: StageBuilder, target: SSAValue, ignored: int, lead: Coordinates) -> SSAValue:
+    """Where to read for a target: its class, which must be one, or class 0 for a target that is ignored."""
+
+    def body(b: Body, target: SSAValue) -> SSAValue:
+        return b.select(b.cmp("eq", target, b.const(ignored, target.type)), b.const(0, target.type), target)
+
+    return k.map([Read(target, lead)], shaped_of(target), body)
+
+
+def _target_losses(op: SambaOp, k: StageBuilder, places: SSAValue, log_total: SSAValue, lead: Coordinates) -> SSAValue:
     """weight[target] * (log_total - x[target]) per row, 0 where ignored; a gather at the target's class."""
     x, target, *weight = op.operands
     ignored, rows = op.attr("ignore_index"), shape_of(target)
     dims = len(rows)
 
-    def body(b: Body, target: SSAValue, total: SSAValue, x: SSAValue, *weight: SSAValue) -> SSAValue:
+    def body(b: Body, place: SSAValue, target: SSAValue, total: SSAValue, x: SSAValue, *weight: SSAValue) -> SSAValue:
         loss = b.sub(total, b.ext(x))
         loss = b.mul(loss, b.ext(weight[0])) if weight else loss
         return b.select(b.cmp("eq", target, b.const(ignored, target.type)), b.const(0.0), loss)
 
     reads = [
-        Read(target, lambda *d: lead(*d[:-1])),
-        Read(log_total, lambda *d: lead(*d[:-1])),
-        Read(x, lambda *d: [*d[:dims], d[-1]], kernel.constant(0, dtype_of(x))),
-        *(Read(w, lambda *d: [d[-1]], kernel.constant(0, dtype_of(w))) for w in weight),
+        *(Read(value, lambda *d: lead(*d[:-1])) for value in (places, target, log_total)),
+        Read(x, lambda *d: [*d[:dims], d[-1]]),
+        *(Read(w, lambda *d: [d[-1]]) for w in weight),
     ]
     result = (Shaped(rows, f32), lambda *d: lead(*d[:-1]))
     return k.stage(kernel.GatherOp, reads, parallel(rows), [result], body, bindings=[0], fold=False)[0]
@@ -288,20 +297,21 @@ def _smoothed(
 
 
 def _reduced_loss(
-    op: SambaOp, k: StageBuilder, losses: SSAValue, target: SSAValue, weight: Sequence[SSAValue]
+    op: SambaOp, k: StageBuilder, losses: SSAValue, places: SSAValue, weight: Sequence[SSAValue]
 ) -> SSAValue:
     """The sum of the losses, for "mean" divided by the sum of the weights of the targets that count."""
+    target = op.operands[1]
     rows, out, ignored = shape_of(target), shaped_of(op.results[0]), op.attr("ignore_index")
     lead = identity if rows else scalar
     mean = op.attr("reduction") == "mean"
 
-    def shares(b: Body, target: SSAValue, *weight: SSAValue) -> SSAValue:
+    def shares(b: Body, place: SSAValue, target: SSAValue, *weight: SSAValue) -> SSAValue:
         share = b.ext(weight[0]) if weight else b.const(1.0)
         return b.select(b.cmp("eq", target, b.const(ignored, target.type)), b.const(0.0), share)
 
     reads = [
-        Read(target, lambda *d: lead(*d[:-1])),
-        *(Read(w, lambda *d: [d[-1]], kernel.constant(0, dtype_of(w))) for w in weight),
+        *(Read(value, lambda *d: lead(*d[:-1])) for value in (places, target)),
+        *(Read(w, lambda *d: [d[-1]]) for w in weight),
     ]
     result = (Shaped(rows, f32), lambda *d: lead(*d[:-1]))
     each = k.stage(kernel.GatherOp, reads, parallel(rows), [result], shares, bindings=[0], fold=False)[0]
