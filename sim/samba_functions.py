@@ -283,7 +283,8 @@ def _layer_norm(x: Tensors, a: Settings) -> Tensor:
 @reference("rms_norm")
 def _rms_norm(x: Tensors, a: Settings) -> Tensor:
     dims = tuple(range(-len(a["normalized_shape"]), 0))
-    scale = torch.rsqrt(x[0].square().mean(dims, keepdim=True) + a["eps"])
+    eps = torch.finfo(torch.promote_types(x[0].dtype, torch.float32)).eps if a["eps"] is None else a["eps"]
+    scale = torch.rsqrt(x[0].square().mean(dims, keepdim=True) + eps)
     return x[0] * scale if len(x) == 1 else x[0] * scale * x[1]
 
 

@@ -211,7 +211,7 @@ _NORMS: list[Row] = [
            ("input", "weight?", "bias?"), infer.layer_norm, Attr("normalized_shape", INTS), Attr("eps", FLOAT, 1e-5),
            sample=["2x3x4xf32", "4xf32", "4xf32"], normalized_shape=(4,)),
     *_rows("rms_norm",
-           "x / sqrt(mean(x * x) + eps) over the last dimensions, times weight; eps defaults to the dtype's.",
+           "x / sqrt(mean(x * x) + eps) over the last dimensions, times weight; eps defaults to f32's (f64's for f64).",
            ("input", "weight?"), infer.rms_norm, Attr("normalized_shape", INTS), Attr("eps", FLOAT, None),
            sample=["2x3x4xf32", "4xf32"], normalized_shape=(4,), eps=1e-6),
     *_rows("batch_norm", "Inference: (x - mean) / sqrt(var + eps) * weight + bias per channel (dimension 1).",
