@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from math import ceil
 
 from sambaflow.errors import CapacityError, Location
@@ -45,7 +46,7 @@ class Shortfall:
 LEVERS: Mapping[str, str] = {
     "PCUs": "lower a par factor, or allow a cut",
     "PMUs": "use smaller tiles or shallower buffers, or allow a cut",
-    "AGCUs": "let operands share a load, or allow a cut",
+    "AGCUs": "give loads and stores fewer AGCUs, or allow a cut",
     "SRAM bytes": "use smaller tiles, or allow a cut",
 }
 
@@ -97,6 +98,37 @@ def pmus_for(window_bytes: int, depth: int, machine: Machine, *, ports: int = 1)
     bank = max(1, pmu.bytes // pmu.banks)
     banks = depth * max(1, ceil(window_bytes / bank))
     return max(ports, ceil(banks / pmu.banks), ceil(depth * window_bytes / pmu.bytes))
+
+
+def agcu_counts(moved: Sequence[int], exchanges: int, agcus: int) -> list[int]:
+    """AGCUs of each load or store of a section: one, and the spare ones by bytes.
+
+    `moved`: bytes of each; `exchanges`: collectives beside them, which take one AGCU each. Where there are more streams
+    than AGCUs, a stream has those that its bytes would fill alone; those with one share what is left (`shared_agcus`).
+    """
+    total = max(1, sum(moved))
+    spare = agcus - len(moved) - exchanges
+    if spare >= 0:
+        return [1 + spare * size // total for size in moved]
+    left = max(1, agcus - exchanges)
+    return [max(1, left * size // total) for size in moved]
+
+
+def agcus_taken(counts: Sequence[int], agcus: int) -> int:
+    """The fewest AGCUs on which streams with `counts` AGCUs each run, of `agcus`: streams with one can share it."""
+    single = sum(count == 1 for count in counts)
+    alone = sum(counts) - single
+    return alone + min(single, max(agcus - alone, int(single > 0)))
+
+
+def shared_agcus(sizes: Sequence[int], agcus: int) -> list[int]:
+    """The AGCU of each stream of `sizes` bytes, of `agcus`: the largest first, to the one that carries least."""
+    held = [(0, agcu) for agcu in range(agcus)]
+    places = [0] * len(sizes)
+    for size, stream in sorted(((size, i) for i, size in enumerate(sizes)), key=lambda pair: (-pair[0], pair[1])):
+        carried, places[stream] = heappop(held)
+        heappush(held, (carried + size, places[stream]))
+    return places
 
 
 def agcus_for(bytes_per_second: float, machine: Machine, tier: str) -> int:

@@ -23,7 +23,7 @@ from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, rdu
 from sambaflow.dialects.rdu.instructions import bits_of
 from sambaflow.dialects.rdu.units import stream as stream_type
-from sambaflow.machine import Budget, Machine
+from sambaflow.machine import Budget, Machine, agcu_counts
 from sambaflow.passes.access import Level, LinearAccess, linearise, whole
 from sambaflow.passes.lowering_body import TileProgram, predicate_rows, tile_program
 from sambaflow.passes.lowering_tensors import (
@@ -110,7 +110,7 @@ class SectionLowering:
                 self.tokens[root] = max(tokens, self.tokens.get(root, 1))
 
     def _share_agcus(self) -> dict[Operation, int]:
-        """One AGCU for each transfer, the rest shared by bytes."""
+        """The AGCUs of each transfer."""
         sizes: dict[Operation, int] = {}
         for op in self.section.body.block.ops:
             if isinstance(op, kernel.LoadOp):
@@ -123,10 +123,9 @@ class SectionLowering:
                 ]
                 if tables:
                     sizes[op] = prod(op.extents) * element_bytes(op.input_types[tables[0]].element_type) * len(tables)
-        total = max(1, sum(sizes.values()))
         exchanges = sum(isinstance(op, kernel.CollectiveOp) for op in self.section.body.block.ops)
-        spare = max(0, self.budget.agcus - len(sizes) - exchanges)
-        return {op: 1 + spare * size // total for op, size in sizes.items()}
+        counts = agcu_counts(list(sizes.values()), exchanges, self.budget.agcus)
+        return dict(zip(sizes, counts, strict=True))
 
     def _stored_bytes(self, op: kernel.StoreOp) -> int:
         owner = op.value.owner

@@ -22,7 +22,20 @@ from dataclasses import dataclass, field
 from math import ceil, prod
 from typing import NamedTuple, ParamSpec, TypeVar
 
-from sambaflow.machine import PICOSECONDS, Budget, Demand, Machine, Shortfall, efficiency, pmus_for, shortfalls
+from sambaflow.machine import (
+    PICOSECONDS,
+    Budget,
+    Demand,
+    Machine,
+    Shortfall,
+    agcu_bandwidth,
+    agcu_counts,
+    agcus_taken,
+    efficiency,
+    pmus_for,
+    shared_agcus,
+    shortfalls,
+)
 from sambaflow.machine.capacity import LEVERS
 from sambaflow.passes.access import LinearAccess, linearise
 from sambaflow.passes.planning_balance import Choice, least_interval, least_sum
@@ -210,6 +223,7 @@ class _Section:
         self.buffers: list[_Edge] = []
         self.exchanges = sum(stage.transfer_picoseconds > 0 for stage in stages)
         """Collectives: each takes an AGCU."""
+        self.agcus = self.agcu_time = 0
         for index, stage in enumerate(stages):
             if not stage.fold:
                 self._add_node(index, stage, variants[index], grain)
@@ -322,7 +336,10 @@ class _Section:
             self._set_depth(edge, 2 if edge.tokens > 1 else 1)
         times = [node.times for node in nodes]
         self.time = 0
-        choice = least_interval(times, self._fits) if self._fits_agcus() else None
+        transfers = self._transfers()
+        self.agcus = agcus_taken([*(t.agcus for t in transfers), *[1] * self.exchanges], self._budget.agcus)
+        self.agcu_time = self._agcu_time(transfers)
+        choice = least_interval(times, self._fits) if self.agcus <= self._budget.agcus else None
         self.feasible = choice is not None
         if choice is not None:
             time = self._schedule(choice)
@@ -335,8 +352,20 @@ class _Section:
             self._take([0] * len(nodes))
         return self.feasible
 
-    def _fits_agcus(self) -> bool:
-        return len(self.loads) + len(self.stores) + self.exchanges <= self.planner.resources.budget.agcus
+    @property
+    def _budget(self) -> Budget:
+        return self.planner.resources.budget
+
+    def _agcu_time(self, transfers: Sequence[TransferPlan]) -> int:
+        """Picoseconds that the busiest shared AGCU carries loads and stores; 0 when none is shared."""
+        if len(transfers) + self.exchanges <= self._budget.agcus:
+            return 0
+        single = [transfer.bytes for transfer in transfers if transfer.agcus == 1]
+        left = self._budget.agcus - sum(transfer.agcus for transfer in transfers if transfer.agcus > 1)
+        carried = [0] * max(1, left)
+        for size, agcu in zip(single, shared_agcus(single, len(carried)), strict=True):
+            carried[agcu] += size
+        return ceil(max(carried) * PICOSECONDS / agcu_bandwidth(self.planner.machine, self.planner.resources.tier))
 
     def heaviest_held(self, variants: Sequence[int]) -> int | None:
         """The stage that would profit most from letting its largest operand flow: the one that holds the most bytes."""
@@ -451,7 +480,7 @@ class _Section:
                 node.finish = max(node.finish, max(memory, start) + sum(streams))
         finish = max((node.finish for node in self.nodes.values()), default=0)
         drain = max((planner.transfer(edge.window) for edge in self.outputs), default=0)
-        return max(finish + drain, planner.transfer(self.off_chip_bytes()))
+        return max(finish + drain, planner.transfer(self.off_chip_bytes()), self.agcu_time)
 
     def _share(self, source: _Node, tokens: int) -> int:
         """Until the source's first token is complete."""
@@ -473,7 +502,7 @@ class _Section:
 
     def _demand(self) -> Demand:
         pcus = sum(node.candidates[node.choice].pcus for node in self.nodes.values())
-        return Demand(pcus, self._pmus(), self.exchanges + sum(t.agcus for t in self._transfers()))
+        return Demand(pcus, self._pmus(), self.agcus)
 
     def answer(self) -> SectionPlan:
         """The plan as data."""
@@ -493,12 +522,10 @@ class _Section:
         )
 
     def _transfers(self) -> tuple[TransferPlan, ...]:
-        """One AGCU each, the rest shared by bytes."""
         moved = [(value, size, False) for value, size in self.loads.items()]
         moved += [(value, size, True) for value, size in self.stores.items()]
-        spare = max(0, self.planner.resources.budget.agcus - len(moved) - self.exchanges)
-        total = max(1, self.off_chip_bytes())
-        return tuple(TransferPlan(v, size, store, 1 + spare * size // total) for v, size, store in moved)
+        counts = agcu_counts([size for _, size, _ in moved], self.exchanges, self._budget.agcus)
+        return tuple(TransferPlan(*row, count) for row, count in zip(moved, counts, strict=True))
 
     def _stage_plan(self, index: int) -> StagePlan | None:
         node = self.nodes.get(index)

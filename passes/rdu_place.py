@@ -15,7 +15,8 @@ from sambaflow.diagnostics import location_of
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.capacity import demand_of
 from sambaflow.dialects.rdu.grid import Grid, Place, grid_of, partners
-from sambaflow.machine import require
+from sambaflow.dialects.rdu.units import stream
+from sambaflow.machine import require, shared_agcus
 from sambaflow.passes.base import OperationPass
 
 
@@ -30,7 +31,8 @@ class RduPlacePass(OperationPass[rdu.ProgramOp]):
     Start: groups in the order of the streams, each unit on the free place nearest to the units that feed it. Then
     `moves` counted random trials (seeded): two units of a kind, or a unit and a free place, swap if wires get
     shorter. A unit's wires run to its partners in the groups that it feeds and reads. Sections of equal structure are
-    placed once.
+    placed once. Where loads, stores and collectives are more than the AGCUs, those of one AGCU share them, by bytes:
+    they stand at the same place.
 
     Needs nothing but unit counts. Raises CapacityError when the target has fewer units than a section takes.
     """
@@ -51,8 +53,8 @@ class RduPlacePass(OperationPass[rdu.ProgramOp]):
         grid = grid_of(machine, budget)
         known: dict[Netlist, Placed] = {}
         for section in op.sections:
-            require(demand_of(section), budget, op=section.name, location=location_of(section))
-            netlist = netlist_of(section)
+            require(demand_of(section, budget), budget, op=section.name, location=location_of(section))
+            netlist = netlist_of(section, budget.agcus)
             if netlist not in known:
                 known[netlist] = placed(netlist, grid, self.moves, self.seed)
                 self.found(ctx, section, "wire length in hops", start=known[netlist].start, end=known[netlist].end)
@@ -62,13 +64,15 @@ class RduPlacePass(OperationPass[rdu.ProgramOp]):
 
 @dataclass(frozen=True)
 class Netlist:
-    """What placement depends on: resource and count of each group, and which group feeds which."""
+    """What placement depends on: resource and count of each group, which group feeds which, and which groups share an
+    AGCU: `shared` has its number, or -1, of each group."""
 
     groups: tuple[tuple[str, int], ...]
     edges: tuple[tuple[int, int], ...]
+    shared: tuple[int, ...]
 
 
-def netlist_of(section: rdu.SectionOp) -> Netlist:
+def netlist_of(section: rdu.SectionOp, agcus: int) -> Netlist:
     """The groups of a section, numbered as they stand, and its streams without doubles."""
     units = section.units
     numbers = {unit: i for i, unit in enumerate(units)}
@@ -77,7 +81,26 @@ def netlist_of(section: rdu.SectionOp) -> Netlist:
         for value in unit.ports:
             if isinstance(value.owner, rdu.UnitOp):
                 edges[numbers[value.owner], numbers[unit]] = None
-    return Netlist(tuple((unit.RESOURCE, unit.units) for unit in units), tuple(edges))
+    return Netlist(tuple((unit.RESOURCE, unit.units) for unit in units), tuple(edges), tuple(_shared(units, agcus)))
+
+
+def _shared(units: Sequence[rdu.UnitOp], agcus: int) -> list[int]:
+    """The AGCU of each group that shares one, -1 of the others: groups of one AGCU share what the others leave, by
+    bytes, when there are more groups than AGCUs."""
+    found = [-1] * len(units)
+    streams = [unit for unit in units if unit.RESOURCE == "agcu"]
+    if sum(unit.units for unit in streams) > agcus:
+        single = {i: _bytes(unit) for i, unit in enumerate(units) if unit.RESOURCE == "agcu" and unit.units == 1}
+        left = agcus - sum(unit.units for unit in streams if unit.units > 1)
+        for i, agcu in zip(single, shared_agcus(list(single.values()), left), strict=True):
+            found[i] = agcu
+    return found
+
+
+def _bytes(unit: rdu.UnitOp) -> int:
+    """What goes over an AGCU in one execution: the widest of its streams."""
+    types = [stream(value) for value in (*unit.ports, *unit.results)]
+    return max((type.tile_bytes * type.count.data for type in types), default=0)
 
 
 @dataclass(frozen=True)
@@ -109,11 +132,16 @@ class Placement:
         self.kinds: list[str] = []
         self.first: dict[int, int] = {}
         """The number of each group's first unit."""
+        shared: dict[int, int] = {}
         for sides in (False, True):
             for group, (resource, count) in enumerate(netlist.groups):
                 if (resource == "agcu") == sides:
-                    self.first[group] = len(self.kinds)
-                    self.kinds += [resource] * count
+                    agcu = netlist.shared[group]
+                    self.first[group] = shared.get(agcu, len(self.kinds))
+                    if agcu >= 0:
+                        shared[agcu] = self.first[group]
+                    if self.first[group] == len(self.kinds):
+                        self.kinds += [resource] * count
         self.wires: list[list[int]] = [[] for _ in self.kinds]
         for a, b in netlist.edges:
             for i, j in partners(netlist.groups[a][1], netlist.groups[b][1]):
@@ -128,6 +156,8 @@ class Placement:
         near: Place = (0, self.grid.rows // 2)
         for group, first in self.first.items():
             resource, count = self.netlist.groups[group]
+            if first < len(self.at):  # an AGCU that another group has, too
+                continue
             near = self._start_group(range(first, first + count), free[resource], near)
 
     def _start_group(self, units: range, free: FreePlaces, near: Place) -> Place:

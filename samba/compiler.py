@@ -135,7 +135,7 @@ def _refuse_what_does_not_fit(module: ModuleOp) -> None:
             continue
         budget = machine_of(program).target(chips=program.target.chips.data, tiles=program.target.tiles.data)
         for section in program.sections:
-            require(demand_of(section), budget, op=section.name, location=location_of(section))
+            require(demand_of(section, budget), budget, op=section.name, location=location_of(section))
         try:
             verify_capacity(program)
         except VerifyException as error:

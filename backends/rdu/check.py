@@ -155,14 +155,15 @@ def check_physical(image: im.Image) -> list[str]:
     problems: list[str] = []
     for section in image.sections:
         places: set[tuple[int, int]] = set()
+        streams: set[tuple[int, int, int]] = set()  # AGCUs carry several streams, each over an AGCU once
         for i, unit in enumerate(section.units):
             allowed = set(grid.places(unit.resource))
             for x, y in unit.coordinates.tolist():
                 if (x, y) not in allowed:
                     problems.append(f"{section.name}: unit {i} stands at ({x}, {y}), where no {unit.resource} is")
-                if (x, y) in places:
+                if (i, x, y) in streams if unit.resource == "agcu" else (x, y) in places:
                     problems.append(f"{section.name}: unit {i} stands at ({x}, {y}), which is taken")
-                places.add((x, y))
+                streams.add((i, x, y)) if unit.resource == "agcu" else places.add((x, y))
         if any(len(unit.coordinates) != unit.count for unit in section.units):
             problems.append(f"{section.name}: not every unit has a place")
             continue

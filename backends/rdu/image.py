@@ -18,6 +18,7 @@ Conventions
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
@@ -201,7 +202,10 @@ class Window(Record):
 
 @dataclass(eq=False, kw_only=True)
 class Unit(Record):
-    """A group of equal units. `count` of them (PCUs, PMUs or AGCUs), at `coordinates` [count, 2] (x, y) once placed."""
+    """A group of equal units. `count` of them (PCUs, PMUs or AGCUs), at `coordinates` [count, 2] (x, y) once placed.
+
+    AGCUs at one place are one: several streams share it in time.
+    """
 
     kind: ClassVar[str] = ""
     resource: ClassVar[str] = ""  # pcu | pmu | agcu
@@ -220,10 +224,6 @@ class Unit(Record):
     @property
     def pmus(self) -> int:
         return self.count if self.resource == "pmu" else 0
-
-    @property
-    def agcus(self) -> int:
-        return self.count if self.resource == "agcu" else 0
 
 
 @dataclass(eq=False, kw_only=True)
@@ -379,6 +379,13 @@ class Section(Record):
     nets: list[Net] = field(default_factory=list[Net])
     config_bytes: int = 0
     checksum: int = field(default=0, compare=False)  # CRC-32 of the configuration words, in a decoded PEF
+
+    def agcus(self) -> Counter[tuple[int, ...]]:
+        """The AGCUs of the section, by place, and how many units share each. AGCUs without a place are their own."""
+        units = [unit for unit in self.units if unit.resource == "agcu"]
+        found = Counter(tuple(place) for unit in units for place in unit.coordinates.tolist())
+        loose = [(i, n) for i, unit in enumerate(units) for n in range(unit.count - len(unit.coordinates))]
+        return found + Counter((*number, 0) for number in loose)
 
 
 @dataclass(eq=False)

@@ -32,9 +32,8 @@ def _lines(image: Image) -> Iterator[str]:
 
 
 def _section(section: Section) -> str:
-    counts = {"pcu": 0, "pmu": 0, "agcu": 0}
-    for unit in section.units:
-        counts[unit.resource] += unit.count
+    counts = {"pcu": sum(u.pcus for u in section.units), "pmu": sum(u.pmus for u in section.units)}
+    counts["agcu"] = len(section.agcus())
     units = ", ".join(f"{count} {resource.upper()}s" for resource, count in counts.items())
     return (
         f"{len(section.units)} groups, {units}, {len(section.nets)} nets, {section.config_bytes} bytes of configuration"

@@ -12,18 +12,19 @@ from sambaflow.dialects.rdu.program import ProgramOp, machine_of
 from sambaflow.dialects.rdu.sections import SectionOp
 from sambaflow.dialects.rdu.units import PmuOp
 from sambaflow.errors import SambaError
-from sambaflow.machine import Budget, Demand, shortfalls
+from sambaflow.machine import Budget, Demand, agcus_taken, shortfalls
 
 
-def demand_of(section: SectionOp) -> Demand:
-    """Units and buffer bytes that a section takes."""
-    counts = {"pcu": 0, "pmu": 0, "agcu": 0}
+def demand_of(section: SectionOp, budget: Budget) -> Demand:
+    """Units and buffer bytes that a section takes of a budget; loads and stores of one AGCU share them when they are
+    more."""
+    counts: dict[str, list[int]] = {"pcu": [], "pmu": [], "agcu": []}
     held = 0
     for unit in section.units:
-        counts[unit.RESOURCE] += unit.units
+        counts[unit.RESOURCE].append(unit.units)
         if isinstance(unit, PmuOp):
             held += unit.depth.value.data * unit.window_bytes.value.data
-    return Demand(counts["pcu"], counts["pmu"], counts["agcu"], held)
+    return Demand(sum(counts["pcu"]), sum(counts["pmu"]), agcus_taken(counts["agcu"], budget.agcus), held)
 
 
 def verify_capacity(program: Operation) -> None:
@@ -47,10 +48,12 @@ def verify_capacity(program: Operation) -> None:
 
 
 def _verify_section(section: SectionOp, budget: Budget, grid: Grid) -> None:
-    for short in shortfalls(demand_of(section), budget):
+    for short in shortfalls(demand_of(section, budget), budget):
         raise VerifyExceptionAt(section, str(short))
     allowed = {resource: frozenset(grid.places(resource)) for resource in ("pcu", "pmu", "agcu")}
     taken: dict[Row, int] = {}
+    shared: dict[Row, int] = {}
+    """AGCUs carry several streams, each stream over an AGCU once."""
     for i, unit in enumerate(section.units):
         if isinstance(unit, PmuOp):
             held, room = unit.depth.value.data * unit.window_bytes.value.data, unit.units * budget.pmu_bytes
@@ -59,6 +62,7 @@ def _verify_section(section: SectionOp, budget: Budget, grid: Grid) -> None:
         for place in unit.places:
             if place not in allowed[unit.RESOURCE]:
                 raise VerifyExceptionAt(unit, f"there is no {unit.RESOURCE.upper()} at {place}")
-            if place in taken:
-                raise VerifyExceptionAt(unit, f"stands at {place}, where unit {taken[place]} of the section is")
-            taken[place] = i
+            others = shared if unit.RESOURCE == "agcu" else taken
+            if place in others and (others is taken or others[place] == i):
+                raise VerifyExceptionAt(unit, f"stands at {place}, where unit {others[place]} of the section is")
+            others[place] = i

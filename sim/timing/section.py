@@ -2,7 +2,8 @@
 
     Pcu          a node: interval = machine.cost of its firing, or what the PMUs around it deliver, if that is slower
     Load, Store  a node that shares its slot's tier: it fires once a request, as large as its AGCUs keep in flight;
-                 service = its bytes at the tier's rate, interval = the AGCUs' rate
+                 service = its bytes at the tier's rate, interval = the AGCUs' rate; of an AGCU that several share,
+                 each has an equal part of the time
     Pmu          no node: every stream into it joins every stream out of it as one edge of its depth; its latency and
                  the routes on both sides add to the producer's. A stream from PMU to PMU is a node that copies
     Collective   a chain of nodes, one a step, that share the chip's links
@@ -160,6 +161,7 @@ class _Lowering:
             for number, unit in enumerate(section.units)
             if isinstance(unit, Load | Store)
         }
+        self.sharing = section.agcus()
         self.firings = pcu_firings(section)
         self.traffic = self._traffic()
         self.nodes: list[Node] = []
@@ -194,7 +196,7 @@ class _Lowering:
             flops=sum(cost(whole_firing(unit), self.machine).ops for unit in section.units if isinstance(unit, Pcu)),
             pcus=sum(unit.pcus for unit in section.units),
             pmus=sum(unit.pmus for unit in section.units),
-            agcus=sum(unit.agcus for unit in section.units),
+            agcus=len(self.sharing),
         )
 
     # --- nodes
@@ -245,7 +247,8 @@ class _Lowering:
         tier = self.machine.tiers[tier_name]
         moved = self.moved[number]
         windows = firings(unit)
-        in_flight = unit.count * self.machine.agcu.outstanding_bytes
+        agcus = self._agcus(unit)
+        in_flight = max(1, int(agcus * self.machine.agcu.outstanding_bytes))
         count = windows * max(1, ceil(ceil(moved.bytes / windows) / in_flight))
         one = Transfer(ceil(moved.bytes / count), moved.contiguous)
         service = service_picoseconds(
@@ -255,7 +258,7 @@ class _Lowering:
             one.contiguous,
             self.traffic.write_share(tier_name),
         )
-        rate = unit.count * agcu_bandwidth(self.machine, tier_name)
+        rate = agcus * agcu_bandwidth(self.machine, tier_name)
         streams = self.into[number] if isinstance(unit, Store) else self.out[number]
         buffers = [
             self._pmu_cycles(s.source[0] if isinstance(unit, Store) else s.target[0], one.bytes) for s in streams
@@ -268,12 +271,20 @@ class _Lowering:
         latency = interval + ceil(tier.latency * PICOSECONDS) + self.machine.picoseconds(self._after(number))
         return Node(count, interval, latency, self.numbers[tier_name], service)
 
+    def _agcus(self, unit: Unit) -> float:
+        """The AGCUs of a unit; of one that several units share it has its part of the time."""
+        places = unit.coordinates.tolist()
+        return unit.count - len(places) + sum(1 / self.sharing[tuple(place)] for place in places)
+
     def _add_collective(self, number: int, unit: Collective) -> None:
         """One node a step: each sends its part of a tile over the links, then waits for its neighbours' part."""
         links = self.machine.links
         count = max([stream.tokens for stream in self.into[number]], default=1)
         sent = collectives.steps(unit.op, unit.chips, self._wire_bytes(unit), links)
-        service = ceil(ceil(sent.bytes / count) * PICOSECONDS / links.bandwidth)
+        rate = links.bandwidth
+        if (agcus := self._agcus(unit)) < unit.count:
+            rate = min(rate, agcus * self.machine.agcu.port_bytes * self.machine.clock)
+        service = ceil(ceil(sent.bytes / count) * PICOSECONDS / rate)
         after = self.machine.picoseconds(self._after(number))
         if not sent.number:
             self._add_node(number, Node(count, 0, after))

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from sambaflow import plugins
 from sambaflow.errors import CapacityError, InputError, MachineError
 from sambaflow.machine import (
+    agcu_counts,
+    agcus_taken,
+    shared_agcus,
     Demand,
     Firing,
     accessed_bytes,
@@ -158,6 +161,25 @@ def test_capacity_errors_carry_the_facts() -> None:
     assert caught.value.limit == "1040 PCUs, 32 AGCUs"
     assert caught.value.shortfall == "1 PCUs, 8 AGCUs"
     assert len(caught.value.levers) == 2
+
+
+def test_streams_take_the_spare_agcus_by_bytes() -> None:
+    assert agcu_counts([100, 300], exchanges=2, agcus=8) == [2, 4]
+    assert agcus_taken([2, 4, 1, 1], 8) == 8
+
+
+def test_more_streams_than_agcus_share_those_that_none_fills() -> None:
+    """Of 6 AGCUs beside a collective's own, 4000 of 4800 bytes fill 5; eight streams of 100 share the rest."""
+    counts = agcu_counts([4000, *[100] * 8], exchanges=1, agcus=7)
+    assert counts == [5, *[1] * 8]
+    assert agcus_taken([*counts, 1], 7) == 7
+    assert shared_agcus([100] * 7 + [500], 2) == [1, 1, 1, 1, 1, 0, 1, 0]
+
+
+def test_what_shares_no_agcu_must_fit() -> None:
+    assert agcus_taken([1] * 65, 32) == 32
+    assert agcus_taken([30, 3, 1], 32) == 34
+    assert agcus_taken([1], 0) == 1
 
 
 def test_windows_take_whole_banks() -> None:

@@ -119,6 +119,23 @@ def test_a_linear_by_hand() -> None:
     assert run.finish / 1e12 == pytest.approx(weight_done + array + store, rel=1e-4)
 
 
+def test_streams_at_one_agcu_share_its_time() -> None:
+    """Both loads at one place: the weight comes at half of the AGCU's rate, from requests of half its buffer."""
+    section = linear()
+    alone = section_graph(section, ("hbm",) * 3, MACHINE, BUDGET)
+    for unit, place in ((0, (-1, 0)), (1, (-1, 0)), (5, (40, 0))):
+        section.units[unit].coordinates = ints([place])
+    shared = section_graph(section, ("hbm",) * 3, MACHINE, BUDGET)
+    assert (alone.agcus, shared.agcus) == (3, 2)
+    weights = [graph.graph.nodes[graph.units.index(1)] for graph in (alone, shared)]
+    assert [node.firings * node.interval for node in weights] == [
+        pytest.approx(COLS * DEPTH * 2 / rate * 1e12, rel=1e-3) for rate in (64 * 1.6e9, 32 * 1.6e9)
+    ]
+    stores = [graph.graph.nodes[graph.units.index(5)] for graph in (alone, shared)]
+    assert stores[0] == stores[1]
+    assert check_section(section, ("hbm",) * 3, MACHINE, BUDGET).finish > 0
+
+
 def test_counters_count_every_byte_and_operation_once() -> None:
     graph = section_graph(linear(), ("hbm", "ddr", "hbm"), MACHINE, BUDGET)
     assert graph.traffic.read == {"hbm": ROWS * DEPTH * 2, "ddr": COLS * DEPTH * 2}
