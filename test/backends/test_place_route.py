@@ -27,7 +27,8 @@ def netlists(draw: st.DrawFn) -> Netlist:
     numbers = st.integers(0, len(every) - 1)
     edges = draw(st.lists(st.tuples(numbers, numbers), max_size=20))
     forward = dict.fromkeys((min(a, b), max(a, b)) for a, b in edges if a != b)
-    return Netlist(tuple(every), tuple(forward))
+    portals = [draw(st.integers(0, 1)) if group == ("agcu", 1) and draw(st.booleans()) else -1 for group in every]
+    return Netlist(tuple(every), tuple(forward), tuple(portals))
 
 
 def test_the_grid_of_a_chip_is_its_units():
@@ -60,7 +61,10 @@ def test_units_stand_apart_on_places_of_their_kind(netlist: Netlist):
     placement.improve(300, Random(0))
     assert placement.length() <= start
     coordinates = placement.coordinates()
-    flat = [place for places in coordinates for place in places]
+    shared = {agcu: places for agcu, places in zip(netlist.shared, coordinates, strict=True) if agcu >= 0}
+    assert all(shared.get(agcu, places) == places for agcu, places in zip(netlist.shared, coordinates, strict=True))
+    alone = [places for agcu, places in zip(netlist.shared, coordinates, strict=True) if agcu < 0]
+    flat = [place for places in (*alone, *shared.values()) for place in places]
     assert len(set(flat)) == len(flat)
     for (resource, count), places in zip(netlist.groups, coordinates, strict=True):
         assert len(places) == count

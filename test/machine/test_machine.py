@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 from sambaflow import plugins
 from sambaflow.errors import CapacityError, InputError, MachineError
 from sambaflow.machine import (
-    agcu_counts,
-    agcus_taken,
-    shared_agcus,
     Demand,
     Firing,
     accessed_bytes,
     agcu_bandwidth,
+    agcu_counts,
     agcus_for,
+    agcus_taken,
     check_same_structure,
     cost,
     efficiency,
@@ -30,6 +29,7 @@ from sambaflow.machine import (
     provenance,
     require,
     service_picoseconds,
+    shared_agcus,
     to_dict,
 )
 from sambaflow.machine.opcodes import BY_MLIR, BY_NAME, BY_NUMBER, DTYPES, OP_CLASSES, OPCODES, opcode
