@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from xdsl.dialects import arith
@@ -13,6 +14,7 @@ from xdsl.ir.affine import AffineConstraintKind
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, rdu
+from sambaflow.dialects.kernel.analysis import BLOCK, merging, reduction_dims
 from sambaflow.dialects.rdu.instructions import INSTRUCTIONS
 from sambaflow.passes.access import NotRectangular, linear_terms
 from sambaflow.passes.planning_analysis import opcode_of
@@ -49,13 +51,19 @@ def tile_program(op: kernel.Stage) -> TileProgram:
     inputs = [_scalar(op.input_types[i].element_type) for i in ports]
     body = _region(op, op.body.blocks.first, [*inputs, *accumulators], ports, count)
     combine = finish = None
-    if (block := op.combine.blocks.first) is not None:
-        combine = _region(op, block, accumulators * 2, range(len(accumulators) * 2), len(accumulators) * 2)
+    if _is_merged(op) and (merge := merging(op)) is not None:
+        both = accumulators * 2
+        combine = _region(op, merge.block, both, range(len(both)), len(both))
     if (block := op.finish.blocks.first) is not None:
         finish = _region(op, block, [*inputs, *accumulators], ports, count)
     elif accumulators and len(op.results) > op.step_results:
         finish = _rounding(op, inputs, accumulators)
     return TileProgram(body, combine, finish, ports)
+
+
+def _is_merged(op: kernel.Stage) -> bool:
+    """Whether partial results meet: those of blocks, or of the parts of a split."""
+    return prod(op.extents[d] for d in reduction_dims(op)) > BLOCK or prod(op.splits) > 1
 
 
 def predicate_rows(op: kernel.Stage, ports: Sequence[int]) -> list[tuple[int, ...]]:

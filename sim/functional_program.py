@@ -65,7 +65,7 @@ class TileProgram:
     def __init__(self, unit: Pcu) -> None:
         self.unit = unit
         self.body = _renamed(decode_program(unit.body))
-        self.combine = decode_program(unit.combine)
+        self.combine = _renamed(decode_program(unit.combine))
         self.finish = decode_program(unit.finish)
         self.kinds = [int(kind) for kind in unit.kinds]
         self.split = [int(parts) for parts in unit.split]
@@ -81,8 +81,8 @@ class TileProgram:
         self.independent = [
             i for i in self.body if i.destination.kind is Kind.REGISTER and i.destination.number not in self.tainted
         ]
-        self.folds = None if self.sequential else self._folds()
-        self.terms = self._terms()
+        self.terms = None if self.sequential else self._terms()
+        self.pairs = None if self.sequential or self.combine else self._pairs()
 
     def _counted(self) -> set[int]:
         """The counters that a program or the predicate reads."""
@@ -243,12 +243,13 @@ class TileProgram:
         inputs = [_narrow(v, origin, size) for v in inputs]
         counters = [_narrow(v, origin, size) for v in counters]
         mask = None if mask is None else _narrow(mask, origin, size)
-        merges = bool(self.combine) or self.folds is not None
-        runs = blocks(space, box) if merges else [(0, math.prod(size[d] for d in self.inner))]
+        runs = blocks(space, box) if self.combine else [(0, math.prod(size[d] for d in self.inner))]
         if not strict and self.terms is not None:
             folded = self._fold_terms(self.terms, inputs, counters, size, runs, mask)
             if folded is not None:
                 return folded
+        if self.pairs is not None and mask is None and self.unit.accumulators[0].length <= runs[-1][1]:
+            return self._largest(self.pairs, inputs, counters, size)
         sources = Sources([self._flat(v, size) for v in inputs], [self._flat(c, size) for c in counters])
         flat_mask = None if mask is None else self._flat(mask, size)
         return self._fold_loop(sources, [size[d] for d in self.parallel], runs, flat_mask, strict)
@@ -302,51 +303,39 @@ class TileProgram:
         ]
 
     def _merge(self, a: State, b: State) -> State:
-        """Two partial results: with the combine program, else with the fold of the body."""
-        if self.combine:
-            written = self._evaluate(self.combine, Sources([], [], a, b))[1]
-            return [written.get(number, old) for number, old in enumerate(a)]
-        if self.folds is None:
+        """Two partial results, by the combine program."""
+        if not self.combine:
             raise InputError("a tile program splits its reduction but does not say how partial results combine")
-        return [
-            primitives.apply(update.opcode.name, acc.dtype, [x, y])
-            for (update, _), acc, x, y in zip(self.folds, self.unit.accumulators, a, b, strict=True)
-        ]
+        written = self._evaluate(self.combine, Sources([], [], a, b))[1]
+        return [written.get(number, old) for number, old in enumerate(a)]
 
     # -- reductions by structure -------------------------------------------------------------------------------------
 
-    def _folds(self) -> list[tuple[Instruction, Operand]] | None:
-        """Per accumulator `accumulator op term` and the term, when that is the whole body: partial results merge by the
-        same op. Else None."""
-        made = {i.destination.number: i for i in self.body if i.destination.kind is Kind.REGISTER}
-        updates: dict[int, Operand] = {}
-        for instruction in self.body:
-            if instruction.destination.kind is Kind.OUTPUT:
-                return None
-            if instruction.destination.kind is Kind.ACCUMULATOR:
-                if instruction.opcode.name != "mov":
-                    return None
-                updates[instruction.destination.number] = instruction.sources[0]
-        folds: list[tuple[Instruction, Operand]] = []
-        for number, accumulator in enumerate(self.unit.accumulators):
-            source, own = updates.get(number), Operand(Kind.ACCUMULATOR, number)
-            update = made.get(source.number) if source is not None and source.kind is Kind.REGISTER else None
-            if update is None or accumulator.length > 1 or update.dtype != accumulator.dtype:
-                return None
-            if update.opcode.name not in _MONOIDS or update.sources.count(own) != 1:
-                return None
-            other = update.sources[1 - update.sources.index(own)]
-            if other.kind is Kind.ACCUMULATOR or (other.kind is Kind.REGISTER and other.number in self.tainted):
-                return None
-            folds.append((update, other))
-        return folds
-
     def _terms(self) -> list[Term] | None:
-        """The folds as terms when torch reduces all of them as the contract says, else None."""
-        if self.folds is None or any(update.opcode.name not in _FOLDS for update, _ in self.folds):
-            return None
-        made = {i.destination.number: i for i in self.body if i.destination.kind is Kind.REGISTER}
-        return [self._term(update, other, made) for update, other in self.folds]
+        """Per accumulator its fold, when the whole body is `accumulator op term` with folds that torch reduces as the
+        contract says, and combine merges by the same; else None."""
+        made, updates = _updates(self.body)
+        merged, merges = _updates(self.combine)
+        terms: list[Term] = []
+        for number, accumulator in enumerate(self.unit.accumulators):
+            own, other = Operand(Kind.ACCUMULATOR, number), Operand(Kind.OTHER, number)
+            update, merge = _made(updates.get(number), made), _made(merges.get(number), merged)
+            if update is None or update.opcode.name not in _FOLDS or accumulator.length > 1:
+                return None
+            if update.dtype != accumulator.dtype or update.sources.count(own) != 1:
+                return None
+            if self.combine and not (
+                merge is not None
+                and (merge.opcode.name, merge.dtype) == (update.opcode.name, update.dtype)
+                and set(merge.sources) == {own, other}
+            ):
+                return None
+            value = update.sources[1 - update.sources.index(own)]
+            if value.kind is Kind.ACCUMULATOR or (value.kind is Kind.REGISTER and value.number in self.tainted):
+                return None
+            terms.append(self._term(update, value, made))
+        plain = len(updates) == len(terms) and not any(i.destination.kind is Kind.OUTPUT for i in self.body)
+        return terms if plain else None
 
     def _term(self, update: Instruction, other: Operand, made: Mapping[int, Instruction]) -> Term:
         factors: tuple[Operand, Operand] | None = None
@@ -391,6 +380,39 @@ class TileProgram:
             flat = flat.expand(*flat.shape[:-1], math.prod(extents[d] for d in self.inner))
             state.append(fold.run(flat, runs))
         return [value.expand([extents[d] for d in self.parallel]) for value in state]
+
+    def _pairs(self) -> Instruction | None:
+        """The `insert_sorted` that is all that the body does with its two accumulators, if it is."""
+        inserts = [i for i in self.body if i.opcode.name == "insert_sorted"]
+        if len(inserts) != 1 or len(self.unit.accumulators) != 2:
+            return None
+        first = inserts[0].destination.number
+        made = {n: Operand(Kind.REGISTER, first + n) for n in range(2)}
+        free = not any(s.kind is Kind.REGISTER and s.number in self.tainted for s in inserts[0].sources[:2])
+        moves = len(self.body) - len(self.independent) - 1
+        return inserts[0] if free and moves == 2 and _updates(self.body)[1] == made else None
+
+    def _largest(
+        self,
+        insert: Instruction,
+        inputs: Sequence[torch.Tensor],
+        counters: Sequence[torch.Tensor],
+        extents: Sequence[int],
+    ) -> State:
+        """The sorted lists of one run."""
+        registers: dict[Operand, torch.Tensor] = {}
+        self._evaluate(self.independent, Sources(inputs, counters), registers)
+        shape = [extents[d] for d in (*self.parallel, *self.inner)]
+        full = (*shape[: len(self.parallel)], math.prod(shape[len(self.parallel) :]))
+        value, index = (
+            self._flat(self._source(source, accumulator.dtype, Sources(inputs, counters), registers), extents)
+            .to(TORCH_DTYPES[accumulator.dtype])
+            .expand(full)
+            for source, accumulator in zip(insert.sources[:2], self.unit.accumulators, strict=True)
+        )
+        count = self.unit.accumulators[0].length
+        pairs = primitives.largest_pairs(value, index, count)
+        return [made.squeeze(-1) if count == 1 else made for made in pairs]
 
     # -- scans -------------------------------------------------------------------------------------------------------
 
@@ -509,15 +531,24 @@ def _integer_sum(value: torch.Tensor, runs: Runs) -> torch.Tensor:
     return value.sum(-1, dtype=value.dtype)
 
 
-_MONOIDS = ("add", "mul", "max", "min", "maxnum", "minnum", "addi", "muli", "maxi", "mini", "and", "or")
-"""Opcodes that fold terms and merge partial results alike."""
-
 _FOLDS: Mapping[str, Fold] = {
     "add": Fold(_starts_at(0, 0.0, "f32"), strict_sum),
     "max": Fold(_starts_at(None, -math.inf, "f32"), _largest),
     "min": Fold(_starts_at(None, math.inf, "f32"), _smallest),
     "addi": Fold(_is_zero_integer, _integer_sum),
 }
+
+
+def _updates(program: Sequence[Instruction]) -> tuple[dict[int, Instruction], dict[int, Operand]]:
+    """The instruction that makes each register, and what each accumulator that is written becomes. A program writes its
+    accumulators by moves; another way of writing one is no entry."""
+    made = {i.destination.number: i for i in program if i.destination.kind is Kind.REGISTER}
+    moves = (i for i in program if i.destination.kind is Kind.ACCUMULATOR and i.opcode.name == "mov")
+    return made, {i.destination.number: i.sources[0] for i in moves}
+
+
+def _made(value: Operand | None, made: Mapping[int, Instruction]) -> Instruction | None:
+    return made.get(value.number) if value is not None and value.kind is Kind.REGISTER else None
 
 
 def _renamed(program: list[Instruction]) -> list[Instruction]:

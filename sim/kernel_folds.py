@@ -14,9 +14,10 @@ from math import prod
 
 import torch
 
+from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel
-from sambaflow.dialects.kernel.analysis import implied_combine, merge_op, multiply_accumulate
-from sambaflow.machine.opcodes import opcode
+from sambaflow.dialects.kernel.analysis import merging, multiply_accumulate
+from sambaflow.errors import InputError
 from sambaflow.sim import primitives
 from sambaflow.sim.functional_contract import blocks, contract, fused_multiply_add
 from sambaflow.sim.kernel_access import Box, inside
@@ -90,12 +91,17 @@ class Fold(Accumulating):
     def __init__(self, execution: Execution):
         super().__init__(execution)
         stage = self.stage
-        combine = stage.combine.blocks.first
-        self.combine = Program(combine) if combine is not None else None
-        self.implied = implied_combine(stage)
-        self.merges = self.combine is not None or self.implied is not None
+        self.merging = merging(stage)
+        self.combine = Program(self.merging.block) if self.merging is not None else None
+        self.insert = self._insert()
         self.factors = multiply_accumulate(stage) if isinstance(stage, kernel.ContractOp) else None
         self.space = [stage.extents[d] for d in self.folded]
+
+    def _insert(self) -> kernel.InsertSortedOp | None:
+        """The insertion into sorted lists that is all that the body does with its accumulators, if it is."""
+        made = self.program.yielded[0].owner
+        alone = isinstance(made, kernel.InsertSortedOp) and self.program.yielded == tuple(made.results)
+        return made if isinstance(made, kernel.InsertSortedOp) and alone and len(self.bound) == 1 else None
 
     def run(self) -> None:
         """Fold every part of every tile, merge the parts, finish."""
@@ -133,7 +139,9 @@ class Fold(Accumulating):
             return
         tile = list(mapping.tile)
         for d in self.folded:
-            if self.stage.splits[d] > 1:
+            if self.combine is None:
+                tile[d] = extents[d]  # one run
+            elif self.stage.splits[d] > 1:
                 tile[d] = min(tile[d] // mapping.par[d], extents[d])
         for box in boxes(extents, tile, mapping.order):
             yield Box(tuple(s + o for s, o in zip(starts, box.starts, strict=True)), box.sizes)
@@ -144,14 +152,9 @@ class Fold(Accumulating):
         return states[0]
 
     def _merge(self, a: State, b: State) -> State:
-        if self.combine is not None:
-            return self.combine.run(Place(Box.whole(())), [*a, *b])
-        merged: State = []
-        for number, (x, y) in enumerate(zip(a, b, strict=True)):
-            row = opcode(merge_op(self.stage, number))
-            dtype = str(kernel.element_type(self.stage.accumulator_types[number]))
-            merged.append(primitives.apply(row.name if row else "", dtype, [x, y]))
-        return merged
+        if self.combine is None:
+            raise error_at(self.stage, "is split, but nothing says how partial results combine", InputError)
+        return self.combine.run(Place(Box.whole(())), [*a, *b])
 
     def _fold(self, box: Box, state: State | None) -> State:
         """The accumulators over the parallel dimensions after a box of the reduction space; `state`: those before."""
@@ -168,12 +171,19 @@ class Fold(Accumulating):
                 argument: self._flat(x, box) for argument, x in zip(self.program.arguments, operands, strict=False)
             }
         inner = None if mask is None else self._flat(mask, box)
-        if not self.merges:
+        if self.insert is not None and mask is None and self.inits[0].shape[0] <= runs[-1][1]:
+            return self._largest(self.insert, flat, [*(box.sizes[d] for d in self.parallel), runs[-1][1]])
+        if self.combine is None:
             return self._run_all(flat, inner, [(0, runs[-1][1])], box, state)[0]
         for _, group in groupby(runs, key=lambda run: run[1] - run[0]):
             for block in self._run_all(flat, inner, list(group), box, None):
                 state = block if state is None else self._merge(state, block)
         return state if state is not None else self.initial([box.sizes[d] for d in self.parallel])
+
+    def _largest(self, insert: kernel.InsertSortedOp, flat: Environment, shape: Sequence[int]) -> State:
+        """The sorted lists of one run."""
+        value, index = (flat[source].expand(shape) for source in (insert.value, insert.index))
+        return list(primitives.largest_pairs(value, index, self.inits[0].shape[0]))
 
     def _products(
         self, box: Box, operands: Sequence[Tensor], mask: Tensor | None, runs: Sequence[Run], state: State | None

@@ -163,10 +163,10 @@ def random_bits(seed: Tensor, index: Tensor) -> Tensor:
 
 def insert_sorted(value: Tensor, index: Tensor, values: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
     """Insert a pair into pairs sorted descending (their last dimension); behind equal values, the last pair falls
-    out."""
+    out. Pairs with a negative index are places still free: every pair goes before them."""
     value, index = (x.unsqueeze(-1).to(like.dtype) for x, like in ((value, values), (index, indices)))
     before = (values >= value) | torch.isnan(values)  # a NaN is the greatest value
-    before = before & ~(torch.isnan(value) & ~torch.isnan(values))
+    before = before & ~(torch.isnan(value) & ~torch.isnan(values)) & (indices >= 0)
     rank = before.sum(-1, keepdim=True)
     place = torch.arange(values.shape[-1])
 
@@ -175,6 +175,13 @@ def insert_sorted(value: Tensor, index: Tensor, values: Tensor, indices: Tensor)
         return torch.where(place < rank, old, torch.where(place == rank, new, shifted))
 
     return inserted(value, values), inserted(index, indices)
+
+
+def largest_pairs(value: Tensor, index: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` greatest pairs along the last dimension, descending: what inserting all of them gives, but among
+    equal values those, in the order, that torch.topk picks."""
+    best = torch.topk(value, count, -1)
+    return best.values, index.expand_as(value).gather(-1, best.indices)
 
 
 # ---- the tables

@@ -96,6 +96,8 @@ def _pcu_problems(unit: im.Pcu, inputs: int) -> Iterator[str]:
         return
     if sorted(unit.order.tolist()) != list(range(rank)) or not set(unit.kinds.tolist()) <= {0, 1, 2}:
         yield "its order is no permutation, or a dimension has no kind"
+    if not len(unit.combine) and unit.split.max(initial=1) > 1:
+        yield "its reduction is split, but no program combines the parts"
     if inputs != len(unit.inputs) or len(unit.outputs) != len(unit.results):
         yield f"{inputs} streams in for {len(unit.inputs)} operands"
     if unit.predicate.shape != (len(unit.predicate), rank + 1 + inputs):

@@ -308,10 +308,10 @@ class Pcu(Unit):
     accumulators.
     `outputs` are the dtypes of all output ports.
     A program reads the accumulators as they stood before it ran: writes to them take effect when it ends.
-    `combine` merges accumulators b (kind OTHER) into a (kind ACCUMULATOR): needed when the reduction is split and
-    the body
-    does not say how.  `split` [D]: equal parts of a reduction dimension, merged by a balanced binary tree of
-    neighbours.
+    `combine` merges accumulators b (kind OTHER) into a (kind ACCUMULATOR). With it the reduction is cut at absolute
+    multiples of 128 points; blocks fold from the initial values and merge in ascending order. Without it the reduction
+    is one run, ascending, and not split. `split` [D]: equal parts of a reduction dimension, merged by a balanced binary
+    tree of neighbours.
     `predicate` [P, D + 1 + ports]: rows (constant, counters, port values); the point counts iff every row is >= 0.
     """
 

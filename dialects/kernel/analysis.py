@@ -10,11 +10,12 @@ from typing import cast
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import Float32Type, FloatAttr, IntegerAttr
-from xdsl.ir import Attribute, BlockArgument, Operation, OpResult, Region, SSAValue
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, OpResult, Region, SSAValue
 from xdsl.ir.affine import AffineMap
 
 from sambaflow.dialects.kernel.affine import Interval, full_ranges, interval, linear, used_dims
 from sambaflow.dialects.kernel.attributes import Mapping
+from sambaflow.dialects.kernel.body_ops import YieldOp
 from sambaflow.dialects.kernel.stage import Stage, block_shape, element_type, region_yield
 from sambaflow.machine import Firing
 from sambaflow.machine import firing_of as machine_firing_of
@@ -216,10 +217,24 @@ def implied_combine(stage: Stage) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def merge_op(stage: Stage, accumulator: int) -> str:
-    """The name of the body op that merges partial results of an accumulator of `implied_combine`."""
-    value = region_yield(stage.body).operands[accumulator]
-    return cast(OpResult, value).op.name
+def merging(stage: Stage) -> Region | None:
+    """How two partial results become one: (accumulators a, accumulators b) to accumulators.
+
+    The stage's own `combine`, else the ops of its body where they imply it. None when neither says: such a reduction
+    folds ascending as one run, and is never split.
+    """
+    if stage.combine.blocks.first is not None:
+        return stage.combine
+    if implied_combine(stage) is None:
+        return None
+    types = stage.accumulator_types
+    block = Block(arg_types=[*types, *types])
+    for number, value in enumerate(region_yield(stage.body).operands):
+        op = cast(OpResult, value).op
+        operands = (block.args[number], block.args[len(types) + number])
+        block.add_op(op.create(operands=operands, result_types=[value.type], properties=dict(op.properties)))
+    block.add_op(YieldOp(*(result for op in block.ops for result in op.results)))
+    return Region(block)
 
 
 # ---- cost

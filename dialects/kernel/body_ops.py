@@ -117,7 +117,8 @@ class InsertSortedOp(IRDLOperation):
     %v1, %i1 = kernel.insert_sorted %v, %i, %x, %n : tensor<4xf32>, tensor<4xi64>
     ```
 
-    A new pair goes behind pairs of equal value, so that the earliest index wins.
+    A pair with a negative index is a place still free. A NaN is the greatest value. A new pair goes behind pairs of
+    equal value; a reduction that does nothing but insert picks among equal values as torch.topk does.
     """
 
     name = "kernel.insert_sorted"

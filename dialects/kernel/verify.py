@@ -18,6 +18,7 @@ from sambaflow.dialects.kernel.analysis import (
     implied_combine,
     instruction_of,
     map_dims,
+    merging,
     multiply_accumulate,
 )
 from sambaflow.dialects.kernel.attributes import FillAttr, Mapping
@@ -359,7 +360,7 @@ def _verify_kind(stage: Stage) -> None:
             _verify_like(stage)
         case _:
             pass
-    if prod(stage.splits) > 1 and stage.combine.blocks.first is None and implied_combine(stage) is None:
+    if prod(stage.splits) > 1 and merging(stage) is None:
         raise VerifyException(
             "is split, but has no 'combine', and its body is not a plain sum, product, minimum or maximum"
         )
@@ -542,7 +543,7 @@ def _verify_mapping(stage: Stage, mapping: Mapping) -> None:
 
 def _verify_fold_order(stage: Stage, mapping: Mapping) -> None:
     """Tiles keep the order in which points are folded: whole blocks of 128 or all of a part, ascending."""
-    blocked = stage.combine.blocks.first is not None or implied_combine(stage) is not None
+    blocked = merging(stage) is not None
     dims = stage.domain.data.dims("reduction") if stage.RULES.accumulators else _meeting_dims(stage)
     parts = [stage.extents[d] // stage.splits[d] for d in dims]
     slices = [

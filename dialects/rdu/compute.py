@@ -71,7 +71,8 @@ class PcuOp(BufferedUnitOp):
     ```
 
     Body: (inputs, accumulators) -> (accumulators, results per step). Combine: (accumulators a, accumulators b) ->
-    accumulators. Finish: (inputs, accumulators) -> results. Without finish the accumulators themselves are results.
+    accumulators; with it the reduction is cut in blocks of 128 points, without it is one run and not split. Finish:
+    (inputs, accumulators) -> results. Without finish the accumulators themselves are results.
     """
 
     name = "rdu.pcu"
@@ -211,6 +212,8 @@ class PcuOp(BufferedUnitOp):
         ):
             if par < 1 or split < 1 or (split > 1 and kind != REDUCTION) or split > extent:
                 raise VerifyException("par is at least 1; only reduction dimensions are split, in at most extent parts")
+        if self.combine is None and any(parts > 1 for parts in values(self.split)):
+            raise VerifyException("the reduction is split, but no 'combine' merges its parts")
         if len(values(self.predicate)) % (rank + 1 + len(self.streams)):
             raise VerifyException(
                 f"predicate rows have {rank + 1 + len(self.streams)} numbers: constant, counters, ports"

@@ -66,7 +66,14 @@ def gather(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     dim = dim_index(op.attr("dim"), rank)
     if not rank:
         return [value]
-    return [_gathered(k, [Read(ids, lambda *d: d[:rank])], Read(value, _at_symbol(dim, rank)), out)]
+    return [picked_along(k, value, ids, dim)]
+
+
+def picked_along(k: StageBuilder, value: SSAValue, ids: SSAValue, dim: int) -> SSAValue:
+    """Elements of `value` at indices along one dimension, of the shape of the indices."""
+    shape = shape_of(ids)
+    reads = [Read(ids, lambda *d: d[: len(shape)])]
+    return _gathered(k, reads, Read(value, _at_symbol(dim, len(shape))), Shaped(shape, dtype_of(value)))
 
 
 class _Picked:

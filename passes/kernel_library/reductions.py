@@ -13,6 +13,7 @@ from sambaflow.dialects import kernel
 from sambaflow.dialects.kernel import Body, Domain
 from sambaflow.dialects.samba import SambaOp, shaped_of, tensor_type
 from sambaflow.dialects.samba.inference import Shape, Shaped, dim_index, dim_indices, is_float, pair
+from sambaflow.passes.kernel_library.indexing import picked_along
 from sambaflow.passes.kernel_library.movement import permuted
 from sambaflow.passes.kernel_library.norms import mean_of, squares_of
 from sambaflow.passes.kernel_library.registry import converts
@@ -212,29 +213,46 @@ def cumsum(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
 
 @converts("topk")
 def topk(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
-    """A reduction whose accumulators are the k best pairs; they are made last and moved to their dimension."""
+    """A reduction whose accumulators are the k best pairs; they are made last and moved to their dimension.
+
+    The k smallest are those with the greatest keys: -1 - x of integers (no number overflows), -x of floats. A NaN is
+    greater than every number, so its key is -inf, and the values are read at the indices.
+    """
     x, count = op.operands[0], op.attr("k")
     shape, dtype = shape_of(x), dtype_of(x)
     dim, compute, smallest = dim_index(op.attr("dim"), len(shape)), wide(dtype), not op.attr("largest")
     kept = (*shape[:dim], *shape[dim + 1 :])
 
     def body(b: Body, x: SSAValue, values: SSAValue, indices: SSAValue) -> Sequence[SSAValue]:
-        value = b.cast(x, compute)
-        return b.insert_sorted(values, indices, b.neg(value) if smallest else value, b.index(dim))
+        return b.insert_sorted(values, indices, key(b, b.cast(x, compute)), b.index(dim))
+
+    def key(b: Body, value: SSAValue) -> SSAValue:
+        if not smallest:
+            return value
+        if not is_float(compute):
+            return b.sub(b.const(-1, compute), value)
+        return b.select(b.cmp("ne", value, value), b.const(minimum_of(compute), compute), b.neg(value))
 
     def block(*d: AffineExpr) -> Sequence[AffineExpr | int]:
         return [*without([dim])(*d), 0]
 
     pairs = [Shaped((count,), compute), Shaped((count,), i64)]
-    inits = [kernel.constant(number, tensor_type(p)) for number, p in zip((minimum_of(compute), 0), pairs, strict=True)]
+    inits = [
+        kernel.constant(number, tensor_type(p)) for number, p in zip((minimum_of(compute), -1), pairs, strict=True)
+    ]
     results = [(Shaped((*kept, count), p.dtype), block) for p in pairs]
     domain = folding(shape, [dim])
     values, indices = k.stage(kernel.ReduceOp, [Read(x, identity)], domain, results, body, inits=inits, fold=False)
-    signed = Shaped(shape_of(values), dtype)
-    values = k.map([Read(values, identity)], signed, lambda b, v: b.cast(b.neg(v) if smallest else v, dtype)) \
-        if smallest or dtype != compute else values  # fmt: skip
+    if not smallest:
+        values = k.cast(values, dtype)
+    elif not is_float(compute):
+        back = Shaped(shape_of(values), dtype)
+        values = k.map([Read(values, identity)], back, lambda b, v: b.cast(b.sub(b.const(-1, compute), v), dtype))
     order = [*range(dim), len(shape) - 1, *range(dim, len(shape) - 1)]
-    return [permuted(k, value, order) for value in (values, indices)]
+    indices = permuted(k, indices, order)
+    if smallest and is_float(compute):
+        return [picked_along(k, x, indices, dim), indices]
+    return [permuted(k, values, order), indices]
 
 
 @converts("sort")

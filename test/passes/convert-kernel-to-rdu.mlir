@@ -150,3 +150,38 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
     func.return %0 : tensor<4x15xf32>
   }
 }
+
+// -----
+
+// How partial results merge is written where the operator is known: the blocks of 300 points combine by the op of the body,
+// 100 points are one block and need no merge.
+// CHECK-LABEL: rdu.section @largest
+// CHECK: rdu.pcu({{.*}} domain = array<i64: 2, 300>
+// CHECK: rdu.maxi
+// CHECK: } combine {
+// CHECK-NEXT: ([[A:%.*]]: i64, [[B:%.*]]: i64):
+// CHECK-NEXT: [[M:%.*]] = rdu.maxi [[A]], [[B]] : i64
+// CHECK-NEXT: rdu.yield [[M]] : i64
+// CHECK-LABEL: rdu.section @one_block
+// CHECK-NOT: combine
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
+  func.func @f(%x: tensor<2x300xi64>, %y: tensor<2x100xi64>) -> (tensor<2xi64>, tensor<2xi64>) {
+    %0 = kernel.section @largest (%a = %x : tensor<2x300xi64>) -> (tensor<2xi64>) {
+      %1 = kernel.reduce ins(%a : tensor<2x300xi64>) domain #kernel.domain<2 parallel, 300 reduction> maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>] inits [-9223372036854775808 : i64] body {
+      ^bb0(%e: i64, %m: i64):
+        %n = arith.maxsi %m, %e : i64
+        kernel.yield %n : i64
+      } : tensor<2xi64>
+      kernel.yield %1 : tensor<2xi64>
+    }
+    %2 = kernel.section @one_block (%a = %y : tensor<2x100xi64>) -> (tensor<2xi64>) {
+      %3 = kernel.reduce ins(%a : tensor<2x100xi64>) domain #kernel.domain<2 parallel, 100 reduction> maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>] inits [-9223372036854775808 : i64] body {
+      ^bb0(%e: i64, %m: i64):
+        %n = arith.maxsi %m, %e : i64
+        kernel.yield %n : i64
+      } : tensor<2xi64>
+      kernel.yield %3 : tensor<2xi64>
+    }
+    func.return %0, %2 : tensor<2xi64>, tensor<2xi64>
+  }
+}

@@ -53,6 +53,7 @@ RELU = "r0 = max.f32 in0, k0; out0 = mov.f32 r0"
 MAC = "r0 = mul.f32 in0, in1; r1 = add.f32 acc0, r0; acc0 = mov.f32 r1"
 MAC_BF16 = "r0 = extf.f32 in0; r1 = extf.f32 in1; r2 = mul.f32 r0, r1; r3 = add.f32 acc0, r2; acc0 = mov.f32 r3"
 TOTAL = "r0 = add.f32 acc0, in0; acc0 = mov.f32 r0"
+MERGE = "r0 = add.f32 acc0, other0; acc0 = mov.f32 r0"
 LARGEST = "r0 = max.f32 acc0, in0; acc0 = mov.f32 r0"
 
 
@@ -234,6 +235,7 @@ def linear_image(m: int, n: int, k: int, dtype: str, tile: Sequence[int], split:
         constants=[0],
         tile=tile,
         split=[1, 1, split],
+        combine=MERGE,
     )
     return image(
         [("x", "input", dtype, [m, k]), ("w", "param", dtype, [n, k]), ("y", "output", dtype, [m, n])],

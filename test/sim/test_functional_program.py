@@ -23,19 +23,20 @@ from sambaflow.sim.functional_program import TileProgram
 Number = np.float32
 Step = Callable[[Number, list[Number]], Number]
 
-ACC, RESULT = Operand(Kind.ACCUMULATOR), Operand(Kind.REGISTER, 1)
+ACC, OTHER, RESULT = Operand(Kind.ACCUMULATOR), Operand(Kind.OTHER), Operand(Kind.REGISTER, 1)
 IN0, IN1, TERM = Operand(Kind.INPUT), Operand(Kind.INPUT, 1), Operand(Kind.REGISTER)
 
 
 @dataclass(frozen=True)
 class Body:
-    """A fold: its words, its step on single numbers, and how partial results merge."""
+    """A fold: its words, its step on single numbers, and how partial results merge (with the words of that)."""
 
     mode: str
     words: tuple[int, ...]
     init: float
     step: Step
     merge: Callable[[Number, Number], Number]
+    combine: tuple[int, ...]
 
 
 def add(a: Number, b: Number) -> Number:
@@ -43,6 +44,7 @@ def add(a: Number, b: Number) -> Number:
 
 
 FOLDED = encode_word("mov", "f32", ACC, [RESULT])
+SUMMED = (encode_word("add", "f32", RESULT, [ACC, OTHER]), FOLDED)
 BODIES = {
     "dot": Body(
         "systolic",
@@ -50,6 +52,7 @@ BODIES = {
         0.0,
         lambda acc, x: add(acc, np.float32(x[0] * x[1])),
         add,
+        SUMMED,
     ),
     "rounded squares": Body(
         "reduce",
@@ -57,6 +60,7 @@ BODIES = {
         0.0,
         lambda acc, x: add(acc, np.float32(x[0] * x[0])),
         add,
+        SUMMED,
     ),
     "sum from one": Body(
         "reduce",
@@ -64,6 +68,7 @@ BODIES = {
         1.0,
         lambda acc, x: add(acc, x[0]),
         add,
+        SUMMED,
     ),
     "maximum": Body(
         "reduce",
@@ -71,6 +76,15 @@ BODIES = {
         -math.inf,
         lambda acc, x: max(acc, np.float32(x[0] - x[1])),
         max,
+        (encode_word("max", "f32", RESULT, [ACC, OTHER]), FOLDED),
+    ),
+    "sum, the larger of parts": Body(
+        "reduce",
+        (encode_word("add", "f32", RESULT, [ACC, IN0]), FOLDED),
+        0.0,
+        lambda acc, x: add(acc, x[0]),
+        max,
+        (encode_word("max", "f32", RESULT, [ACC, OTHER]), FOLDED),
     ),
 }
 
@@ -93,7 +107,8 @@ class Case:
             kinds=ints(self.kinds), split=ints(self.split), order=ints(range(rank)),
             predicate=ints(rows, (len(rows), rank + 3)), constants=words(),
             accumulators=[Accumulator(int(np.float32(self.body.init).view(np.uint32)), "f32")],
-            body=words(self.body.words), combine=words(), finish=words(), inputs=["f32", "f32"], outputs=["f32"],
+            body=words(self.body.words), combine=words(self.body.combine), finish=words(),
+            inputs=["f32", "f32"], outputs=["f32"],
         )  # fmt: skip
 
 

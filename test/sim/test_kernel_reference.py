@@ -132,8 +132,8 @@ def test_cumsum() -> None:
 def test_topk() -> None:
     x = torch.randperm(600, generator=torch.Generator().manual_seed(0)).reshape(3, 200).div(4).bfloat16()
     values, indices = both_ways(functions("topk")["topk"], [x])
-    order = torch.sort(x, dim=-1, descending=True, stable=True)
-    assert torch.equal(values, order.values[:, :4]) and torch.equal(indices, order.indices[:, :4])
+    want = torch.topk(x, 4)  # values are equal in bf16: which of them is picked is torch's choice
+    assert torch.equal(values, want.values) and torch.equal(indices, want.indices)
 
 
 def test_dropout_depends_on_the_global_index_only() -> None:

@@ -353,3 +353,18 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
     }
   }
 }
+
+// -----
+
+rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
+  rdu.section @s (%a : tensor<8xf32>) {
+    %0 = rdu.load %a() {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64>} : (tensor<8xf32>) -> !rdu.stream<tensor<8xf32>, 1>
+    // The parts of a split have to be merged, and only the program says how.
+    // expected-error@below {{the reduction is split, but no 'combine' merges its parts}}
+    %1 = rdu.pcu(%0) {mode = "reduce", domain = array<i64: 8>, kinds = array<i64: 1>, tile = array<i64: 8>, par = array<i64: 1>, split = array<i64: 2>, order = array<i64: 0>, inits = array<i64: 0>, depths = array<i64: 2>, count = 1 : i64} : (!rdu.stream<tensor<8xf32>, 1>) -> !rdu.stream<tensor<1xf32>, 1> body {
+    ^bb0(%x : f32, %sum : f32):
+      %2 = rdu.add %sum, %x : f32
+      rdu.yield %2 : f32
+    }
+  }
+}
