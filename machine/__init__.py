@@ -7,6 +7,7 @@ cost(Firing("simd", 1024, {"alu": 2}, (2048, 2048), "bf16"), machine).cycles
 
 from sambaflow.machine.capacity import (
     Demand,
+    Room,
     Shortfall,
     agcu_bandwidth,
     agcu_counts,
@@ -15,7 +16,9 @@ from sambaflow.machine.capacity import (
     capacity_error,
     fits,
     pmus_for,
+    pmus_holding,
     require,
+    room_for,
     shared_agcus,
     shortfalls,
 )
@@ -59,6 +62,7 @@ __all__ = [
     "Pcu",
     "Pmu",
     "Provenance",
+    "Room",
     "Shortfall",
     "Tier",
     "accessed_bytes",
@@ -76,8 +80,10 @@ __all__ = [
     "load",
     "names",
     "pmus_for",
+    "pmus_holding",
     "provenance",
     "require",
+    "room_for",
     "service_picoseconds",
     "shared_agcus",
     "shortfalls",

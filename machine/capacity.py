@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import ceil
+from typing import NamedTuple
 
 from sambaflow.errors import CapacityError, Location
 from sambaflow.machine.model import Budget, Machine
@@ -98,6 +99,30 @@ def pmus_for(window_bytes: int, depth: int, machine: Machine, *, ports: int = 1)
     bank = max(1, pmu.bytes // pmu.banks)
     banks = depth * max(1, ceil(window_bytes / bank))
     return max(ports, ceil(banks / pmu.banks), ceil(depth * window_bytes / pmu.bytes))
+
+
+def pmus_holding(window_bytes: int, depth: int, machine: Machine) -> int:
+    """PMUs that hold the bytes of `depth` windows."""
+    return max(1, ceil(depth * window_bytes / machine.pmu.bytes))
+
+
+class Room(NamedTuple):
+    """What a stage buffer takes: `depth` windows of `window_bytes`, as its maker hands them over, in `pmus` PMUs."""
+
+    depth: int
+    window_bytes: int
+    pmus: int
+
+
+def room_for(size: int, handed: int, tokens: int, depth: int, machine: Machine, *, ports: int = 1) -> Room:
+    """The room of a buffer of a tensor of `size` bytes that its maker hands over in `handed` windows.
+
+    The reader takes it in `tokens` parts, of which `depth` fit; a part is whole windows, never more than there are.
+    """
+    held = min(handed, depth * ceil(handed / tokens))
+    window = max(1, ceil(size / handed))
+    parts = pmus_for(max(1, ceil(size / min(tokens, handed))), min(depth, tokens, handed), machine, ports=ports)
+    return Room(held, window, max(parts, pmus_holding(window, held, machine)))
 
 
 def agcu_counts(moved: Sequence[int], exchanges: int, agcus: int) -> list[int]:

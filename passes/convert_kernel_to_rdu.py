@@ -11,6 +11,7 @@ from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, rdu
 from sambaflow.errors import InputError
 from sambaflow.passes.base import SambaPass, functions_of, target_of
+from sambaflow.passes.lowering_dataflow import make_room
 from sambaflow.passes.lowering_schedule import GraphLowering, Symbols
 from sambaflow.passes.lowering_section import LoweredSection, SectionLowering
 from sambaflow.passes.planning_sections import resources_of
@@ -31,15 +32,20 @@ class ConvertKernelToRduPass(SambaPass):
           func.return %0 }                                 rdu.schedule @forward inputs [..] outputs [..] {
           rdu.launch @s [..] } }
 
-    Buffers become PMU groups whose read patterns carry the operand maps and the moves behind them; stages become PCU
-    groups with a tile program; equal sections become one. A layer function that is called N times in a row becomes a
-    repeat with a table of symbols. Needs `kernel-insert-buffers`; places, routes and addresses are left open.
+    Buffers become PMU groups whose read patterns carry the operand maps and the moves behind them, so deep that the
+    units never wait for each other in a ring; stages become PCU groups with a tile program; equal sections become one.
+    A layer function that is called N times in a row becomes a repeat with a table of symbols. Needs
+    `kernel-insert-buffers`; places, routes and addresses are left open.
     """
 
     name = "convert-kernel-to-rdu"
     needs = ("target", *CALLS, "sections", "tiles", "transfers", "buffers")
     leaves = ("program",)
-    counters = {"sections": "distinct sections", "symbols": "tensors in memory"}
+    counters = {
+        "sections": "distinct sections",
+        "symbols": "tensors in memory",
+        "deeper": "channels that got more windows, so that no ring of units waits for itself",
+    }
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         resources = resources_of(op)
@@ -55,6 +61,8 @@ class ConvertKernelToRduPass(SambaPass):
                     made = SectionLowering(section, resources.machine, resources.budget).lower()
                     lowered[section] = made
                     names[section] = distinct.setdefault(_structure(made.op), made.op).sym_name.data
+        for section in distinct.values():
+            self.count(ctx, "deeper", make_room(section, resources.machine, resources.budget))
         symbols = Symbols()
         chips = range(target.chips.data)
         schedules = [

@@ -23,10 +23,11 @@ class KernelInsertBuffersPass(SambaPass):
         %b = kernel.buffer %0 {depth = 2 : i64, tokens = 16 : i64, tier = "sram", pmus = 1 : i64} : T
         %1 = kernel.map ins(%b : T) ...
 
-    The tensor is handed over in `tokens` windows; `depth` of them fit, in `pmus` PMUs. Moves between a buffer and
-    what it buffers are its read pattern; a move that is no pattern of its readers (a reshape across extents that do not
-    divide each other behind a transpose, a transposed part of a concat) gets a buffer of one period, else of the whole
-    tensor, and is counted. Needs `kernel-balance` and `kernel-insert-transfers`.
+    The tensor is read in `tokens` parts; `depth` of them fit, in `pmus` PMUs. Where another reader takes it in finer
+    parts, `handed` says in how many windows it is written. Moves between a buffer and what it buffers are its read
+    pattern; a move that is no pattern of its readers (a reshape across extents that do not divide each other behind a
+    transpose, a transposed part of a concat) gets a buffer of one period, else of the whole tensor, and is counted.
+    Needs `kernel-balance` and `kernel-insert-transfers`.
     """
 
     name = "kernel-insert-buffers"
@@ -59,7 +60,7 @@ class KernelInsertBuffersPass(SambaPass):
 def _insert(section: Section, edge: EdgePlan) -> None:
     reader = section.analysis.ops[edge.target] if edge.target >= 0 else _store_of(section, edge.operand)
     value = reader.operands[edge.operand if edge.target >= 0 else 0]
-    buffer = kernel.BufferOp(value, edge.depth, edge.tokens, "sram", edge.pmus)
+    buffer = kernel.BufferOp(value, edge.depth, edge.tokens, "sram", edge.pmus, edge.handed)
     buffer.location = reader.location
     section.op.body.block.insert_op_before(buffer, reader)
     reader.operands[edge.operand if edge.target >= 0 else 0] = buffer.result

@@ -12,12 +12,13 @@ from xdsl.ir import Operation, SSAValue
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel
-from sambaflow.machine import pmus_for
+from sambaflow.machine import room_for
+from sambaflow.machine.dataflow import Channel, Network
 from sambaflow.passes.analyses import analyses_of
 from sambaflow.passes.base import SambaPass
 from sambaflow.passes.planning_analysis import tensor_bytes
 from sambaflow.passes.planning_facts import Stage
-from sambaflow.passes.planning_fifos import Channel, Network, size
+from sambaflow.passes.planning_fifos import size
 from sambaflow.passes.planning_sections import Section, sections_of
 
 MOST_FIRINGS = 1 << 22
@@ -47,19 +48,20 @@ class KernelSizeFifosPass(SambaPass):
             _check_firings(built)
             size(built.network)
             for buffer, channels in built.buffers.items():
-                self._set(ctx, section, buffer, max(channel.depth for channel in channels))
+                self._set(ctx, built, buffer, max(channel.depth for channel in channels))
 
-    def _set(self, ctx: Context, section: Section, buffer: kernel.BufferOp, depth: int) -> None:
+    def _set(self, ctx: Context, built: _Built, buffer: kernel.BufferOp, depth: int) -> None:
         before = buffer.depth.value.data
         if depth == before:
             return
-        machine = section.planner.machine
-        window = _window(buffer)
+        machine = built.section.planner.machine
+        size, handed, tokens = built.bytes_behind(buffer), buffer.windows, buffer.tokens.value.data
         ports = max(1, (buffer.pmus.value.data if buffer.pmus is not None else 1))
-        if pmus_for(window, before, machine) >= ports:  # the count came from the bytes, not from the ports
+        if room_for(size, handed, tokens, before, machine).pmus >= ports:  # its bytes, not its ports, asked for them
             ports = 1
+        room = room_for(size, handed, tokens, depth, machine, ports=ports)
         buffer.properties["depth"] = IntegerAttr(depth, i64)
-        buffer.properties["pmus"] = IntegerAttr(pmus_for(window, depth, machine, ports=ports), i64)
+        buffer.properties["pmus"] = IntegerAttr(room.pmus, i64)
         self.count(ctx, "deeper" if depth > before else "shallower")
 
 
@@ -102,7 +104,7 @@ class _Built:
     def _windows(self, value: SSAValue) -> int:
         """Firings of a load: as many windows as the reader that wants most."""
         readers = [op for op in self.section.op.body.block.ops if isinstance(op, kernel.BufferOp)]
-        return max((op.tokens.value.data for op in readers if value in self._roots(op.value)), default=1)
+        return max((op.windows for op in readers if value in self._roots(op.value)), default=1)
 
     def _connect(self, op: Operation, values: Sequence[SSAValue]) -> None:
         for value in values:
@@ -128,6 +130,13 @@ class _Built:
         if isinstance(owner, kernel.MoveOp) and (self.stages[owner].fold or self.stages[owner].join):
             return [root for operand in owner.operands for root in self._roots(operand)]
         return [value]
+
+    def bytes_behind(self, buffer: kernel.BufferOp) -> int:
+        """Bytes of the tensor that a buffer holds: folded moves between it and the tensor are its read pattern."""
+        value = buffer.value
+        while isinstance(owner := value.owner, kernel.MoveOp) and self.stages[owner].fold:
+            value = owner.operands[0]
+        return tensor_bytes(value)
 
     def _makers(self, value: SSAValue) -> list[Operation]:
         owners = [root.owner for root in self._roots(value)]

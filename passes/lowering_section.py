@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, gcd, prod
+from math import ceil, prod
 
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineExpr
@@ -23,7 +23,7 @@ from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, rdu
 from sambaflow.dialects.rdu.instructions import bits_of
 from sambaflow.dialects.rdu.units import stream as stream_type
-from sambaflow.machine import Budget, Machine, agcu_counts
+from sambaflow.machine import Budget, Machine, agcu_counts, room_for
 from sambaflow.passes.access import Level, LinearAccess, linearise, whole
 from sambaflow.passes.lowering_body import TileProgram, predicate_rows, tile_program
 from sambaflow.passes.lowering_tensors import (
@@ -42,7 +42,8 @@ from sambaflow.passes.lowering_tensors import (
 )
 from sambaflow.passes.planning_analysis import Analysis, element_bytes, in_place_inputs, passed_on, passes_on
 from sambaflow.passes.planning_facts import Stage, levels_through, placed
-from sambaflow.passes.planning_tiling import Tiling
+from sambaflow.passes.planning_tiling import Tiling, Walk, result_access
+from sambaflow.passes.planning_windows import load_tile
 
 KINDS = {"parallel": rdu.PARALLEL, "reduction": rdu.REDUCTION, "sequential": rdu.SEQUENTIAL}
 
@@ -70,6 +71,8 @@ class SectionLowering:
         self.tensors: dict[SSAValue, Tensor] = {}
         self.tokens: dict[SSAValue, int] = {}
         self.leaders: dict[SSAValue, tuple[int, kernel.Stage, int]] = {}
+        self.delivered: dict[tuple[kernel.Stage, int], tuple[SSAValue, LinearAccess]] = {}
+        """What `_operand` has found: an operand that is read for several ends has one buffer."""
         self.location = section.location
         self._count_tokens()
         self.agcus = self._share_agcus()
@@ -210,29 +213,19 @@ class SectionLowering:
 
     def _load_tile(self, value: SSAValue, shape: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
         """The part of a tensor that one window holds: what the reader that wants most windows takes at a time."""
-        tile = list(shape) or [1]
-        if value in self.leaders:
-            tokens, reader, number = self.leaders[value]
-            left = tokens
-            for step, count in self._walks(reader, number):
-                if left % count or left == 1:
-                    break
-                left //= count
-                stride = 1
-                for dim in range(len(shape) - 1, -1, -1):
-                    if stride <= step < stride * shape[dim]:
-                        tile[dim] = min(tile[dim], step // stride)
-                    stride *= shape[dim]
-        return tuple(tile), prod(ceil(e / t) for e, t in zip(shape or (1,), tile, strict=True))
+        if value not in self.leaders:
+            return load_tile(shape, 1, [])
+        tokens, reader, number = self.leaders[value]
+        return load_tile(shape, tokens, self._walks(reader, number))
 
-    def _walks(self, op: kernel.Stage, number: int) -> list[tuple[int, int]]:
+    def _walks(self, op: kernel.Stage, number: int) -> list[Walk]:
         stage, mapping = self.stage_of[op], op.tiling
         if mapping is None:
             return []
         _, moves = self._root(op.operands[number])
         levels = levels_through(stage.operands[number].level, [self.stage_of[move] for move in moves])
         access = linearise(levels, stage.extents, stage.operands[number].num_symbols)
-        return [(walk.step, walk.count) for _, walk in Tiling(stage, mapping.tile, mapping.order).walks(access)]
+        return [walk for _, walk in Tiling(stage, mapping.tile, mapping.order).walks(access)]
 
     def _store(self, op: kernel.StoreOp) -> None:
         """Writes a slot; of a tensor that a scatter updates there, only the scattered elements."""
@@ -316,26 +309,23 @@ class SectionLowering:
         first = len(tensor.sources) + len(extra)
         extra.extend(indices)
         size = prod(tensor.shape) * element_bytes(element)
-        windows = max(1, handed // gcd(handed, tokens) * gcd(handed, tokens) // tokens) if handed >= tokens else 1
+        room = room_for(size, handed, tokens, depth, self.machine)
+        count = buffer.pmus.value.data if buffer is not None and buffer.pmus is not None else 1
         made = rdu.PmuOp.create_pmu(
             [*operands, *extra],
             [self._stream(element, min(prod(access.extents), prod(tensor.shape)), tokens)],
             elements=prod(tensor.shape),
             writes=ports,
             reads=[rdu.PortAttr(rdu.PortData(access.extents, access_data(access, first)))],
-            depth=min(max(handed, 1), depth * windows),
-            window_bytes=max(1, ceil(size / max(handed, 1))),
-            banks=self._banks(ceil(size / max(handed, 1))),
+            depth=room.depth,
+            window_bytes=room.window_bytes,
+            banks=self._banks(room.window_bytes),
             init=tensor.init,
-            count=buffer.pmus.value.data if buffer is not None and buffer.pmus is not None else self._room(size),
+            count=max(count, room.pmus),
             label="buffer",
         )
         self._add(made)
         return made.outputs[0]
-
-    def _room(self, size: int) -> int:
-        """PMUs that hold a whole tensor."""
-        return max(1, ceil(size / self.machine.pmu.bytes))
 
     def _banks(self, window: int) -> int:
         """Banks of a PMU that one window takes."""
@@ -343,6 +333,11 @@ class SectionLowering:
 
     def _operand(self, op: kernel.Stage, number: int) -> tuple[SSAValue, LinearAccess]:
         """The stream that delivers operand `number` at every point of the stage's domain, and how it is read."""
+        if (op, number) not in self.delivered:
+            self.delivered[op, number] = self._deliver(op, number)
+        return self.delivered[op, number]
+
+    def _deliver(self, op: kernel.Stage, number: int) -> tuple[SSAValue, LinearAccess]:
         stage = self.stage_of[op]
         value = op.operands[number]
         operand = stage.operands[number]
@@ -513,10 +508,8 @@ class SectionLowering:
         mapping = op.tiling
         if mapping is not None and any(isinstance(use.operation, kernel.StoreOp) for use in value.uses):
             stage = self.stage_of[op]
-            made = stage.results[number]
-            access = linearise([Level(made.coordinates, made.shape, 0)], stage.extents, made.num_symbols)
-            tiling = Tiling(stage, mapping.tile, mapping.order)
-            tokens = max(tokens, prod(walk.count for _, walk in tiling.walks(access)))
+            walks = Tiling(stage, mapping.tile, mapping.order).walks(result_access(stage, number))
+            tokens = max(tokens, prod(walk.count for _, walk in walks))
         return tokens
 
     def _result(

@@ -17,7 +17,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, prod
 from typing import NamedTuple, ParamSpec, TypeVar
@@ -32,7 +32,7 @@ from sambaflow.machine import (
     agcu_counts,
     agcus_taken,
     efficiency,
-    pmus_for,
+    room_for,
     shared_agcus,
     shortfalls,
 )
@@ -51,6 +51,7 @@ from sambaflow.passes.planning_facts import (
     placed,
 )
 from sambaflow.passes.planning_tiling import Candidate, Tiling, Walk, result_access, shared_tokens, tile_stage
+from sambaflow.passes.planning_windows import load_tile
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -100,15 +101,20 @@ class _Edge:
     target: _Node | None
     operand: int
     bytes: int
+    """Bytes that its reader reads of the tensor."""
+    size: int
+    """Bytes of the tensor, all of which are written."""
     tokens: int = 1
+    handed: int = 1
+    """Windows in which its maker hands the tensor over."""
     hold: int = 0
     depth: int = 1
     read: int = 0
     after: _Node | None = None
     window: int = 1
-    """Bytes of one of the `tokens` windows."""
+    """Bytes of one of the `tokens` parts that are read."""
     room: int = 1
-    """PMUs that its `depth` windows take."""
+    """PMUs that its `depth` parts take."""
     through: bool = False
     """A store's: moves lie between."""
 
@@ -215,8 +221,10 @@ class _Section:
         self.nodes: dict[int, _Node] = {}
         self.off_chip: dict[int, _Node] = {}
         """Values that stand off-chip because a scatter updated them there, and the scatter."""
-        self.leaders: dict[int, list[Walk]] = {}
-        """How the load of a value walks through it: as its first reader does."""
+        self.leaders: dict[int, tuple[tuple[int, ...], list[Walk]]] = {}
+        """The shape of a value that is loaded, and how its load walks through it: as its first reader does."""
+        self.handed: dict[int, int] = {}
+        """Windows in which a value is handed over."""
         self.loads: dict[int, int] = {}
         self.stores: dict[int, int] = {}
         self.outputs: list[_Edge] = []
@@ -277,29 +285,31 @@ class _Section:
                 self.loads[value] = self.loads.get(value, 0) + points
             return None
         access = self.planner.access(node.stage, operand, moves)
-        if node.stage.join and not moves and placed(node.stage, number) is not None:  # written to its readers' buffers
+        if self._is_written_through(node.stage, number, value, moves):
             return access
         total = self.planner.total(node.tiling, access, operand.elements) * operand.element_bytes
-        edge = self._edge(value, node, number, total)
+        tensor = moves[-1].operands[0].elements if moves else operand.elements
+        edge = self._edge(value, node, number, total, tensor * operand.element_bytes)
         walks = self.planner.walks(node.tiling, access)
         if edge.source is not None:
             edge.tokens, used = self._shared(edge.source, value, [walk for _, walk in walks])
         elif value in self.leaders:
-            edge.tokens, used = shared_tokens(self.leaders[value], [walk for _, walk in walks])
+            edge.tokens, used = shared_tokens(self.leaders[value][1], [walk for _, walk in walks])
         else:
-            self.leaders[value] = [walk for _, walk in walks]
+            shape = moves[-1].operands[0].level.shape if moves else operand.level.shape
+            self.leaders[value] = shape, [walk for _, walk in walks]
             edge.tokens, used = prod(walk.count for _, walk in walks), len(walks)
         edge.hold = walks[used - 1][0] + 1 if used else 0
         edge.read = self.planner.footprint(node.tiling, access, operand.elements) * operand.element_bytes
         node.edges.append(edge)
         return access
 
-    def _edge(self, value: int, target: _Node | None, operand: int, size: int) -> _Edge:
+    def _edge(self, value: int, target: _Node | None, operand: int, read: int, size: int) -> _Edge:
         after = self.off_chip.get(value)
         source = self._maker(value) if after is None else None
         if source is None:
-            self.loads[value] = max(self.loads.get(value, 0), size)
-        return _Edge(source, value, target, operand, size, after=after)
+            self.loads[value] = max(self.loads.get(value, 0), read)
+        return _Edge(source, value, target, operand, read, size, after=after)
 
     def _maker(self, value: int) -> _Node | None:
         """The node that makes a value; None for an argument and for what folded moves make of one."""
@@ -318,12 +328,61 @@ class _Section:
         made = self.stages[index].results[result]
         root, moves = self._root(value)
         self.stores[value] = made.bytes
-        edge = self._edge(root, None, number, made.bytes)
+        size = moves[-1].operands[0].elements * made.element_bytes if moves else made.bytes
+        edge = self._edge(root, None, number, made.bytes, size)
         edge.through = bool(moves)
-        if not moves and edge.source is not None and not edge.source.stage.join:
+        if not moves and edge.source is not None and not self._is_assembled(root):
             walks = self.planner.walks(edge.source.tiling, self.planner.result(edge.source.stage, result))
             edge.tokens = prod(walk.count for _, walk in walks)
         self.outputs.append(edge)
+
+    # -- windows -----------------------------------------------------------------------------------------------------
+
+    def _is_written_through(self, stage: Stage, operand: int, value: int, moves: Sequence[Stage]) -> bool:
+        """Whether an operand of a join is written directly to the buffers of the join's readers."""
+        return stage.join and not moves and not self._is_assembled(value) and placed(stage, operand) is not None
+
+    def _is_assembled(self, value: int) -> bool:
+        """Whether a tensor on the chip has several makers or gathered places: no one stream delivers it."""
+        maker = self._maker(value) if value not in self.off_chip else None
+        if maker is None:
+            return False
+        number = self.made[value][1]
+        tied = maker.stage.results[number].tied >= 0
+        return tied or maker.stage.join or any(self.planner.result(maker.stage, number).symbols)
+
+    def _hand_over(self) -> None:
+        """In how many windows every tensor is handed over; what a stage makes is not read in more parts."""
+        wanted: dict[int, int] = {}
+        for edge in (*(edge for node in self.nodes.values() for edge in node.edges), *self.outputs):
+            wanted[edge.value] = max(edge.tokens, wanted.get(edge.value, 1))
+        for edge in (*(edge for node in self.nodes.values() for edge in node.edges), *self.outputs):
+            edge.handed = self._handed(edge.value, wanted)
+            if edge.source is not None:
+                edge.tokens = min(edge.tokens, edge.handed)
+
+    def _handed(self, value: int, wanted: Mapping[int, int]) -> int:
+        """As many windows as the reader wants that wants most; what only passes a tensor on adds none."""
+        if value not in self.handed:
+            maker = self._maker(value) if value not in self.off_chip else None
+            if maker is None:
+                shape, walks = self.leaders.get(value, ((), []))
+                self.handed[value] = load_tile(shape, prod(walk.count for walk in walks), walks)[1]
+            else:
+                self.handed[value] = self._made_windows(maker, value, wanted)
+        return self.handed[value]
+
+    def _made_windows(self, maker: _Node, value: int, wanted: Mapping[int, int]) -> int:
+        stage = maker.stage
+        taken = {edge.operand: edge.tokens for edge in maker.edges}
+        if stage.join:
+            roots = [self._root(operand.value)[0] for operand in stage.operands]
+            return max(taken[i] if i in taken else self._handed(root, wanted) for i, root in enumerate(roots))
+        found = taken.get(stage.passes, 0) or wanted.get(value, 1)
+        tied = stage.results[self.made[value][1]].tied
+        if tied >= 0:
+            found = max(found, self._handed(self._root(stage.operands[tied].value)[0], wanted))
+        return found
 
     # -- choices -----------------------------------------------------------------------------------------------------
 
@@ -331,6 +390,7 @@ class _Section:
         """Choose par factors and depths; False when even the smallest choice does not fit."""
         nodes = list(self.nodes.values())
         self.buffers = self._edges()
+        self._hand_over()
         for edge in (*self.buffers, *self.outputs):
             edge.window = max(1, -(-edge.bytes // edge.tokens))
             self._set_depth(edge, 2 if edge.tokens > 1 else 1)
@@ -383,8 +443,8 @@ class _Section:
         return edges + [edge for edge in self.outputs if self._is_buffered(edge)]
 
     def _is_buffered(self, edge: _Edge) -> bool:
-        """A store takes a stage's result as it comes, unless a move or a join lies between, or it was just loaded."""
-        return edge.target is not None or edge.source is None or edge.through or edge.source.stage.join
+        """A store takes a stage's result as it comes, unless a move lies between, or it is assembled or just loaded."""
+        return edge.target is not None or edge.source is None or edge.through or self._is_assembled(edge.value)
 
     def _take(self, choice: Choice) -> None:
         for node, number in zip(self.nodes.values(), choice, strict=True):
@@ -399,7 +459,7 @@ class _Section:
 
     def _set_depth(self, edge: _Edge, depth: int) -> None:
         edge.depth = depth
-        edge.room = pmus_for(edge.window, depth, self.planner.machine)
+        edge.room = room_for(edge.size, edge.handed, edge.tokens, depth, self.planner.machine).pmus
 
     def _pmus(self) -> int:
         """PMUs of all buffers: enough for their bytes, and enough ports for what a firing reads in its interval."""
@@ -545,5 +605,6 @@ class _Section:
         source = edge.source.index if edge.source else -1
         target = edge.target.index if edge.target else -1
         return EdgePlan(
-            source, edge.value, target, edge.operand, edge.tokens, edge.depth, edge.window, self._pmus_of(edge)
-        )
+            source, edge.value, target, edge.operand, edge.tokens, edge.handed, edge.depth, edge.window,
+            self._pmus_of(edge),
+        )  # fmt: skip

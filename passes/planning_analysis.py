@@ -99,11 +99,14 @@ class Analysis:
         match op:
             case kernel.MoveOp():
                 plain = len(operands) == 1 and not operands[0].num_symbols and permutes(stage)
-                return replace(stage, fold=plain, join=not plain and len(operands) > 1)
+                join = not plain and len(operands) > 1
+                return replace(stage, fold=plain, join=join, passes=-1 if join else 0)
             case kernel.CollectiveOp():
                 return replace(stage, transfer_picoseconds=self._transfer(op))
             case _:
-                return stage if passes_on(op) else replace(stage, mode=MODES.get(op.name, "simd"))
+                if passes_on(op):
+                    return replace(stage, passes=passed_on(op))
+                return replace(stage, mode=MODES.get(op.name, "simd"))
 
     def _transfer(self, op: kernel.CollectiveOp) -> int:
         if self.machine is None:

@@ -65,6 +65,7 @@ class Stage:
     `fold`: a move that becomes part of its readers' access patterns; its own reads and writes then never happen.
     `join`: a move whose operands are written straight into its readers' buffers (concat).
     `transfer_picoseconds`: what a collective takes on the links.
+    `passes`: the operand whose elements a stage that computes nothing passes on, or -1.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Stage:
     fold: bool = False
     join: bool = False
     transfer_picoseconds: int = 0
+    passes: int = -1
     split: tuple[int, ...] = ()
     wishes: Wishes = NO_WISHES
     mapping: Mapping | None = None
@@ -105,8 +107,8 @@ class StagePlan:
 class EdgePlan:
     """One buffer: operand `operand` of stage `target` (target -1: the section's result number `operand`).
 
-    `source`: the stage that fills it, -1: a load. The tensor is handed over in `tokens` windows of `window_bytes`;
-    `depth` windows fit, in `pmus` PMUs.
+    `source`: the stage that fills it, -1: a load. The tensor is read in `tokens` parts of `window_bytes`, of which
+    `depth` fit, in `pmus` PMUs; its maker hands it over in `handed` windows, at least as many.
     """
 
     source: int
@@ -114,6 +116,7 @@ class EdgePlan:
     target: int
     operand: int
     tokens: int
+    handed: int
     depth: int
     window_bytes: int
     pmus: int

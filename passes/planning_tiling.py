@@ -259,9 +259,9 @@ def own_accesses(stage: Stage) -> list[LinearAccess]:
 
 
 def result_access(stage: Stage, result: int) -> LinearAccess:
-    """Where each point of the domain (reductions included, they do not move it) writes a result."""
+    """Where each point of the domain (reductions included, they do not move it) writes a result; outside, nowhere."""
     made = stage.results[result]
-    return linearise([Level(made.coordinates, made.shape)], stage.extents, made.num_symbols)
+    return linearise([Level(made.coordinates, made.shape, 0)], stage.extents, made.num_symbols)
 
 
 def shared_tokens(producer: Sequence[Walk], consumer: Sequence[Walk]) -> tuple[int, int]:

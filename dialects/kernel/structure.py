@@ -321,7 +321,7 @@ class StoreOp(IRDLOperation):
 
 @irdl_op_definition
 class BufferOp(IRDLOperation):
-    """A stage buffer on an edge: `depth` windows of room, `tokens` windows in one execution, a tier, PMUs.
+    """A stage buffer on an edge: it is read in `tokens` parts, of which `depth` fit; a tier, PMUs.
 
     Example:
 
@@ -335,9 +335,11 @@ class BufferOp(IRDLOperation):
     value = operand_def(TensorType)
     """What is buffered."""
     depth = prop_def(IntegerAttr[I64])
-    """Windows of room."""
+    """Parts of room."""
     tokens = prop_def(IntegerAttr[I64])
-    """Windows handed over in one execution."""
+    """Parts that are read in one execution."""
+    handed = opt_prop_def(IntegerAttr[I64])
+    """Windows in which its maker hands the tensor over; as many as `tokens`, if it is not known yet."""
     tier = prop_def(StringAttr)
     """`sram`, `hbm` or `ddr`."""
     pmus = opt_prop_def(IntegerAttr[I64])
@@ -347,14 +349,28 @@ class BufferOp(IRDLOperation):
 
     traits = traits_def(Pure())
 
-    def __init__(self, value: SSAValue, depth: int, tokens: int, tier: str = "sram", pmus: int | None = None):
+    def __init__(
+        self,
+        value: SSAValue,
+        depth: int,
+        tokens: int,
+        tier: str = "sram",
+        pmus: int | None = None,
+        handed: int | None = None,
+    ):
         properties = {
             "depth": IntegerAttr(depth, i64),
             "tokens": IntegerAttr(tokens, i64),
             "tier": StringAttr(tier),
             "pmus": None if pmus is None else IntegerAttr(pmus, i64),
+            "handed": None if handed is None or handed == tokens else IntegerAttr(handed, i64),
         }
         super().__init__(operands=[value], properties=properties, result_types=[value.type])
+
+    @property
+    def windows(self) -> int:
+        """Windows in which its maker hands the tensor over."""
+        return (self.handed or self.tokens).value.data
 
     @classmethod
     def parse(cls, parser: Parser) -> BufferOp:
@@ -378,7 +394,7 @@ class BufferOp(IRDLOperation):
         """Positive numbers, a known tier, no change of type."""
         if self.value.type != self.result.type:
             raise VerifyException(f"buffers {self.value.type} as {self.result.type}")
-        for name in ("depth", "tokens", "pmus"):
+        for name in ("depth", "tokens", "handed", "pmus"):
             number = self.properties.get(name)
             if isinstance(number, IntegerAttr) and number.value.data < 1:
                 raise VerifyException(f"'{name}' is {number.value.data}, it must be at least 1")

@@ -40,6 +40,7 @@ from sambaflow.machine import (
     cost,
     service_picoseconds,
 )
+from sambaflow.machine.dataflow import handover
 from sambaflow.sim.timing import engine, reference
 from sambaflow.sim.timing.firing import Reads, Transfer, firings, footprint, pcu_firing, transfer, whole_firing
 from sambaflow.sim.timing.graph import Edge, Graph, Node, Resource, Run
@@ -316,9 +317,7 @@ class _Lowering:
 
     def _join(self, source: int, target: int, written: Stream, read: Stream) -> None:
         """One edge for a buffer: it hands over as many parts as both sides know, in a buffer of as many bytes."""
-        tokens = max(1, min(written.tokens, read.tokens))
-        depth = max(1, written.depth * tokens // max(1, written.tokens))
-        self.edges.append(Edge(source, target, tokens, depth))
+        self.edges.append(Edge(source, target, *handover(written.tokens, read.tokens, written.depth)))
 
     def _copy(self, stream: Stream) -> int:
         """The node of a stream from PMU to PMU: made when it is first asked for."""

@@ -11,7 +11,7 @@
 // CHECK-NEXT: [[M0:%.*]] = kernel.map ins([[B0]] :
 // CHECK: [[B1:%.*]] = kernel.buffer [[M0]] {depth = 5 : i64, tokens = 8 : i64, tier = "sram", pmus = 2 : i64}
 // CHECK-NEXT: [[M1:%.*]] = kernel.map ins([[B1]] :
-// CHECK: [[B2:%.*]] = kernel.buffer [[M1]] {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 2 : i64}
+// CHECK: [[B2:%.*]] = kernel.buffer [[M1]] {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 2 : i64, handed = 8 : i64}
 // CHECK-NEXT: [[R:%.*]] = kernel.reduce ins([[B2]] :
 // CHECK-NOT: kernel.buffer
 // CHECK: kernel.store [[M1]]

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from xdsl.ir.affine import AffineExpr
 
 from sambaflow.machine import load, shortfalls
+from sambaflow.machine.dataflow import Channel, Network, deadlock
 from sambaflow.passes.access import Level
 from sambaflow.passes.planning import Planner, Resources, plan
 from sambaflow.passes.planning_balance import least_interval, least_sum
 from sambaflow.passes.planning_facts import Operand, Result, SectionPlan, Stage
-from sambaflow.passes.planning_fifos import Channel, Network, deadlock, size
+from sambaflow.passes.planning_fifos import size
 from sambaflow.passes.planning_tiling import Tiling, result_access, shared_tokens, tile_stage
 
 MACHINE = load("sn40l")
