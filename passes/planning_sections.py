@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
 
 from sambaflow.diagnostics import location_of
 from sambaflow.dialects import kernel
@@ -40,9 +41,9 @@ class Section:
 
     @cached_property
     def live_out(self) -> list[int]:
-        """The tensors that the section yields and stages of it make."""
+        """The tensors that the section yields and stages of it make, whether their stores stand there yet or not."""
         made = {result.value for stage in self.analysis.stages for result in stage.results}
-        yielded = [self.analysis.number(value) for value in self.op.terminator.operands]
+        yielded = [self.analysis.number(_stored(value)) for value in self.op.terminator.operands]
         return [number for number in dict.fromkeys(yielded) if number in made]
 
     @cached_property
@@ -58,6 +59,13 @@ class Section:
         for op, stage in zip(self.analysis.ops, self.plan.stages, strict=True):
             if stage is not None:
                 yield op, stage
+
+
+def _stored(value: SSAValue) -> SSAValue:
+    """The value that a stage made, behind its buffer and its store."""
+    while isinstance(owner := value.owner, kernel.StoreOp | kernel.BufferOp):
+        value = owner.value
+    return value
 
 
 def sections_of(module: ModuleOp) -> tuple[Section, ...]:
