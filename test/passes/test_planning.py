@@ -11,14 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xdsl.ir.affine import AffineExpr
 
-from sambaflow.machine import load, shortfalls
-from sambaflow.machine.dataflow import Channel, Network, deadlock
+from sambaflow.machine import load, room_for, shortfalls
+from sambaflow.machine.dataflow import Channel, Network, deadlock, handover, settle
 from sambaflow.passes.access import Level
 from sambaflow.passes.planning import Planner, Resources, plan
 from sambaflow.passes.planning_balance import least_interval, least_sum
 from sambaflow.passes.planning_facts import Operand, Result, SectionPlan, Stage
 from sambaflow.passes.planning_fifos import size
 from sambaflow.passes.planning_tiling import Tiling, result_access, shared_tokens, tile_stage
+from sambaflow.sim.timing.engine import run
+from sambaflow.sim.timing.graph import DeadlockError, Edge, Graph, Node
 
 MACHINE = load("sn40l")
 
@@ -192,14 +194,14 @@ def test_a_plan_is_repeatable_and_reads_nothing_but_its_arguments():
 
 @st.composite
 def networks(draw: st.DrawFn) -> Network:
-    """A random graph of actors whose firings and tokens are powers of two."""
+    """A random graph of actors whose firings and tokens may have no common divisor."""
     network = Network()
     count = draw(st.integers(2, 7))
     for _ in range(count):
-        network.actor(2 ** draw(st.integers(0, 4)), draw(st.integers(1, 9)), draw(st.integers(0, 20)))
+        network.actor(draw(st.integers(1, 16)), draw(st.integers(1, 9)), draw(st.integers(0, 20)))
     for target in range(1, count):
         for source in draw(st.lists(st.integers(0, target - 1), min_size=1, max_size=3, unique=True)):
-            tokens = 2 ** draw(st.integers(0, 4))
+            tokens = draw(st.integers(1, 16))
             network.channel(Channel(source, target, tokens, draw(st.integers(1, 64))))
     return network
 
@@ -210,3 +212,30 @@ def test_sized_fifos_never_deadlock(network: Network):
     size(network)
     assert deadlock(network) is None
     assert all(1 <= channel.depth <= channel.tokens for channel in network.channels)
+
+
+@given(networks(), st.data())
+@settings(max_examples=200, deadline=None)
+def test_the_timing_engine_ends_where_the_count_of_tokens_does(network: Network, data: st.DataObject):
+    for channel in network.channels:
+        channel.depth = data.draw(st.integers(1, 3))
+    nodes = tuple(Node(actor.firings, actor.interval, actor.latency) for actor in network.actors)
+    edges = tuple(Edge(c.source, c.target, c.tokens, c.depth) for c in network.channels)
+    if deadlock(network) is None:
+        run(Graph(nodes, edges))
+    else:
+        with pytest.raises(DeadlockError):
+            run(Graph(nodes, edges))
+    deeper = settle(network)
+    settled = [Edge(c.source, c.target, c.tokens, c.depth) for c in network.channels]
+    assert run(Graph(nodes, tuple(settled))).finish >= 0
+    assert {i for i, edge in enumerate(edges) if edge != settled[i]} == set(deeper)
+
+
+@given(st.integers(1, 1 << 24), st.integers(1, 64), st.integers(1, 64), st.integers(1, 64), st.integers(1, 40))
+def test_a_room_holds_its_windows(size: int, handed: int, tokens: int, depth: int, ports: int):
+    room = room_for(size, handed, tokens, depth, MACHINE, ports=ports)
+    assert room.depth * room.window_bytes <= room.pmus * MACHINE.pmu.bytes and room.pmus >= ports
+    assert 1 <= room.depth <= handed and room.window_bytes * handed >= size
+    parts, found = handover(handed, tokens, room.depth)
+    assert parts == min(handed, tokens) and found >= min(depth, parts)
