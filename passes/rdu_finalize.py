@@ -43,7 +43,8 @@ class RduFinalizePass(OperationPass[rdu.ProgramOp]):
         for unit in units:
             for region in unit.regions:
                 canonicalize(region)
-        flows = flow_ids([(tuple(units[g].places[m]), hops) for (g, _, m), hops, _, _ in section.nets])
+        places = [unit.places for unit in units]
+        flows = flow_ids([(tuple(places[group][member]), hops) for (group, _, member), hops, _, _ in section.nets])
         section.properties["flows"] = rdu.table([(flow,) for flow in flows], 1)
         section.properties["config_bytes"] = number(size := config_bytes(section))
         self.found(ctx, section, "configuration", bytes=size, flows=1 + max(flows, default=-1))

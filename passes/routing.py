@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from heapq import heappop, heappush
 
+from sambaflow.dialects.rdu.attributes import Row
 from sambaflow.dialects.rdu.grid import Grid, Place
 
 MOVES = ((1, 0), (-1, 0), (0, 1), (0, -1))
@@ -15,10 +16,10 @@ MOVES = ((1, 0), (-1, 0), (0, 1), (0, -1))
 HOP = 16
 """Price of a link that was never overloaded."""
 
-CROWDED = 8
+CROWDED = 16
 """How much dearer, a round, a link gets that would carry twice its limit."""
 
-AHEAD = 24
+AHEAD = 32
 """What a hop that is still ahead counts for in a search."""
 
 
@@ -113,15 +114,17 @@ class Routing:
         """All ends along one axis, then along `last` (0: x, 1: y); each way is found from its end back to the tree."""
         cols, start = self.cols, net.start
         tree: Tree = {start[1] * cols + start[0]: -1}
-        for x, y in net.ends:
-            here, at, way = y * cols + x, [x, y], list[tuple[int, int]]()
-            while here not in tree:
-                axis = last if at[last] != start[last] else 1 - last
-                backward = at[axis] < start[axis]
-                at[axis] += 1 if backward else -1
-                before = at[1] * cols + at[0]
-                way.append((here, 4 * before + 2 * axis + backward))
-                here = before
+        for end in net.ends:
+            here = end[1] * cols + end[0]
+            way: list[tuple[int, int]] = []
+            for axis in (last, 1 - last):
+                far = end[axis] - start[axis]
+                direction, step = 2 * axis + (far < 0), (1, cols)[axis] * (-1 if far > 0 else 1)
+                for _ in range(abs(far)):
+                    if here in tree:
+                        break
+                    way.append((here, 4 * (here + step) + direction))
+                    here += step
             tree.update(reversed(way))
         return tree
 
@@ -169,7 +172,7 @@ class Routing:
                     return None
                 way = self._way(tree, box, end, net.demand)
                 tree.update(way)
-                box.cover(switch for switch, _ in way)
+                box.cover([switch for switch, _ in way])
         return tree
 
     def _way(self, tree: Tree, box: _Box, end: Place, demand: int) -> list[tuple[int, int]]:
@@ -180,12 +183,13 @@ class Routing:
         the tree is preferred to the proof that no other is cheaper.
         """
         usage, prices, rounds, limit, room = self.usage, self.prices, self.rounds, self.limit, self.limit - demand
+        into = links_into(self.cols, self.rows)
         left, right, top, bottom = box.left, box.right, box.top, box.bottom
         here, link, cost = end[1] * self.cols + end[0], -1, 0
         onward: Tree = {here: link}
         queue: list[tuple[int, int, int]] = []
         while here not in tree:
-            for before, x, y, link in self._into[here]:
+            for before, x, y, link in into[here]:
                 if before not in onward:
                     price = prices[link]
                     if (excess := usage[link] - room) > 0:
@@ -205,56 +209,57 @@ class Routing:
             way.append((here, link))
         return way
 
-    @cached_property
-    def _into(self) -> Sequence[Sequence[tuple[int, int, int, int]]]:
-        return links_into(self.cols, self.rows)
-
     # What the section keeps.
 
-    def ends(self, link: int) -> tuple[int, int, int, int]:
+    def ends(self, link: int) -> Row:
         """x, y of both ends of a link."""
-        y, x = divmod(link // 4, self.cols)
-        dx, dy = MOVES[link % 4]
-        return x, y, x + dx, y + dy
+        return link_ends(self.cols, self.rows)[link]
 
-    def hops_of(self, i: int) -> list[tuple[int, int, int, int]]:
+    def hops_of(self, i: int) -> list[Row]:
         """The hops of a net, parents first, as x, y of where they start and end."""
-        return [self.ends(link) for link in self.trees[i].values() if link >= 0]
+        ends = link_ends(self.cols, self.rows)
+        return [ends[link] for link in self.trees[i].values() if link >= 0]
 
     def tracks_of(self, i: int) -> list[int]:
         """The track of each hop of a net."""
-        return [self._assigned[i, link] for link in self.trees[i].values() if link >= 0]
+        return self._tracks[i]
 
     @cached_property
-    def _assigned(self) -> dict[tuple[int, int], int]:
-        """The track of each net on each link: the one that is least busy, large nets first."""
-        tracks: dict[tuple[int, int], int] = {}
-        busy: dict[int, list[int]] = {}
+    def _tracks(self) -> list[list[int]]:
+        """The track of each hop of each net: the one that is least busy on its link, large nets first."""
+        tracks: list[list[int]] = [[] for _ in self.nets]
+        busy = [[0] * self.tracks for _ in self.usage]
         for i in self._largest_first():
             for link in self.trees[i].values():
                 if link >= 0:
-                    loads = busy.setdefault(link, [0] * self.tracks)
+                    loads = busy[link]
                     track = loads.index(min(loads))
                     loads[track] += self.nets[i].demand
-                    tracks[i, link] = track
+                    tracks[i].append(track)
         return tracks
 
 
 class _Box:
     """The rectangle around switches."""
 
-    def __init__(self, cols: int, switches: Iterable[int]) -> None:
+    def __init__(self, cols: int, switches: Collection[int]) -> None:
         self.cols = cols
         self.left = self.top = 1 << 30
         self.right = self.bottom = -1
         self.cover(switches)
 
-    def cover(self, switches: Iterable[int]) -> None:
+    def cover(self, switches: Collection[int]) -> None:
         """Grow until all `switches` are inside."""
-        for switch in switches:
-            y, x = divmod(switch, self.cols)
-            self.left, self.right = min(self.left, x), max(self.right, x)
-            self.top, self.bottom = min(self.top, y), max(self.bottom, y)
+        cols = self.cols
+        columns, lines = [switch % cols for switch in switches], [switch // cols for switch in switches]
+        self.left, self.right = min(self.left, *columns), max(self.right, *columns)
+        self.top, self.bottom = min(self.top, *lines), max(self.bottom, *lines)
+
+
+@lru_cache(maxsize=16)
+def link_ends(cols: int, rows: int) -> Sequence[Row]:
+    """Of every link x, y of the switch that it leaves and of the one that it enters."""
+    return [(x, y, x + dx, y + dy) for y in range(rows) for x in range(cols) for dx, dy in MOVES]
 
 
 @lru_cache(maxsize=16)

@@ -59,6 +59,14 @@ def rows(attribute: DenseIntOrFPElementsAttr | None) -> list[Row]:
     return [flat[i : i + columns] for i in range(0, len(flat), columns)] if columns else []
 
 
+def row_count(attribute: DenseIntOrFPElementsAttr | None) -> int:
+    """How many rows a `table` has; none if it is absent."""
+    if attribute is None:
+        return 0
+    count, _ = attribute.get_shape()
+    return count
+
+
 @irdl_attr_definition
 class TargetAttr(ParametrizedAttribute):
     """The machine that a module is compiled for: its name or the path of its file, tiles per chip, chips.

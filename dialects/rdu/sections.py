@@ -37,7 +37,7 @@ from sambaflow.dialects.rdu.assembly import (
     print_rest,
     with_rest,
 )
-from sambaflow.dialects.rdu.attributes import Row, array, rows, table
+from sambaflow.dialects.rdu.attributes import Row, array, row_count, rows, table
 from sambaflow.dialects.rdu.dtypes import DTYPE_BYTES, dtype_name
 from sambaflow.dialects.rdu.units import Array, StoreOp, UnitOp, number
 from sambaflow.machine.opcodes import MOST_ELEMENTS
@@ -256,9 +256,9 @@ class SectionOp(IRDLOperation):
         units = self.units
         sizes = [size for (size,) in rows(self.net_hops)]
         sources = rows(self.net_sources)
-        if len(sizes) != len(sources) or sum(sizes) != len(rows(self.hops)) or sum(sizes) != len(rows(self.tracks)):
+        if len(sizes) != len(sources) or not sum(sizes) == row_count(self.hops) == row_count(self.tracks):
             raise VerifyException("net_hops counts the hops of every net")
-        if self.flows is not None and len(rows(self.flows)) != len(sources):
+        if self.flows is not None and row_count(self.flows) != len(sources):
             raise VerifyException("there is one flow id per net")
         for group, port, unit in sources:
             known = group in range(len(units)) and port in range(len(units[group].results))
