@@ -191,8 +191,7 @@ class Planner:
     def _candidates(
         self, tiling: Tiling, *inputs: LinearAccess | None
     ) -> tuple[tuple[Candidate, ...], list[int], list[tuple[int, int]]]:
-        found = tiling.candidates(inputs, self.machine)
-        kept = tuple(c for c in found if c.pcus <= self.resources.budget.pcus) or found[:1]
+        kept = tiling.candidates(inputs, self.machine, self.resources.budget.pcus)
         paces = [(self.machine.picoseconds(c.cycles), self.machine.picoseconds(c.latency)) for c in kept]
         return kept, [tiling.firings * c.cycles for c in kept], paces
 

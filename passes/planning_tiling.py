@@ -135,8 +135,8 @@ class Tiling:
                 reach += abs(stride) * (inside - 1)
         return elements if any(access.symbols) else min(product, reach, elements)
 
-    def candidates(self, accesses: Sequence[LinearAccess | None], machine: Machine) -> tuple[Candidate, ...]:
-        """The Pareto set of par factors, PCUs ascending, cycles descending."""
+    def candidates(self, accesses: Sequence[LinearAccess | None], machine: Machine, pcus: int) -> tuple[Candidate, ...]:
+        """The Pareto set of par factors, PCUs ascending, cycles descending: those of `pcus` at most, and the first."""
         if not self.stage.mode:
             return self._copies(accesses, machine)
         if self.stage.mapping is not None and prod(self.stage.mapping.par) > 1:
@@ -155,11 +155,12 @@ class Tiling:
         best = take(tuple(min(wishes.par_of(dim) or 1, tile) for dim, tile in enumerate(self.tile)))
         while True:
             narrow = best.par
-            wider = [take(par) for par in self._wider(narrow, 2, 1)]
+            wider = [take(par) for par in self._wider(narrow, 2, 1) if prod(par) <= pcus]
             if not wider:
                 break
             for par in self._wider(narrow, 3, 2):
-                take(par)
+                if prod(par) <= pcus:
+                    take(par)
             ranked = [(c.cycles, first >= 0 and c.par[first] == narrow[first], c.par, c) for c in wider]
             best = min(ranked)[-1]
         return _pareto(found.values())

@@ -206,20 +206,23 @@ class Placement:
                 continue
             other = standing.get(there)
             left -= len(self.wires[unit]) + (len(self.wires[other]) if other is not None else 0)
-            before = self.cost(unit, here) + (self.cost(other, there) if other is not None else 0)
-            at[unit] = there
+            gain = self._gain(unit, here, there, other)
             if other is not None:
-                at[other] = here
-            after = self.cost(unit, there) + (self.cost(other, here) if other is not None else 0)
-            if after < before:
-                standing[there] = unit
+                gain += self._gain(other, there, here, unit)
+            if gain > 0:
+                at[unit], standing[there] = there, unit
                 standing.pop(here)
                 if other is not None:
-                    standing[here] = other
-            else:
-                at[unit] = here
-                if other is not None:
-                    at[other] = there
+                    at[other], standing[here] = here, other
+
+    def _gain(self, unit: int, here: Place, there: Place, partner: int | None) -> int:
+        """By how much a unit's wires get shorter when it moves; one to the unit with which it changes places stays."""
+        (x0, y0), (x1, y1), at, gain = here, there, self.at, 0
+        for other in self.wires[unit]:
+            if other != partner:
+                a, b = at[other]
+                gain += abs(x0 - a) + abs(y0 - b) - abs(x1 - a) - abs(y1 - b)
+        return gain
 
     def _wish(self, unit: int, sites: Sequence[Place], index: Container[Place], random: Random) -> Place:
         """A place near the middle of a unit's partners, else any of its kind."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from heapq import heappop, heappush
+from itertools import islice
 
 from sambaflow.dialects.rdu.attributes import Row
 from sambaflow.dialects.rdu.grid import Grid, Place
@@ -34,7 +35,12 @@ class Net:
 
 
 Tree = dict[int, int]
-"""Switch -> the link by which it is entered, parents first; the start is entered by -1."""
+"""Switch -> the link by which it is entered, parents first; the start is the first of all and entered by -1."""
+
+
+def links_of(tree: Tree) -> Iterator[int]:
+    """The links of a tree, parents first."""
+    return islice(tree.values(), 1, None)
 
 
 class Routing:
@@ -99,34 +105,41 @@ class Routing:
         self._charge(self.trees[i], -self.nets[i].demand)
 
     def _charge(self, tree: Tree, demand: int) -> None:
-        for link in tree.values():
-            if link >= 0:
-                self.usage[link] += demand
+        usage = self.usage
+        for link in links_of(tree):
+            usage[link] += demand
 
     def _load(self, tree: Tree, demand: int) -> tuple[int, int]:
         """How busy a tree would make its busiest link, in tracks; then its size."""
-        busiest = max((self.usage[link] for link in tree.values() if link >= 0), default=0)
+        busiest = max(map(self.usage.__getitem__, links_of(tree)), default=0)
         return (busiest + demand) // max(1, self.limit // self.tracks), len(tree)
 
     # Dimension-order trees.
 
     def _dimension_ordered(self, net: Net, last: int) -> Tree:
-        """All ends along one axis, then along `last` (0: x, 1: y); each way is found from its end back to the tree."""
-        cols, start = self.cols, net.start
-        tree: Tree = {start[1] * cols + start[0]: -1}
+        """A trunk from the start along one axis, and from it lines to all ends along `last` (0: x, 1: y)."""
+        first, start = 1 - last, net.start
+        tree: Tree = {start[1] * self.cols + start[0]: -1}
+        lines: dict[int, list[int]] = {start[first]: []}
         for end in net.ends:
-            here = end[1] * cols + end[0]
-            way: list[tuple[int, int]] = []
-            for axis in (last, 1 - last):
-                far = end[axis] - start[axis]
-                direction, step = 2 * axis + (far < 0), (1, cols)[axis] * (-1 if far > 0 else 1)
-                for _ in range(abs(far)):
-                    if here in tree:
-                        break
-                    way.append((here, 4 * (here + step) + direction))
-                    here += step
-            tree.update(reversed(way))
+            lines.setdefault(end[first], []).append(end[last])
+        self._run(tree, start, first, min(lines))
+        self._run(tree, start, first, max(lines))
+        for at, ends in lines.items():
+            if ends:
+                root = (start[0], at) if first else (at, start[1])
+                self._run(tree, root, last, min(ends))
+                self._run(tree, root, last, max(ends))
         return tree
+
+    def _run(self, tree: Tree, start: Place, axis: int, end: int) -> None:
+        """Straight on from `start`, whose links are entered in `tree`, until the coordinate is `end`."""
+        here, far = start[1] * self.cols + start[0], end - start[axis]
+        if far:
+            step = (1, self.cols)[axis] * (1 if far > 0 else -1)
+            link, stop = 4 * here + 2 * axis + (far < 0), here + step * abs(far)
+            switches, links = range(here + step, stop + step, step), range(link, link + 4 * (stop - here), 4 * step)
+            tree.update(zip(switches, links, strict=True))
 
     # Negotiated congestion.
 
@@ -140,7 +153,7 @@ class Routing:
             self.prices[link] += HOP // 2
         usage, limit = self.usage, self.limit
         for i, tree in enumerate(self.trees):
-            if not over.isdisjoint(tree.values()) and any(usage[link] > limit for link in tree.values() if link >= 0):
+            if not over.isdisjoint(tree.values()) and any(usage[link] > limit for link in links_of(tree)):
                 kept = self._kept(i)
                 self._remove(i)
                 self._add(i, self._grown(self.nets[i], kept) or tree)
@@ -194,9 +207,10 @@ class Routing:
                     price = prices[link]
                     if (excess := usage[link] - room) > 0:
                         price += CROWDED * price * excess * rounds // limit
+                    paid = cost + price
                     across = left - x if x < left else x - right if x > right else 0
                     along = top - y if y < top else y - bottom if y > bottom else 0
-                    heappush(queue, (cost + price + AHEAD * (across + along), link, cost + price))
+                    heappush(queue, (paid + AHEAD * (across + along), link, paid))
             while here in onward:
                 _, link, cost = heappop(queue)
                 here = link // 4
@@ -218,7 +232,7 @@ class Routing:
     def hops_of(self, i: int) -> list[Row]:
         """The hops of a net, parents first, as x, y of where they start and end."""
         ends = link_ends(self.cols, self.rows)
-        return [ends[link] for link in self.trees[i].values() if link >= 0]
+        return [ends[link] for link in links_of(self.trees[i])]
 
     def tracks_of(self, i: int) -> list[int]:
         """The track of each hop of a net."""
@@ -230,12 +244,12 @@ class Routing:
         tracks: list[list[int]] = [[] for _ in self.nets]
         busy = [[0] * self.tracks for _ in self.usage]
         for i in self._largest_first():
-            for link in self.trees[i].values():
-                if link >= 0:
-                    loads = busy[link]
-                    track = loads.index(min(loads))
-                    loads[track] += self.nets[i].demand
-                    tracks[i].append(track)
+            demand, mine = self.nets[i].demand, tracks[i]
+            for link in links_of(self.trees[i]):
+                loads = busy[link]
+                track = loads.index(min(loads))
+                loads[track] += demand
+                mine.append(track)
         return tracks
 
 
