@@ -19,11 +19,16 @@ from xdsl.ir import Attribute, SSAValue
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, rdu
 from sambaflow.dialects.samba import ShardAttr
+from sambaflow.errors import CapacityError
 from sambaflow.machine.opcodes import DTYPES
 from sambaflow.passes.lowering_section import LoweredSection
 
 RESIDENT = ("param", "buffer", "constant")
 """Roles of symbols that a launch may read ahead of its turn: nothing writes them."""
+
+
+MOST_LAUNCHES = 1 << 14
+"""Launches of a graph: each is an op of its schedule, with a symbol for all that it takes and gives."""
 
 
 @dataclass(eq=False)
@@ -106,6 +111,7 @@ class GraphLowering:
         values: dict[SSAValue, int] = {}
         arguments = [self._new(value.type) for value in block.args]
         values.update(zip(block.args, arguments, strict=True))
+        self._check_launches()
         returned = self._flatten(self.function, values, "")
         for number, tensor in enumerate(arguments):
             self._name_argument(number, tensor)
@@ -126,6 +132,40 @@ class GraphLowering:
                     f"argument {number} is {type}",
                     limit=f"tensors of static shape, of {', '.join(DTYPES)}",
                 )
+
+    def _check_launches(self) -> None:
+        """A chain of functions each of which calls the next one twice has more launches than anything can hold."""
+        launches: dict[str, int] = {}
+        for function in self._callees_first():
+            ops = list(function.body.block.ops)
+            inner = sum(launches[self._callee(op).sym_name.data] for op in ops if isinstance(op, CallOp))
+            launches[function.sym_name.data] = inner + sum(isinstance(op, kernel.SectionOp) for op in ops)
+        if (count := launches[self.graph]) > MOST_LAUNCHES:
+            raise error_at(
+                self.function,
+                "takes more launches than a schedule can hold",
+                CapacityError,
+                demand=f"{_count(count)} launches",
+                limit=f"{MOST_LAUNCHES} launches",
+                levers=["call functions less often"],
+            )
+
+    def _callees_first(self) -> Iterator[FuncOp]:
+        """The functions that the graph needs, each once, behind those that it calls."""
+        seen = {self.graph}
+        stack = [(self.function, iter(self._called(self.function)))]
+        while stack:
+            function, inner = stack[-1]
+            callee = next((one for one in inner if one.sym_name.data not in seen), None)
+            if callee is None:
+                yield function
+                stack.pop()
+            else:
+                seen.add(callee.sym_name.data)
+                stack.append((callee, iter(self._called(callee))))
+
+    def _called(self, function: FuncOp) -> list[FuncOp]:
+        return [self._callee(op) for op in function.body.block.ops if isinstance(op, CallOp)]
 
     # -- flatten -----------------------------------------------------------------------------------------------------
 
@@ -304,6 +344,11 @@ def _repetition(runs: Sequence[_Run], at: int, longest: int = 8) -> tuple[int, i
         if count > 1 and length * count > best[0] * best[1]:
             best = (length, count)
     return best
+
+
+def _count(number: int) -> str:
+    """A number in words that fit a line."""
+    return str(number) if number < 1 << 64 else f"about 2^{number.bit_length() - 1}"
 
 
 def _written(launch: _Launch) -> list[int]:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from sambaflow.dialects import kernel, rdu
 
 
+MOST_NESTED = 200
+"""Functions that call one another, one inside the other: passes follow calls by recursion."""
+
+
 @dataclass(frozen=True)
 class Property:
     """Something that holds for a module or does not."""
@@ -103,12 +107,48 @@ def _external_calls(root: Operation) -> Iterator[CallOp]:
 
 
 def _recursive_calls(root: Operation) -> Iterator[CallOp]:
-    """What is left when functions that call only functions that are taken out are taken out, until there are none."""
-    left = _calls(root)
-    while ready := [name for name, calls in left.items() if not any(c.callee.string_value() in left for c in calls)]:
-        for name in ready:
-            del left[name]
-    return (call for calls in left.values() for call in calls if call.callee.string_value() in left)
+    calls = _calls(root)
+    heights = _heights(calls)
+    return (
+        call
+        for name, inner in calls.items()
+        if name not in heights
+        for call in inner
+        if _callee(call) in calls and _callee(call) not in heights
+    )
+
+
+def _deep_calls(root: Operation) -> Iterator[CallOp]:
+    calls = _calls(root)
+    heights = _heights(calls)
+    return (call for inner in calls.values() for call in inner if heights.get(_callee(call), 0) > MOST_NESTED)
+
+
+def _heights(calls: Mapping[str, list[CallOp]]) -> dict[str, int]:
+    """How many functions stand one inside the other in each that is no part of a recursion nor leads to one.
+
+    Functions that call only functions that are taken out are taken out, until there are none.
+    """
+    callees = {name: [_callee(call) for call in inner if _callee(call) in calls] for name, inner in calls.items()}
+    callers: dict[str, list[str]] = {name: [] for name in calls}
+    for name, inner in callees.items():
+        for callee in inner:
+            callers[callee].append(name)
+    waiting = {name: len(inner) for name, inner in callees.items()}
+    ready = [name for name, count in waiting.items() if not count]
+    heights: dict[str, int] = {}
+    while ready:
+        name = ready.pop()
+        heights[name] = 1 + max((heights[callee] for callee in callees[name]), default=0)
+        for caller in callers[name]:
+            waiting[caller] -= 1
+            if not waiting[caller]:
+                ready.append(caller)
+    return heights
+
+
+def _callee(call: CallOp) -> str:
+    return call.callee.string_value()
 
 
 def _samba(root: Operation) -> Iterator[Operation]:
@@ -194,6 +234,13 @@ _ROWS = (
         "callees", "calls lead to functions with a body", "calls a function that has no body here", "", _external_calls
     ),
     Property("no-recursion", "no function leads back to itself", "is part of a recursion", "", _recursive_calls),
+    Property(
+        "nested-calls",
+        f"calls are nested {MOST_NESTED} deep at most",
+        "calls a function that nests calls deeper",
+        "",
+        _deep_calls,
+    ),
     Property("no-samba", "no samba op is left", "is a samba op", "convert-samba-to-kernel", _samba),
     Property(
         "sections", "stages stand in sections", "stands outside of sections", "kernel-cut-sections", _outside_sections
@@ -227,5 +274,5 @@ _ROWS = (
 
 PROPERTIES: Mapping[str, Property] = {row.name: row for row in _ROWS}
 
-CALLS = ("callees", "no-recursion")
+CALLS = ("callees", "no-recursion", "nested-calls")
 """What passes that follow values through calls need of how a module is written."""

@@ -227,7 +227,7 @@ class _Analysis:
 
     def _parts(self, op: samba.SambaOp, dim: int) -> int:
         """In how many parts the users of a linear's result take it apart: 3 for a fused query, key and value."""
-        for value, user, split_dim in self._takers(op.results[0], Shard(dim, 1), 6):
+        for value, user, split_dim in self._takers(op.results[0], Shard(dim, 1), 6, set()):
             size = shape_of(value)[split_dim]
             if user.row.name in ("split", "chunk"):
                 sizes = {shape_of(result)[split_dim] for result in user.results}
@@ -238,10 +238,13 @@ class _Analysis:
                 return parts
         return 1
 
-    def _takers(self, value: SSAValue, shard: Shard, depth: int) -> Iterator[tuple[SSAValue, samba.SambaOp, int]]:
+    def _takers(
+        self, value: SSAValue, shard: Shard, depth: int, seen: set[tuple[SSAValue, Shard]]
+    ) -> Iterator[tuple[SSAValue, samba.SambaOp, int]]:
         """Operators that take `value` apart along its split dimension, looked for through views and elementwise ops."""
-        if depth == 0:
+        if depth == 0 or (value, shard) in seen:
             return
+        seen.add((value, shard))
         for user, index in _uses(value):
             if user.row.name in ("split", "chunk", "slice") and user.attr("dim") % len(shape_of(value)) == shard.dim:
                 yield value, user, shard.dim
@@ -250,7 +253,7 @@ class _Analysis:
                 states[index] = shard
                 found = decide(user, states, self.chips).results
                 if len(found) == 1 and found[0] is not None:
-                    yield from self._takers(user.results[0], found[0], depth - 1)
+                    yield from self._takers(user.results[0], found[0], depth - 1, seen)
 
     def _remark(
         self, op: samba.SambaOp, states: Sequence[State], decision: Decision, column: tuple[int, int] | None

@@ -25,6 +25,9 @@ from sambaflow.sim.semantics import Graph
 
 Limits = list[int | None]
 
+_Key = tuple[str | int | None, ...]
+"""A function's name and the limits of its results."""
+
 
 def index_limits(module: ModuleOp, graph: Graph) -> Limits:
     """Per input of `graph`: every integer from 0 to below this is in range; None: any integer is."""
@@ -40,6 +43,8 @@ class _Walk:
     """The walk over one block, last op first; `limits` has the values met so far."""
 
     functions: Mapping[str, FuncOp]
+    known: dict[_Key, Limits] = field(default_factory=dict[_Key, Limits])
+    """Of the arguments of a function, given those of its results: a function that is called often is walked once."""
     limits: dict[SSAValue, int] = field(default_factory=dict[SSAValue, int])
 
     def block(self, block: Block, yielded: Limits) -> Limits:
@@ -71,11 +76,10 @@ class _Walk:
                 if (limit := _least(self.of_results(op))) is not None:
                     self._through(op, limit)
             case samba.ModuleOp() | kernel.SectionOp() | kernel.GroupOp():
-                inner = _Walk(self.functions).block(op.body.block, self.of_results(op))
+                inner = _Walk(self.functions, self.known).block(op.body.block, self.of_results(op))
                 self.lower_all(op.operands, inner)
             case CallOp() if op.callee.string_value() in self.functions:
-                callee = self.functions[op.callee.string_value()]
-                self.lower_all(op.operands, _Walk(self.functions).block(callee.body.block, self.of_results(op)))
+                self.lower_all(op.operands, self._callee(op.callee.string_value(), self.of_results(op)))
             case kernel.Stage():
                 self.lower_all(op.operands, _stage_limits(op, self.of_results(op)))
             case kernel.LoadOp() | kernel.StoreOp() | kernel.BufferOp():
@@ -83,6 +87,12 @@ class _Walk:
                     self.lower(operand, self.limits.get(op.results[0]))
             case _:
                 pass
+
+    def _callee(self, name: str, results: Limits) -> Limits:
+        key = (name, *results)
+        if key not in self.known:
+            self.known[key] = _Walk(self.functions, self.known).block(self.functions[name].body.block, results)
+        return self.known[key]
 
     def _through(self, op: samba.SambaOp, limit: int) -> None:
         """The limits of operands that make a result below `limit`."""
