@@ -193,19 +193,23 @@ class _Cutter:
         plan = self._plan(part.ops)
         if plan.feasible:
             return [part]
-        stages = [Part(list(ops), part.rule) for ops in _with_moves(part.ops)]
-        if len(stages) == 1:
-            raise does_not_fit(_heaviest(part.ops), plan)
-        for stage in stages:
-            alone = self._plan(stage.ops)
-            if not alone.feasible:
-                raise does_not_fit(_heaviest(stage.ops), alone)
+        stages = [piece for ops in _with_moves(part.ops) for piece in self._apart(ops, part.rule)]
         pieces = self._join(stages)
         self.owner.missed(
             self.ctx, part.ops[0], "an operator or module does not fit one section", pieces=len(pieces),
             short=", ".join(map(str, plan.shortfalls)),
         )  # fmt: skip
         return pieces
+
+    def _apart(self, ops: Sequence[Operation], rule: str) -> list[Part]:
+        """A stage and its moves as one part, or each of them as one: moves that leave, or a join of many, may need more
+        buffers than there are."""
+        plan = self._plan(ops)
+        if plan.feasible:
+            return [Part(list(ops), rule)]
+        if len(ops) == 1:
+            raise does_not_fit(_heaviest(ops), plan)
+        return [piece for op in ops for piece in self._apart([op], rule)]
 
     def _join(self, parts: Sequence[Part]) -> list[Part]:
         """The cheapest cut of `parts` into intervals that fit: least time, then bytes, then sections."""

@@ -64,3 +64,12 @@ def test_more_streams_than_agcus(name: str):
     assert max(len(section.agcus()) for section in image.sections) <= 8
     assert max(max(section.agcus().values()) for section in image.sections) > 1
     assert encode(decode(encode(image))) == encode(image)
+
+
+@torch.no_grad()
+def test_more_results_than_buffers():
+    """270 rows leave through a buffer each, of 260 PMUs: the moves are cut, though they are of one operator."""
+    module, x = Function(lambda x: x.unbind(0)), torch.arange(540.0).reshape(270, 2)
+    compiled = sambaflow.compile(module, (x,), mode="o1", tiles=1)
+    torch.testing.assert_close(compiled(x), module(x))
+    assert len(compiled.image.sections) > 1 and compiled.timing().seconds > 0
