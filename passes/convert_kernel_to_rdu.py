@@ -15,7 +15,7 @@ from sambaflow.passes.lowering_dataflow import make_room
 from sambaflow.passes.lowering_schedule import GraphLowering, Symbols
 from sambaflow.passes.lowering_section import LoweredSection, SectionLowering
 from sambaflow.passes.planning_sections import resources_of
-from sambaflow.passes.properties import CALLS
+from sambaflow.passes.properties import CALLS, KERNEL
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class ConvertKernelToRduPass(SambaPass):
     """
 
     name = "convert-kernel-to-rdu"
-    needs = ("target", *CALLS, "sections", "tiles", "transfers", "buffers")
+    needs = ("target", *KERNEL, "functions", "graphs", *CALLS, "sections", "tiles", "transfers", "buffers")
     leaves = ("program",)
     counters = {
         "sections": "distinct sections",

@@ -51,6 +51,7 @@ class ConvertSambaToKernelPass(SambaPass):
     """
 
     name = "convert-samba-to-kernel"
+    needs = ("no-program", "unconverted")
     leaves = ("no-samba",)
     semantics = Semantics(2**-16, "the stages of an operator add up and round in an order of their own")
     counters = {"converted operators": "samba ops that became stages"}

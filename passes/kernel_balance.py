@@ -12,6 +12,7 @@ from sambaflow.dialects.kernel import MappingAttr
 from sambaflow.passes.analyses import analyses_of
 from sambaflow.passes.base import SambaPass
 from sambaflow.passes.planning_sections import sections_of
+from sambaflow.passes.properties import KERNEL
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class KernelBalancePass(SambaPass):
     """
 
     name = "kernel-balance"
-    needs = ("target", "sections", "tiles")
+    needs = ("target", *KERNEL, "sections", "tiles")
     leaves = ("tiles",)
     # sections_of is not preserved: once par factors stand, copies get the fewest ports that cost no time
 

@@ -18,6 +18,7 @@ from sambaflow.passes.planning import Estimate, Planner
 from sambaflow.passes.planning_analysis import Analysis
 from sambaflow.passes.planning_facts import SectionPlan, Stage
 from sambaflow.passes.planning_sections import does_not_fit, resources_of
+from sambaflow.passes.properties import KERNEL
 
 CUT_POINTS = 16
 """Parts between which the dynamic program may cut a run."""
@@ -56,7 +57,7 @@ class KernelCutSectionsPass(SambaPass):
     """
 
     name = "kernel-cut-sections"
-    needs = ("target", "no-samba")
+    needs = ("target", *KERNEL)
     leaves = ("sections",)
 
     mode: Literal["o0", "o1", "o3"] = "o3"

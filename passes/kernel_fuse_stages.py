@@ -12,6 +12,7 @@ from xdsl.ir import Block, Operation, OpResult
 
 from sambaflow.dialects import kernel
 from sambaflow.passes.base import FunctionPass
+from sambaflow.passes.properties import KERNEL
 from sambaflow.passes.stage_fusion import fold_move, join_consumer, join_producer
 
 
@@ -44,6 +45,7 @@ class KernelFuseStagesPass(FunctionPass):
     """
 
     name = "kernel-fuse-stages"
+    needs = KERNEL
     counters = {
         "moves": "moves folded into the access maps of their readers",
         "producers": "stages joined to the one in front",

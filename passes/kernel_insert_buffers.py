@@ -12,6 +12,7 @@ from sambaflow.passes.analyses import analyses_of
 from sambaflow.passes.base import SambaPass
 from sambaflow.passes.planning_facts import EdgePlan
 from sambaflow.passes.planning_sections import Section, sections_of
+from sambaflow.passes.properties import KERNEL
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class KernelInsertBuffersPass(SambaPass):
     """
 
     name = "kernel-insert-buffers"
-    needs = ("target", "tiles", "transfers")
+    needs = ("target", *KERNEL, "sections", "tiles", "transfers")
     leaves = ("buffers",)
     counters = {
         "buffers": "stage buffers",
@@ -43,7 +44,8 @@ class KernelInsertBuffersPass(SambaPass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for section in analyses_of(ctx).get(sections_of, op):
             for edge in section.plan.edges:
-                _insert(section, edge)
+                if not _insert(section, edge):
+                    continue
                 self.count(ctx, "buffers")
                 self.count(ctx, "pmus", edge.pmus)
                 if edge.target >= 0 and isinstance(move := section.analysis.ops[edge.target], kernel.MoveOp):
@@ -57,13 +59,17 @@ class KernelInsertBuffersPass(SambaPass):
         )  # fmt: skip
 
 
-def _insert(section: Section, edge: EdgePlan) -> None:
+def _insert(section: Section, edge: EdgePlan) -> bool:
+    """The buffer of an edge, in front of its reader; false where there is one already."""
     reader = section.analysis.ops[edge.target] if edge.target >= 0 else _store_of(section, edge.operand)
     value = reader.operands[edge.operand if edge.target >= 0 else 0]
+    if isinstance(value.owner, kernel.BufferOp):
+        return False
     buffer = kernel.BufferOp(value, edge.depth, edge.tokens, "sram", edge.pmus, edge.handed)
     buffer.location = reader.location
     section.op.body.block.insert_op_before(buffer, reader)
     reader.operands[edge.operand if edge.target >= 0 else 0] = buffer.result
+    return True
 
 
 def _store_of(section: Section, number: int) -> kernel.StoreOp:

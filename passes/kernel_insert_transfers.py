@@ -16,6 +16,7 @@ from sambaflow.passes.analyses import analyses_of
 from sambaflow.passes.base import SambaPass
 from sambaflow.passes.planning_analysis import in_place_inputs
 from sambaflow.passes.planning_sections import Section, sections_of
+from sambaflow.passes.properties import KERNEL
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class KernelInsertTransfersPass(SambaPass):
     """
 
     name = "kernel-insert-transfers"
-    needs = ("target", "sections")
+    needs = ("target", *KERNEL, "sections")
     leaves = ("transfers",)
     preserves = (sections_of,)
 

@@ -20,6 +20,7 @@ from sambaflow.passes.planning_analysis import tensor_bytes
 from sambaflow.passes.planning_facts import Stage
 from sambaflow.passes.planning_fifos import size
 from sambaflow.passes.planning_sections import Section, sections_of
+from sambaflow.passes.properties import KERNEL
 
 MOST_FIRINGS = 1 << 22
 """Firings of an op in one execution of its section: a few seconds of work."""
@@ -39,7 +40,7 @@ class KernelSizeFifosPass(SambaPass):
     """
 
     name = "kernel-size-fifos"
-    needs = ("target", "buffers")
+    needs = ("target", *KERNEL, "sections", "tiles", "transfers", "buffers")
     counters = {"deeper": "buffers that got more windows", "shallower": "buffers that got fewer windows"}
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:

@@ -11,6 +11,7 @@ from sambaflow.dialects.kernel import MappingAttr
 from sambaflow.passes.analyses import analyses_of
 from sambaflow.passes.base import SambaPass
 from sambaflow.passes.planning_sections import sections_of
+from sambaflow.passes.properties import KERNEL
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class KernelTilePass(SambaPass):
     """
 
     name = "kernel-tile"
-    needs = ("target", "sections")
+    needs = ("target", *KERNEL, "sections")
     leaves = ("tiles",)
     counters = {"stages": "stages that got a mapping"}
     preserves = (sections_of,)

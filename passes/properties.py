@@ -6,6 +6,12 @@ what it needs, so that a pass that is run too early is refused with the pass to 
     model.mlir:7:10: error: 'kernel.map' op has no mapping: kernel-balance needs that stages of sections have mappings
     note: try: run kernel-tile first
 
+A property may also be one that a later pass ends (`no-kernel`, `no-program`), so that a pass that finds its input past
+its level says so:
+
+    lowered.mlir:1:1: error: 'rdu.program' op is lowered already: samba-fuse needs that there is no rdu.program yet
+    note: try: leave samba-fuse out
+
 With `--verify-each` it also checks what the pass leaves.
 """
 
@@ -41,6 +47,8 @@ class Property:
     """The pass that makes it hold; none where it is how a module is written."""
     violations: Callable[[Operation], Iterator[Operation]]
     """The ops, below and including a root, that lack it, in order."""
+    ends: bool = False
+    """Whether lowering ends it: a module that lacks it is past the passes that need it."""
 
 
 def require(root: Operation, names: tuple[str, ...], pass_name: str) -> None:
@@ -48,6 +56,7 @@ def require(root: Operation, names: tuple[str, ...], pass_name: str) -> None:
     for property in map(PROPERTIES.__getitem__, names):
         for op in property.violations(root):
             levers = [f"run {property.made_by} first"] if property.made_by else []
+            levers += [f"leave {pass_name} out"] if property.ends else []
             raise error_at(
                 op, f"{property.lacking}: {pass_name} needs that {property.summary}", InputError, levers=levers
             )
@@ -155,6 +164,32 @@ def _samba(root: Operation) -> Iterator[Operation]:
     return (op for op in root.walk() if op.name.startswith("samba."))
 
 
+def _kernel(root: Operation) -> Iterator[Operation]:
+    return (op for op in root.walk() if op.name.startswith("kernel."))
+
+
+def _converted(root: Operation) -> Iterator[Operation]:
+    """Where no samba op is left, the kernel ops; a module of neither is a graph that computes nothing."""
+    return _kernel(root) if next(_samba(root), None) is None else iter(())
+
+
+def _no_functions(root: Operation) -> Iterator[Operation]:
+    """What stands beside functions in a module."""
+    from xdsl.dialects.builtin import ModuleOp
+
+    if isinstance(root, ModuleOp):
+        yield from (op for op in root.ops if not isinstance(op, FuncOp))
+
+
+def _without_graph(root: Operation) -> Iterator[Operation]:
+    if all(one.sym_visibility is not None and one.sym_visibility.data != "public" for one in _functions(root)):
+        yield root
+
+
+def _finalized(root: Operation) -> Iterator[Operation]:
+    return (section for one in _programs(root) for section in one.sections if section.config_bytes is not None)
+
+
 def _outside_sections(root: Operation) -> Iterator[Operation]:
     from sambaflow.dialects import kernel
 
@@ -241,6 +276,14 @@ _ROWS = (
         "",
         _deep_calls,
     ),
+    Property("no-program", "there is no rdu.program yet", "is lowered already", "", _programs, ends=True),
+    Property(
+        "no-kernel", "no op is lowered to the kernel level yet", "is past the samba level", "", _kernel, ends=True
+    ),
+    Property("unconverted", "samba ops are left", "is past the samba level", "", _converted, ends=True),
+    Property("functions", "a module holds functions only", "is no function", "", _no_functions),
+    Property("graphs", "a function is public, which makes it a graph", "holds no public function", "", _without_graph),
+    Property("unfinalized", "no section is finalized yet", "has a configuration size", "", _finalized, ends=True),
     Property("no-samba", "no samba op is left", "is a samba op", "convert-samba-to-kernel", _samba),
     Property(
         "sections", "stages stand in sections", "stands outside of sections", "kernel-cut-sections", _outside_sections
@@ -276,3 +319,9 @@ PROPERTIES: Mapping[str, Property] = {row.name: row for row in _ROWS}
 
 CALLS = ("callees", "no-recursion", "nested-calls")
 """What passes that follow values through calls need of how a module is written."""
+
+SAMBA = ("no-program", "no-kernel")
+"""What passes at the samba level need."""
+
+KERNEL = ("no-program", "no-samba")
+"""What passes at the kernel level need."""

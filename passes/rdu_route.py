@@ -38,7 +38,7 @@ class RduRoutePass(OperationPass[rdu.ProgramOp]):
 
     name: ClassVar[str] = "rdu-route"
     anchor: ClassVar[str] = "rdu.program"
-    needs = ("program", "placement")
+    needs = ("program", "unfinalized", "placement")
     leaves = ("routes",)
 
     rounds: int = 8

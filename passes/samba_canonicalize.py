@@ -15,6 +15,7 @@ from sambaflow.dialects.samba import OPERATIONS, OPERATORS, ConstantOp, SambaOp,
 from sambaflow.dialects.samba.inference import Shape, is_float
 from sambaflow.dialects.samba.movement import permutation
 from sambaflow.passes.base import FunctionPass
+from sambaflow.passes.properties import SAMBA
 from sambaflow.passes.rewrite_files import load_rewrite_rules
 from sambaflow.passes.rewrite_rules import Becomes, Match, Op, Value, op, rewrite_rule, setting_of
 from sambaflow.passes.rewriting import Pattern, Replacement, Rewriter, pattern, rewrite
@@ -49,6 +50,7 @@ class SambaCanonicalizePass(FunctionPass):
     """
 
     name = "samba-canonicalize"
+    needs = SAMBA
     counters = {"rewrites": "ops that were replaced or erased"}
 
     rules: str | None = None

@@ -11,6 +11,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from sambaflow.dialects import samba
 from sambaflow.passes.base import FunctionPass
+from sambaflow.passes.properties import SAMBA
 
 Key: TypeAlias = tuple[
     str,
@@ -41,6 +42,7 @@ class SambaCsePass(FunctionPass):
     """
 
     name = "samba-cse"
+    needs = SAMBA
     counters = {"merged ops": "ops that became another one"}
 
     def apply_to(self, ctx: Context, op: FuncOp) -> None:

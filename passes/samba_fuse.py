@@ -16,6 +16,7 @@ from sambaflow.passes.fusion_rules import DEFAULT_RULES, Rule, load_rules
 from sambaflow.passes.grouping import HEURISTIC_PARAMETERS, Group, Groups, make_region
 from sambaflow.passes.hints import SAMBA_HINTS, hints_attr
 from sambaflow.passes.matcher import Graph, Refusal, Search, operator_name
+from sambaflow.passes.properties import SAMBA
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class SambaFusePass(FunctionPass):
     """
 
     name: ClassVar[str] = "samba-fuse"
+    needs = SAMBA
     counters = {"modules": "modules made of fusion rules' matches"}
 
     rules: str = DEFAULT_RULES

@@ -17,6 +17,7 @@ from sambaflow.passes.grouping import HEURISTIC_PARAMETERS
 from sambaflow.passes.heuristics import Heuristic, heuristic_for
 from sambaflow.passes.heuristics.base import Hints, operators
 from sambaflow.passes.hints import SAMBA_HINTS, dictionary_of, hints_attr
+from sambaflow.passes.properties import SAMBA
 from sambaflow.passes.registry import did_you_mean
 
 
@@ -35,6 +36,7 @@ class SambaHeuristicsPass(FunctionPass):
     """
 
     name: ClassVar[str] = "samba-heuristics"
+    needs = SAMBA
     counters = {"modules": "modules that got a heuristic"}
 
     def apply_to(self, ctx: Context, op: FuncOp) -> None:

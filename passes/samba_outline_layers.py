@@ -19,6 +19,7 @@ from sambaflow.dialects.samba.attributes import INT
 from sambaflow.dialects.samba.conventions import argument_attributes, attribute_array, result_attributes
 from sambaflow.passes.base import SambaPass, functions_of
 from sambaflow.passes.grouping import tensor_bytes
+from sambaflow.passes.properties import SAMBA
 from sambaflow.passes.repetition import Run, find_runs
 
 MAX_STACKS = 16
@@ -43,6 +44,7 @@ class SambaOutlineLayersPass(SambaPass):
     """
 
     name: ClassVar[str] = "samba-outline-layers"
+    needs = SAMBA
     counters = {"layers": "calls that took the place of a layer"}
 
     min_ops: int = 8

@@ -18,7 +18,7 @@ from sambaflow.dialects.samba.conventions import argument_attributes, attribute_
 from sambaflow.dialects.samba.inference import is_float
 from sambaflow.errors import InputError
 from sambaflow.passes.base import SambaPass, Semantics, functions_of, target_of
-from sambaflow.passes.properties import CALLS
+from sambaflow.passes.properties import CALLS, SAMBA
 from sambaflow.passes.sharding import Decision, Shard, decide, divides, local_shape
 
 DONE = "samba.partitioned"
@@ -42,7 +42,7 @@ class SambaPartitionPass(SambaPass):
     """
 
     name: ClassVar[str] = "samba-partition"
-    needs = ("target", *CALLS)
+    needs = ("target", *SAMBA, *CALLS)
     semantics = Semantics(2**-16, "partial sums of the chips are added by an all-reduce")
     counters = {
         "all_reduce": "sums over chips",

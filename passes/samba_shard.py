@@ -16,7 +16,7 @@ from sambaflow.dialects import samba
 from sambaflow.dialects.samba.conventions import argument_attributes, attribute_array, result_attributes
 from sambaflow.errors import InputError
 from sambaflow.passes.base import SambaPass, functions_of, target_of
-from sambaflow.passes.properties import CALLS
+from sambaflow.passes.properties import CALLS, SAMBA
 from sambaflow.passes.sharding import FREE, Decision, Shard, State, column_of, decide, divides, shape_of
 
 
@@ -45,7 +45,7 @@ class SambaShardPass(SambaPass):
     """
 
     name: ClassVar[str] = "samba-shard"
-    needs = ("target", *CALLS)
+    needs = ("target", *SAMBA, *CALLS)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         chips = target_of(op).chips.data

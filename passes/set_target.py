@@ -26,6 +26,7 @@ class SetTargetPass(SambaPass):
     """
 
     name: ClassVar[str] = "set-target"
+    needs = ("no-program",)
     leaves = ("target",)
 
     machine: str | None = None

@@ -1,8 +1,8 @@
 // Pipelines are lists of passes and modes with typed options, nested by op; --dump-pass-pipeline spells them out.
 
 // Whitespace may stand anywhere; numbers may be in scientific notation or hexadecimal, words one of a set.
-// RUN: samba-opt %s --dump-pass-pipeline --pass-pipeline=' kernel-fuse-stages { scope = groups max-inputs=1e1 } , set-target{chips=0x2}' 2>&1 | filecheck %s --check-prefix=OPTIONS
-// OPTIONS: builtin.module(kernel-fuse-stages{scope=groups max-inputs=10},set-target{chips=2})
+// RUN: samba-opt %s --dump-pass-pipeline --pass-pipeline=' convert-samba-to-kernel, kernel-fuse-stages { scope = groups max-inputs=1e1 } , set-target{chips=0x2}' 2>&1 | filecheck %s --check-prefix=OPTIONS
+// OPTIONS: builtin.module(convert-samba-to-kernel,kernel-fuse-stages{scope=groups max-inputs=10},set-target{chips=2})
 
 // A mode gives its options to the passes of its list.
 // RUN: samba-opt %s --dump-pass-pipeline --pass-pipeline='o1{chips=2 rules=default}' 2>&1 | filecheck %s --check-prefix=MODE
