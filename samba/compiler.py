@@ -7,11 +7,12 @@ exe = compile_graphs({"prefill": prefill, "decode": decode})     # several graph
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import Signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.export import ExportedProgram
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import VerifyException
@@ -21,11 +22,13 @@ from sambaflow.diagnostics import VerifyExceptionAt, error_at, location_of
 from sambaflow.dialects.rdu import ProgramOp, machine_of
 from sambaflow.dialects.rdu.capacity import demand_of, verify_capacity
 from sambaflow.errors import InputError, PassError
+from sambaflow.frontends.locking import compile_lock
 from sambaflow.machine import require
 from sambaflow.passes.base import SambaContext
 from sambaflow.passes.collection import without_garbage_collection
 from sambaflow.passes.pipelines import mode_pipeline, run_pipeline
-from sambaflow.samba.executable import Convention, Executable
+from sambaflow.samba.convention import Convention, plain_signature, signature_of
+from sambaflow.samba.executable import Executable, snapshot
 
 if TYPE_CHECKING:
     from sambaflow.frontends.hf import HfGraph
@@ -47,13 +50,21 @@ def compile(
 ) -> Executable:
     """Compiles a module (with example inputs), an ExportedProgram or a `.pt2` file for `chips` chips of a machine.
 
-    `mode` is o0, o1 or o3; `machine` a name or the path of a YAML file; `rules` a file of fusion rules. Raises
-    sambaflow.SambaError: unsupported operators are listed all at once, a machine that is too small says by how much.
+    `mode` is o0, o1 or o3; `machine` a name or the path of a YAML file; `rules` a file of fusion rules. The weights are
+    taken as they are now (a copy, which becomes the program's memory at the first call). Threads may compile: one at a
+    time. Raises sambaflow.SambaError: unsupported operators are listed all at once, a machine that is too small says
+    by how much.
     """
-    from sambaflow.frontends.torch_export import import_model
+    from sambaflow.frontends.torch_export import export, import_model
 
-    imported = import_model(model, args, kwargs)
-    return compile_imported(imported, mode=mode, machine=machine, chips=chips, tiles=tiles, rules=rules)
+    with compile_lock():
+        program = export(model, args, kwargs)
+        imported = import_model(program)
+        imported.weights = snapshot(imported.weights)
+        signatures = {name: signature_of(model, program) for name in imported.graphs}
+        return compile_imported(
+            imported, mode=mode, machine=machine, chips=chips, tiles=tiles, rules=rules, signatures=signatures
+        )
 
 
 def import_graphs(graphs: Mapping[str, HfGraph]) -> Imported:
@@ -100,11 +111,18 @@ def compile_imported(
     tiles: int | None = None,
     rules: str = "",
     ctx: SambaContext | None = None,
+    signatures: Mapping[str, Signature] | None = None,
+    live: bool = False,
 ) -> Executable:
-    """Runs a pipeline on an imported module (in place) and wraps the Image."""
+    """Runs a pipeline on an imported module (in place) and wraps the Image.
+
+    `signatures` are those of the graphs' modules; without one a graph takes its arguments as at compile. `live` weights
+    stay the caller's: see `Executable`.
+    """
     image = compile_module(imported.module, mode=mode, machine=machine, chips=chips, tiles=tiles, rules=rules, ctx=ctx)
-    conventions = {name: convention_of(graph) for name, graph in imported.graphs.items()}
-    return Executable(image, imported.weights, conventions)
+    known = signatures or {}
+    conventions = {name: convention_of(name, graph, known.get(name)) for name, graph in imported.graphs.items()}
+    return Executable(image, imported.weights, conventions, live=live)
 
 
 def compile_module(
@@ -143,22 +161,41 @@ def _refuse_what_does_not_fit(module: ModuleOp) -> None:
             raise error_at(place, str(error), PassError) from None
 
 
-def convention_of(graph: Graph) -> Convention:
-    """The calling convention of an imported graph."""
+def convention_of(name: str, graph: Graph, signature: Signature | None = None) -> Convention:
+    """The calling convention of an imported graph; without a signature of its module, arguments as at compile."""
     from sambaflow.frontends.torch_export import Leaf
 
     def names(leaves: tuple[Any, ...]) -> tuple[str | None, ...]:
         return tuple(leaf.name if isinstance(leaf, Leaf) else None for leaf in leaves)
 
-    constants = tuple(None if isinstance(leaf, Leaf) else leaf for leaf in graph.outputs)
-    return Convention(names(graph.inputs), names(graph.outputs), constants, graph.in_spec, graph.out_spec)
+    def values(leaves: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(None if isinstance(leaf, Leaf) else leaf for leaf in leaves)
+
+    return Convention(
+        name,
+        names(graph.inputs),
+        values(graph.inputs),
+        names(graph.outputs),
+        values(graph.outputs),
+        graph.in_spec,
+        graph.out_spec,
+        signature or plain_signature(graph.in_spec, _argument_names(graph, names(graph.inputs))),
+    )
 
 
-def backend(graph_module: torch.fx.GraphModule, example_inputs: list[torch.Tensor]) -> Callable[..., Any]:
-    """The backend "samba" of torch.compile: `torch.compile(model, backend="samba")`."""
-    exe = compile(graph_module, tuple(example_inputs))
+def _argument_names(graph: Graph, leaves: Sequence[str | None]) -> list[str]:
+    """The names of positional arguments: that of an argument's only tensor, else its number."""
+    found: list[str] = []
+    position = 0
+    for index, spec in enumerate(graph.in_spec.child(0).children()):
+        name = leaves[position] if spec.is_leaf() else None
+        found.append(name if name is not None and name.isidentifier() else f"arg_{index}")
+        position += spec.num_leaves
+    return found
 
-    def run(*inputs: torch.Tensor) -> Any:
-        return exe(*(value.detach() for value in inputs))
 
-    return run
+def backend(graph_module: fx.GraphModule, example_inputs: Sequence[Any], **options: Any) -> Callable[..., Any]:
+    """The backend "samba" of torch.compile: `torch.compile(model, backend="samba")`; see `samba.dynamo`."""
+    from sambaflow.samba import dynamo
+
+    return dynamo.backend(graph_module, example_inputs, **options)

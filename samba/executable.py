@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,28 +21,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils import _pytree as pytree
 
-from sambaflow.backends.rdu.image import Image
+from sambaflow.backends.rdu.image import Image, Schedule, Symbol
 from sambaflow.errors import InputError, PefError, WeightError
-from sambaflow.sim.functional import Engine
+from sambaflow.samba.convention import Convention, check_written, usable
+from sambaflow.sim.functional import Engine, schedule_of, whole_shape
 
 if TYPE_CHECKING:
     from sambaflow.machine import Machine
     from sambaflow.sim.timing.program import ProgramTime
-
-
-@dataclass(frozen=True)
-class Convention:
-    """How a graph is called from Python: the structures of its arguments and of what it returns.
-
-    `inputs` and `outputs` run over the flattened structures: the name of a tensor, or None for a leaf that is no
-    tensor; `constants` has what the outputs give for such leaves.
-    """
-
-    inputs: tuple[str | None, ...]
-    outputs: tuple[str | None, ...]
-    constants: tuple[Any, ...]
-    in_spec: pytree.TreeSpec
-    out_spec: pytree.TreeSpec
 
 
 class State(MutableMapping[str, torch.Tensor]):
@@ -51,21 +37,22 @@ class State(MutableMapping[str, torch.Tensor]):
     Read (a copy) and assigned; names cannot be added or deleted.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, lock: threading.RLock) -> None:
+        self._engine, self._lock = engine, lock
         image = engine.image
         numbers = [n for n, symbol in enumerate(image.symbols) if symbol.role == "state"]
-        for schedule in image.schedules:
-            numbers += [int(schedule.inputs[tied]) for tied in schedule.tied if tied >= 0]
+        numbers += [n for schedule in image.schedules for n in _updated(schedule) if image.symbols[n].role != "input"]
         self._numbers = {image.symbols[n].name: n for n in numbers}
 
     def __getitem__(self, name: str) -> torch.Tensor:
-        return self._engine.read(self._numbers[name])
+        with self._lock:
+            return self._engine.read(self._numbers[name])
 
     def __setitem__(self, name: str, value: torch.Tensor) -> None:
         if name not in self._numbers:
             raise WeightError(f"no state named '{name}'", limit=f"state: {', '.join(self._numbers) or 'none'}")
-        self._engine.load({name: value})
+        with self._lock:
+            self._engine.load({name: usable(value, f"state '{name}'")})
 
     def __delitem__(self, name: str) -> None:
         raise InputError(f"state '{name}' is part of the program and cannot be deleted")
@@ -77,8 +64,18 @@ class State(MutableMapping[str, torch.Tensor]):
         return len(self._numbers)
 
 
+def _updated(schedule: Schedule) -> list[int]:
+    """The symbols of a graph's arguments that it gives new values."""
+    return [int(schedule.inputs[tied]) for tied in schedule.tied if tied >= 0]
+
+
 class Executable:
-    """An Image with its weights and, when it was compiled in this process, the calling conventions of its graphs."""
+    """An Image with its weights and, when it was compiled in this process, the calling conventions of its graphs.
+
+    Calls, and whatever else touches its memory, are serialised: threads may share one. With `live` weights they stay
+    the caller's tensors, read at every call and written back where a graph updates them (torch.compile); else they are
+    what they were when it was made.
+    """
 
     def __init__(
         self,
@@ -87,15 +84,24 @@ class Executable:
         conventions: Mapping[str, Convention] | None = None,
         *,
         tiled: bool = False,
+        live: bool = False,
     ) -> None:
         self.image = image
         self.weights = dict(weights or {})
         self.conventions = dict(conventions or {})
-        self._tiled = tiled
+        self._tiled, self._live = tiled, live
+        self._lock = threading.RLock()
+        self._engine: Engine | None = None
 
-    @cached_property
+    @property
     def engine(self) -> Engine:
         """The functional engine; its memory is allocated and filled on the first call. Raises WeightError."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = self._filled()
+            return self._engine
+
+    def _filled(self) -> Engine:
         meta = [name for name, tensor in self.weights.items() if tensor.is_meta]
         if meta:
             raise WeightError(
@@ -104,35 +110,68 @@ class Executable:
             )
         engine = Engine(self.image, tiled=self._tiled)
         engine.load(self.weights)
+        if not self._live:
+            self._keep_once(engine)
         return engine
+
+    def _keep_once(self, engine: Engine) -> None:
+        """Weights that no call changes are read from the engine's memory from now on: one copy of them is enough."""
+        changed = {number for schedule in self.image.schedules for number in _updated(schedule)}
+        for name in self.weights:
+            number = engine.by_name.get(name, -1)
+            if engine.chips > 1 or number < 0 or number in changed:
+                continue
+            symbol = self.image.symbols[number]
+            if symbol.role in ("param", "buffer") and symbol.shard is None:
+                self.weights[name] = engine.storage(number, 0).view(whole_shape(symbol))
 
     @cached_property
     def state(self) -> State:
         """KV caches, running statistics and other tensors that calls update, by name."""
-        return State(self.engine)
+        return State(self.engine, self._lock)
 
     @property
     def graphs(self) -> list[str]:
         return [schedule.graph for schedule in self.image.schedules]
 
-    def __call__(self, *args: Any, graph: str | None = None, **kwargs: Any) -> Any:
+    def input_shapes(self, graph: str | None = None) -> dict[str, tuple[int, ...]]:
+        """The shapes of a graph's inputs by name; state and weights are none."""
+        schedule = schedule_of(self.image, graph)
+        symbols = [self.image.symbols[int(n)] for n in schedule.inputs]
+        return {self._label(schedule.graph, one): whole_shape(one) for one in symbols if one.role == "input"}
+
+    def __call__(self, *args: Any, graph: Any = None, **kwargs: Any) -> Any:
         """One call of a graph in the functional simulator.
 
-        The arguments are those of the module; state may be given, which assigns it, or left out. Without a calling
-        convention (a PEF from a file) the arguments are the tensors of the graph's inputs in order or by name, and the
-        result is a tensor, or a tuple of them when the graph has several that are not state.
+        The arguments are those of the module, by position or name as its signature allows; state may be given, which
+        assigns it, or left out. Without a calling convention (a PEF from a file) the arguments are the tensors of the
+        graph's inputs in order or by name, and the result is a tensor, or a tuple of them when the graph has several
+        that are not state. What the module updates in place is updated in the tensors that were given. Raises
+        InputError for arguments that do not fit, naming them.
         """
-        schedule = self.engine.schedule(graph)
+        if graph is not None and not isinstance(graph, str):
+            kwargs, graph = {**kwargs, "graph": graph}, None  # an argument of the module that is called so
+        with self._lock:
+            return self._call(graph, args, kwargs)
+
+    def call_with(self, weights: Mapping[str, torch.Tensor], args: tuple[Any, ...]) -> Any:
+        """One call of the only graph on live weights: read now, and updated where the graph updates them."""
+        with self._lock:
+            self.weights = dict(weights)
+            return self._call(None, args, {})
+
+    def _call(self, graph: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        schedule = schedule_of(self.image, graph)
         convention = self.conventions.get(schedule.graph)
-        inputs, state = self._names(schedule.graph)
+        inputs, state = self._names(schedule)
         tensors = self._bound(schedule.graph, convention, args, kwargs)
-        for one in state:
-            if one in tensors:
-                self.state[one] = tensors[one]
         missing = [one for one in inputs if one not in tensors]
         if missing:
             raise InputError(f"graph '{schedule.graph}' also needs {', '.join(missing)}", demand=", ".join(inputs))
-        results = self.engine.run(schedule.graph, [tensors[one] for one in inputs])
+        for one in state:
+            if one in tensors:
+                self.state[one] = tensors[one]
+        results = self._run(schedule, {one: tensors[one] for one in inputs})
         if convention is None:
             return results[0] if len(results) == 1 else tuple(results)
         following = iter(results)
@@ -144,8 +183,8 @@ class Executable:
 
     def run(self, graph: str | None, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """One call by names: the "input" symbols in, the outputs that are not state out."""
-        schedule = self.engine.schedule(graph)
-        names, _ = self._names(schedule.graph)
+        schedule = schedule_of(self.image, graph)
+        names, _ = self._names(schedule)
         unknown = [name for name in inputs if name not in names]
         missing = [name for name in names if name not in inputs]
         if unknown or missing:
@@ -154,9 +193,29 @@ class Executable:
                 f"the inputs do not fit graph '{schedule.graph}': {'; '.join(what)}",
                 demand=f"inputs {', '.join(names)}",
             )
-        outputs = self.engine.run(schedule.graph, [inputs[name] for name in names])
+        with self._lock:
+            outputs = self._run(schedule, {name: self._tensor(name, inputs[name]) for name in names})
         free = [int(n) for n, tied in zip(schedule.outputs, schedule.tied, strict=True) if tied < 0]
-        return {self._label(schedule.graph, n): value for n, value in zip(free, outputs, strict=True)}
+        labels = [self._label(schedule.graph, self.image.symbols[n]) for n in free]
+        return dict(zip(labels, outputs, strict=True))
+
+    def _run(self, schedule: Schedule, inputs: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
+        """Runs a graph on its inputs; those that it updates in place, and live weights, get their new values."""
+        symbols = self.image.symbols
+        updated = {self._label(schedule.graph, symbols[n]): n for n in _updated(schedule)}
+        written = {name: inputs[name] for name in updated if name in inputs}
+        check_written(written, inputs)
+        with torch.inference_mode(False), torch.no_grad():
+            engine = self.engine
+            if self._live:
+                engine.load(self.weights)
+            results = engine.run(schedule.graph, list(inputs.values()))
+        if self._live:
+            written |= {name: self.weights[name] for name in updated if name in self.weights}
+        with torch.no_grad():
+            for name, tensor in written.items():
+                tensor.copy_(engine.read(updated[name]))
+        return results
 
     def timing(self, graph: str | None = None, machine: Machine | None = None) -> ProgramTime:
         """The timing simulation of one call: seconds, per section, per tier, stalls. Needs no weights.
@@ -168,11 +227,17 @@ class Executable:
         return time_graph(self.image, graph, machine)
 
     def save(self, path: str | Path) -> None:
-        """Writes the PEF and, beside it with the suffix .safetensors, the weights: whole files or none at all."""
+        """Writes the PEF and, beside it with the suffix .safetensors, the weights: whole files or none at all.
+
+        The weights are those of the compile, whatever calls have updated since.
+        """
+        with self._lock:
+            self._save(Path(path))
+
+    def _save(self, target: Path) -> None:
         from sambaflow.backends.rdu.encode import encode
         from sambaflow.frontends.weights import save_weights
 
-        target = Path(path)
         steps: list[tuple[Path, Callable[[Path], object]]] = [
             (target, lambda file: file.write_bytes(encode(self.image)))
         ]
@@ -192,42 +257,51 @@ class Executable:
             for temporary, _ in written:
                 temporary.unlink(missing_ok=True)
 
-    def _names(self, graph: str) -> tuple[list[str], list[str]]:
+    def _names(self, schedule: Schedule) -> tuple[list[str], list[str]]:
         """The names of a graph's inputs and of its state."""
-        numbers = [int(n) for n in self.engine.schedule(graph).inputs]
-        inputs = [self._label(graph, n) for n in numbers if self.image.symbols[n].role == "input"]
-        return inputs, [self._label(graph, n) for n in numbers if self.image.symbols[n].role == "state"]
+        symbols = [self.image.symbols[int(n)] for n in schedule.inputs]
+        inputs, state = (
+            [self._label(schedule.graph, one) for one in symbols if one.role == role] for role in ("input", "state")
+        )
+        return inputs, state
 
-    def _label(self, graph: str, number: int) -> str:
+    @staticmethod
+    def _label(graph: str, symbol: Symbol) -> str:
         """A symbol's name in a graph: `decode.logits` is `logits` there (two graphs may differ in its shape)."""
-        return self.image.symbols[number].name.removeprefix(f"{graph}.")
+        return symbol.name.removeprefix(f"{graph}.")
 
     def _bound(
         self, graph: str, convention: Convention | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> dict[str, torch.Tensor]:
         """The tensors of a call by the names that `_names` gives."""
-        inputs, state = self._names(graph)
+        inputs, state = self._names(schedule_of(self.image, graph))
         if convention is None:
-            return self._tensors(dict(zip(inputs, args, strict=False)) | dict(kwargs))
+            return self._by_name(graph, inputs, state, args, kwargs)
+        bound = convention.bind(args, kwargs, state)
         following = iter(inputs)  # a graph's inputs stand in the order of its module's arguments
-        names = [one if one is None or one in state else next(following) for one in convention.inputs]
-        leaves = pytree.tree_flatten((args, dict(kwargs)))[0]
-        free = [one for one in names if one not in state]
-        if len(leaves) == len(free) and len(free) < len(names):
-            names = free  # state is left out
-        if len(leaves) != len(names):
+        names = {one: one if one in state else next(following) for one in convention.inputs if one is not None}
+        return {names[one]: tensor for one, tensor in bound.items()}
+
+    def _by_name(
+        self, graph: str, inputs: list[str], state: list[str], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> dict[str, torch.Tensor]:
+        if len(args) > len(inputs):
             raise InputError(
-                f"graph '{graph}' takes {len(names)} arguments, got {len(leaves)}",
-                demand=", ".join(name or "a constant" for name in names),
+                f"graph '{graph}' takes {len(inputs)} inputs, got {len(args)}", demand=", ".join(inputs) or "none"
             )
-        return self._tensors({name: leaf for name, leaf in zip(names, leaves, strict=True) if name is not None})
+        given = dict(zip(inputs, args, strict=False))
+        unknown = [name for name in kwargs if name not in inputs and name not in state]
+        twice = [name for name in kwargs if name in given]
+        if unknown or twice:
+            what = f"has no input {', '.join(unknown)}" if unknown else f"got {', '.join(twice)} twice"
+            raise InputError(f"graph '{graph}' {what}", demand=f"inputs {', '.join((*inputs, *state)) or 'none'}")
+        return {name: self._tensor(name, value) for name, value in {**given, **kwargs}.items()}
 
     @staticmethod
-    def _tensors(values: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-        for name, value in values.items():
-            if not isinstance(value, torch.Tensor):
-                raise InputError(f"input '{name}' is {type(value).__name__}, not a tensor")
-        return dict(values)
+    def _tensor(name: str, value: Any) -> torch.Tensor:
+        if not isinstance(value, torch.Tensor):
+            raise InputError(f"input '{name}' is {type(value).__name__}, not a tensor")
+        return usable(value, f"input '{name}'")
 
 
 def load(path: str | Path, weights: str | Path | Mapping[str, torch.Tensor] | None = None) -> Executable:
@@ -243,7 +317,12 @@ def load(path: str | Path, weights: str | Path | Mapping[str, torch.Tensor] | No
         raise PefError(f"cannot read {path}: {error.strerror or error}") from error
     image = decode(data, str(path))
     if weights is None or isinstance(weights, Mapping):
-        return Executable(image, weights)
+        return Executable(image, snapshot(weights or {}))
     from sambaflow.frontends.weights import load_weights
 
     return Executable(image, load_weights(weights))
+
+
+def snapshot(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Copies of tensors as they are now: what their owner does to them later changes nothing."""
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}

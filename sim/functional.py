@@ -143,15 +143,8 @@ class Engine:
     # -- schedules ---------------------------------------------------------------------------------------------------
 
     def schedule(self, graph: str | None = None) -> Schedule:
-        """The named graph, or the only one. Raises InputError when there is none or a choice."""
-        names = [schedule.graph for schedule in self.image.schedules]
-        if graph is None and len(names) == 1:
-            return self.image.schedules[0]
-        for schedule in self.image.schedules:
-            if schedule.graph == graph:
-                return schedule
-        what = f"no graph '{graph}' in this PEF" if graph is not None else "this PEF holds several graphs"
-        raise InputError(what, limit=f"graphs: {', '.join(names)}", levers=["name one of them (graph=, --graph)"])
+        """The named graph, or the only one; see `schedule_of`."""
+        return schedule_of(self.image, graph)
 
     def run(self, graph: str | None, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """One call of a graph: `inputs` are the tensors of its "input" symbols, in order.
@@ -220,6 +213,18 @@ class Engine:
                 before[number] = [self.storage(number, chip).clone() for chip in range(self.chips)]
         names = [self.image.symbols[number].name for number in symbols]
         program.run([[self.storage(number, chip) for number in symbols] for chip in chips], self.tiled, names)
+
+
+def schedule_of(image: Image, graph: str | None = None) -> Schedule:
+    """The named graph, or the only one. Raises InputError when there is none or a choice."""
+    names = [schedule.graph for schedule in image.schedules]
+    if graph is None and len(names) == 1:
+        return image.schedules[0]
+    for schedule in image.schedules:
+        if schedule.graph == graph:
+            return schedule
+    what = f"no graph '{graph}' in this PEF" if graph is not None else "this PEF holds several graphs"
+    raise InputError(what, limit=f"graphs: {', '.join(names)}", levers=["name one of them (graph=, --graph)"])
 
 
 def whole_shape(symbol: Symbol) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ from sambaflow.errors import (
 
 if TYPE_CHECKING:
     from sambaflow.samba.compiler import compile
+    from sambaflow.samba.dynamo import compiled_graphs
     from sambaflow.samba.executable import Executable, load
 
 __version__ = "0.1.0"
@@ -42,10 +43,16 @@ __all__ = [
     "UnsupportedOperators",
     "WeightError",
     "compile",
+    "compiled_graphs",
     "load",
 ]
 
-_ENTRY_POINTS = {"Executable": "executable", "compile": "compiler", "load": "executable"}
+_ENTRY_POINTS = {
+    "Executable": "executable",
+    "compile": "compiler",
+    "compiled_graphs": "dynamo",
+    "load": "executable",
+}
 
 
 def __getattr__(name: str) -> Any:
