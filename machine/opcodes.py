@@ -119,7 +119,7 @@ def _rows() -> Iterator[tuple[int, str, int, str, tuple[str, ...], tuple[str, in
         103, "convert", INTEGERS, "extui/1/arith.extui trunci/1/arith.trunci index_cast/1/arith.index_cast"
     )
     yield from group(107, "convert", ANY, "bitcast/1/arith.bitcast")
-    yield from group(128, "transcendental", FLOATS, "div/2/arith.divf")
+    yield from group(128, "transcendental", FLOATS, "div/2/arith.divf rem/2/kernel.rem")
     yield from group(130, "transcendental", FLOATS, "exp/1/math.exp exp2/1/math.exp2")
     yield from group(132, "transcendental", FLOATS, "expm1/1/math.expm1 log/1/math.log log2/1/math.log2")
     yield from group(

@@ -161,6 +161,22 @@ def _np(name: str) -> Folder:
     return folder
 
 
+def _whole(name: str) -> Folder:
+    """Rounding of floats; integers, which numpy would take for floats, stay."""
+    return lambda x, a, out: _np(name)(x, a, out) if x[0].dtype.kind == "f" else x[0]
+
+
+def _cast(x: Sequence[Array], a: Settings, out: Shaped) -> Array | None:
+    """Not of floats that the integer type does not hold: what becomes of them is left to the machine."""
+    import numpy
+
+    if x[0].dtype.kind == "f" and not is_float(out.dtype) and name_of(out.dtype) != "i1":
+        limits = numpy.iinfo(numpy_dtype(out.dtype))
+        if not ((x[0] >= limits.min) & (x[0] < float(limits.max) + 1)).all():
+            return None
+    return x[0]
+
+
 def _integer_division(name: str) -> Folder:
     def folder(x: Sequence[Array], a: Settings, out: Shaped) -> Array | None:
         exact = not is_float(out.dtype) and bool((x[1] != 0).all())
@@ -309,8 +325,12 @@ def _filled(value: Callable[[Settings], Any]) -> Folder:
     return folder
 
 
-def _index_select(x: Sequence[Array], a: Settings, out: Shaped) -> Array:
-    return x[0].take(x[1], a["dim"])
+def _index_select(x: Sequence[Array], a: Settings, out: Shaped) -> Array | None:
+    """Not at indices out of range, which the machine refuses."""
+    value = x[0].reshape(-1) if not x[0].ndim else x[0]
+    if not ((x[1] >= 0) & (x[1] < value.shape[a["dim"]])).all():
+        return None
+    return value.take(x[1], a["dim"])
 
 
 _COMPARISONS: dict[str, Folder] = {
@@ -354,9 +374,9 @@ FOLDERS: dict[str, Folder] = {
     **dict.fromkeys(_SEVERAL, _same),
     **{row.name: _same for row in samba.OPERATORS.values() if samba.Trait.IN_ORDER in row.traits},
     "logical_not": _np("logical_not"),
-    "floor": _np("floor"),
-    "ceil": _np("ceil"),
-    "to": _same,
+    "floor": _whole("floor"),
+    "ceil": _whole("ceil"),
+    "to": _cast,
     "clamp": _clamp,
     "where": _where,
     "masked_fill": _masked_fill,

@@ -92,6 +92,7 @@ for _name in [
     FUNCTIONS[_name] = _plain(getattr(torch, _name))
 for _name in [
     "remainder",
+    "fmod",
     "floor_divide",
     "bitwise_and",
     "bitwise_or",
@@ -144,7 +145,7 @@ def _leaky_relu(x: Tensors, a: Settings) -> Tensor:
 
 @reference("elu")
 def _elu(x: Tensors, a: Settings) -> Tensor:
-    return F.elu(x[0], a["alpha"])
+    return torch.ops.aten.elu(x[0], a["alpha"], a["scale"], a["input_scale"])
 
 
 @reference("clamp hardtanh")
@@ -235,7 +236,8 @@ def _matmul(x: Tensors, a: Settings) -> Tensor:
 
 @reference("addmm baddbmm")
 def _addmm(x: Tensors, a: Settings) -> Tensor:
-    return a["beta"] * x[0] + a["alpha"] * product(x[1], x[2])
+    scaled = a["alpha"] * product(x[1], x[2])
+    return a["beta"] * x[0] + scaled if a["beta"] != 0 else scaled  # what is not read has no NaN
 
 
 @reference("conv2d")

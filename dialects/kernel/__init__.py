@@ -16,7 +16,7 @@ from sambaflow.dialects.kernel.attributes import (
     TokenType,
 )
 from sambaflow.dialects.kernel.body import Body, BodyFunction, build_region
-from sambaflow.dialects.kernel.body_ops import IndexOp, InsertSortedOp, RandomBitsOp, YieldOp
+from sambaflow.dialects.kernel.body_ops import IndexOp, InsertSortedOp, RandomBitsOp, RemOp, YieldOp
 from sambaflow.dialects.kernel.ops import (
     COLLECTIVES,
     CONFLICTS,
@@ -77,6 +77,7 @@ __all__ = [
     "RandomBitsOp",
     "RandomOp",
     "ReduceOp",
+    "RemOp",
     "ScanOp",
     "ScatterOp",
     "SectionOp",
@@ -111,6 +112,7 @@ Kernel = Dialect(
         IndexOp,
         InsertSortedOp,
         RandomBitsOp,
+        RemOp,
     ],
     [DomainAttr, MappingAttr, FillAttr, TokenType],
 )

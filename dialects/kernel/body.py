@@ -17,7 +17,7 @@ from xdsl.dialects.builtin import AnyFloat, Float32Type, FloatAttr, IntegerAttr,
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
-from sambaflow.dialects.kernel.body_ops import IndexOp, InsertSortedOp, RandomBitsOp, YieldOp
+from sambaflow.dialects.kernel.body_ops import IndexOp, InsertSortedOp, RandomBitsOp, RemOp, YieldOp
 
 Yielded = SSAValue | Sequence[SSAValue]
 BodyFunction = Callable[..., Yielded]
@@ -28,6 +28,7 @@ _BINARY: dict[str, tuple[Any, Any]] = {
     "sub": (arith.SubfOp, arith.SubiOp),
     "mul": (arith.MulfOp, arith.MuliOp),
     "div": (arith.DivfOp, arith.DivSIOp),
+    "rem": (RemOp, arith.RemSIOp),
     "max": (arith.MaximumfOp, arith.MaxSIOp),
     "min": (arith.MinimumfOp, arith.MinSIOp),
 }
@@ -91,6 +92,10 @@ class Body:
     def min(self, x: SSAValue, y: SSAValue) -> SSAValue:
         """The smaller one; NaN wins."""
         return self._binary("min", x, y)
+
+    def rem(self, x: SSAValue, y: SSAValue) -> SSAValue:
+        """The rest of x / y toward zero."""
+        return self._binary("rem", x, y)
 
     def fma(self, x: SSAValue, y: SSAValue, z: SSAValue) -> SSAValue:
         """x * y + z, rounded once."""

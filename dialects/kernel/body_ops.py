@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from xdsl.dialects.builtin import I32, I64, AnyFloat, IntegerAttr, IntegerType, TensorType, i32, i64
+from xdsl.dialects.builtin import I32, I64, AnyFloat, AnyFloatConstr, IntegerAttr, IntegerType, TensorType, i32, i64
 from xdsl.dialects.utils import AbstractYieldOperation
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
@@ -201,6 +201,36 @@ class RandomBitsOp(IRDLOperation):
 
     def __init__(self, seed: SSAValue, index: SSAValue):
         super().__init__(operands=[seed, index], result_types=[i32])
+
+
+@irdl_op_definition
+class RemOp(IRDLOperation):
+    """The rest of a division of floats toward zero, exact, with the sign of the dividend (C's `fmod`; arith has none).
+
+    Example:
+
+    ```mlir
+    %r = kernel.rem %x, %y : f32
+    ```
+    """
+
+    name = "kernel.rem"
+
+    T: ClassVar = VarConstraint("T", AnyFloatConstr)
+
+    dividend = operand_def(T)
+    """What is divided."""
+    divisor = operand_def(T)
+    """By what."""
+    rest = result_def(T)
+    """The rest: NaN for an infinite dividend or a divisor of 0, the dividend for an infinite divisor."""
+
+    traits = traits_def(Pure())
+
+    assembly_format = "$dividend `,` $divisor attr-dict `:` type($rest)"
+
+    def __init__(self, dividend: SSAValue, divisor: SSAValue):
+        super().__init__(operands=[dividend, divisor], result_types=[dividend.type])
 
 
 Scalar = AnyFloat | IntegerType

@@ -74,8 +74,13 @@ def _leaky_relu(b: Body, x: Scalars, a: Settings) -> SSAValue:
 
 
 def _elu(b: Body, x: Scalars, a: Settings) -> SSAValue:
-    below = b.mul(b.emit(scalar_math.ExpM1Op(x[0])), b.const(a["alpha"]))
-    return b.select(b.cmp("gt", x[0], b.const(0.0)), x[0], below)
+    grown = _times(b, x[0], a["input_scale"])
+    below = b.mul(b.emit(scalar_math.ExpM1Op(grown)), b.const(a["alpha"] * a["scale"]))
+    return b.select(b.cmp("gt", x[0], b.const(0.0)), _times(b, x[0], a["scale"]), below)
+
+
+def _times(b: Body, x: SSAValue, factor: float) -> SSAValue:
+    return x if factor == 1 else b.mul(x, b.const(factor))
 
 
 def _relu(b: Body, x: Scalars, a: Settings) -> SSAValue:
@@ -112,23 +117,39 @@ def _mul(b: Body, x: Scalars, a: Settings) -> SSAValue:
     return b.and_(x[0], x[1]) if x[0].type == i1 else b.mul(x[0], x[1])
 
 
-def _floored(b: Body, x: SSAValue, y: SSAValue) -> tuple[SSAValue, SSAValue]:
-    """(floor(x / y), x - floor(x / y) * y) of floats. The quotient may round up to a whole number that x / y is below:
-    then the remainder has the wrong sign, and both move by one y."""
-    quotient = b.floor(b.div(x, y))
-    rest = b.fma(b.neg(quotient), y, x)
-    wrong = b.cmp("lt", b.mul(rest, y), b.const(0.0))
-    return b.select(wrong, b.sub(quotient, b.const(1.0)), quotient), b.select(wrong, b.add(rest, y), rest)
+def _modulo(b: Body, x: SSAValue, y: SSAValue) -> tuple[SSAValue, SSAValue]:
+    """(what floor division leaves, whether that is a y more than what division toward zero leaves) of floats."""
+    rest = b.rem(x, y)
+    zero = b.const(0.0)
+    apart = b.and_(b.cmp("ne", rest, zero), b.xor(b.cmp("lt", y, zero), b.cmp("lt", rest, zero)))
+    return b.select(apart, b.add(rest, y), rest), apart
 
 
 def _remainder(b: Body, x: Scalars, a: Settings) -> SSAValue:
     if _is_float(x[0]):
-        return _floored(b, *x)[1]
+        return _modulo(b, *x)[0]
     return b.sub(x[0], b.mul(b.emit(arith.FloorDivSIOp(x[0], x[1])), x[1]))
 
 
+def _fmod(b: Body, x: Scalars, a: Settings) -> SSAValue:
+    return b.rem(x[0], x[1])
+
+
 def _floor_divide(b: Body, x: Scalars, a: Settings) -> SSAValue:
-    return _floored(b, *x)[0] if _is_float(x[0]) else b.emit(arith.FloorDivSIOp(x[0], x[1]))
+    """floor(x / y) as PyTorch computes it (`c10::div_floor_floating`, after CPython's float division): from the exact
+    rest, so that no rounded quotient steps over a whole number; x / y where y is 0, NaN for infinite x."""
+    if not _is_float(x[0]):
+        return b.emit(arith.FloorDivSIOp(x[0], x[1]))
+    zero, one, quotient = b.const(0.0), b.const(1.0), b.div(*x)
+    rest = b.rem(x[0], x[1])
+    _, apart = _modulo(b, *x)
+    whole = b.div(b.sub(x[0], rest), x[1])
+    whole = b.select(apart, b.sub(whole, one), whole)
+    down = b.floor(whole)
+    near = b.select(b.cmp("gt", b.sub(whole, down), b.const(0.5)), b.add(down, one), down)
+    signed_zero = b.emit(scalar_math.CopySignOp(zero, quotient))
+    result = b.select(b.cmp("eq", whole, zero), signed_zero, near)
+    return b.select(b.cmp("eq", x[1], zero), quotient, result)
 
 
 def _div(b: Body, x: Scalars, a: Settings) -> SSAValue:
@@ -159,11 +180,21 @@ def _power_of(b: Body, x: SSAValue, exponent: float) -> SSAValue | None:
 
 
 def _pow(b: Body, x: Scalars, a: Settings) -> SSAValue:
-    if a["exponent"] is not None:
-        simple = _power_of(b, x[0], a["exponent"])
+    exponent = a["exponent"]
+    if exponent is not None:
+        simple = _power_of(b, x[0], exponent)
         if simple is not None:
             return simple
+        if not _is_float(x[0]):
+            return _whole_power(b, x[0], exponent)
     return b.emit(scalar_math.PowFOp(x[0], x[1]))
+
+
+def _whole_power(b: Body, x: SSAValue, exponent: int) -> SSAValue:
+    """x to a whole power by squaring; integers wrap around, whatever the order of the products."""
+    half = x if exponent < 4 else _whole_power(b, x, exponent // 2)
+    square = b.mul(half, half)
+    return b.mul(square, x) if exponent % 2 else square
 
 
 def _bitwise_not(b: Body, x: Scalars, a: Settings) -> SSAValue:
@@ -223,6 +254,7 @@ ELEMENTWISE: dict[str, Elementwise] = {
     "div": Elementwise(_div),
     "floor_divide": Elementwise(_floor_divide),
     "remainder": Elementwise(_remainder),
+    "fmod": Elementwise(_fmod),
     "maximum": Elementwise(lambda b, x, a: b.max(x[0], x[1])),
     "minimum": Elementwise(lambda b, x, a: b.min(x[0], x[1])),
     "pow": Elementwise(_pow),
@@ -275,8 +307,10 @@ def _types(compute: Compute, op: SambaOp, scalars: Sequence[Any]) -> tuple[Attri
 
 def _check_supported(op: SambaOp, scalars: Sequence[Any]) -> None:
     integers = not is_float(shaped_of(op.results[0]).dtype)
-    if op.row.name == "pow" and integers and scalars not in ([0], [1], [2], [3], [4]):
-        raise error_at(op, "takes exponents 0 to 4 on integers", InputError, levers=["cast to f32 first"])
+    if op.row.name == "pow" and integers and (not scalars or scalars[0] < 0):
+        raise error_at(
+            op, "takes a constant exponent of 0 or more on integers", InputError, levers=["cast to f32 first"]
+        )
 
 
 @converts("where")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, StringAttr, f32
-from xdsl.ir import SSAValue
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, IntegerAttr, StringAttr, f32, i1, i32, i64
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import BlockArgument, SSAValue
 from xdsl.ir.affine import AffineExpr
 
 from sambaflow.dialects import kernel
 from sambaflow.dialects.kernel import Body
 from sambaflow.dialects.samba import SambaOp, shaped_of
+from sambaflow.dialects.samba.conventions import result_attributes
 from sambaflow.dialects.samba.inference import Shape, Shaped, broadcast, dim_index, is_float
 from sambaflow.passes.kernel_library.registry import converts
 from sambaflow.passes.kernel_library.stages import (
@@ -26,7 +29,7 @@ from sambaflow.passes.kernel_library.stages import (
 )
 
 
-def _gathered(k: StageBuilder, indices: Sequence[Read], value: Read, out: Shaped) -> SSAValue:
+def gathered(k: StageBuilder, indices: Sequence[Read], value: Read, out: Shaped) -> SSAValue:
     """Elements of `value`, whose coordinates use one symbol for each index."""
     at = identity if out.shape else scalar
     rank = len(out.shape)
@@ -42,10 +45,10 @@ def _gathered(k: StageBuilder, indices: Sequence[Read], value: Read, out: Shaped
 def embedding(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     table, ids = op.operands
     out, n = shaped_of(op.results[0]), len(shape_of(ids))
-    return [_gathered(k, [Read(ids, lambda *d: d[:n])], Read(table, lambda *d: [d[-1], d[n]]), out)]
+    return [gathered(k, [Read(ids, lambda *d: d[:n])], Read(table, lambda *d: [d[-1], d[n]]), out)]
 
 
-def _at_symbol(dim: int, rank: int) -> Coordinates:
+def at_symbol(dim: int, rank: int) -> Coordinates:
     """Coordinates of the domain with the last symbol at `dim`."""
     return lambda *d: [d[-1] if i == dim else d[i] for i in range(rank)]
 
@@ -55,7 +58,7 @@ def index_select(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     value, ids = op.operands
     out = shaped_of(op.results[0])
     dim = dim_index(op.attr("dim"), len(out.shape))
-    return [_gathered(k, [Read(ids, lambda *d: [d[dim]])], Read(value, _at_symbol(dim, len(out.shape))), out)]
+    return [gathered(k, [Read(ids, lambda *d: [d[dim]])], Read(value, at_symbol(dim, len(out.shape))), out)]
 
 
 @converts("gather")
@@ -73,7 +76,7 @@ def picked_along(k: StageBuilder, value: SSAValue, ids: SSAValue, dim: int) -> S
     """Elements of `value` at indices along one dimension, of the shape of the indices."""
     shape = shape_of(ids)
     reads = [Read(ids, lambda *d: d[: len(shape)])]
-    return _gathered(k, reads, Read(value, _at_symbol(dim, len(shape))), Shaped(shape, dtype_of(value)))
+    return gathered(k, reads, Read(value, at_symbol(dim, len(shape))), Shaped(shape, dtype_of(value)))
 
 
 class _Picked:
@@ -131,7 +134,7 @@ def _picked_reads(op: SambaOp, k: StageBuilder, indices: Sequence[SSAValue]) -> 
 def index(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     value, *indices = op.operands
     picked, reads = _picked_reads(op, k, indices)
-    return [_gathered(k, reads, Read(value, lambda *d: picked.value(d)), shaped_of(op.results[0]))]
+    return [gathered(k, reads, Read(value, lambda *d: picked.value(d)), shaped_of(op.results[0]))]
 
 
 def _scattered(
@@ -163,9 +166,67 @@ def index_put(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     def at_source(*d: AffineExpr) -> Sequence[AffineExpr | int]:
         return [0 if size == 1 else d[lead + i] for i, size in enumerate(shape)]
 
+    if op.attr("accumulate") and not _stays_in_memory(op):
+        return [_accumulated(op, k, picked, reads, at_source)]
     conflict = "add" if op.attr("accumulate") else "overwrite"
     at: Coordinates = lambda *d: picked.value(d)  # noqa: E731
     return [_scattered(k, value, Read(source, at_source), reads, picked.domain, at, conflict)]
+
+
+def _stays_in_memory(op: SambaOp) -> bool:
+    """Whether an update is of an argument and becomes its new value: memory adds what is written to it."""
+    argument = op.operands[0]
+    if not isinstance(argument, BlockArgument) or len(list(argument.uses)) > 1:
+        return False
+    ends = [(use.operation, use.index) for use in op.results[0].uses]
+    return bool(ends) and all(
+        isinstance(end, ReturnOp)
+        and isinstance(function := end.parent_op(), FuncOp)
+        and result_attributes(function)[i].get("samba.tied") == IntegerAttr(argument.index, i64)
+        for end, i in ends
+    )
+
+
+def _accumulated(
+    op: SambaOp, k: StageBuilder, picked: _Picked, indices: Sequence[Read], at_source: Coordinates
+) -> SSAValue:
+    """self + the sum over all picks of the values at the picks that name the element: a reduction, as buffers between
+    stages keep the last of several writes."""
+    value, source = op.operands[:2]
+    shaped, picks = shaped_of(value), len(picked.picks)
+    floats, rank = is_float(shaped.dtype), len(shaped.shape)
+    compute = f32 if floats else i32 if shaped.dtype == i1 else shaped.dtype
+    dims = picked.dims
+
+    def in_picks(*d: AffineExpr) -> list[AffineExpr]:
+        """The point of the picks' domain that a point (element of self, pick) stands for."""
+        others = [d[i] for i in range(rank) if i not in dims]
+        return [*others[: picked.first], *d[rank:], *others[picked.first :]]
+
+    def moved(at: Coordinates) -> Coordinates:
+        return lambda *d: at(*in_picks(*d))
+
+    def body(b: Body, x: SSAValue, new: SSAValue, *rest: SSAValue) -> SSAValue:
+        *places, acc = rest
+        here = [b.cmp("eq", place, b.cast(b.index(dim), place.type)) for place, dim in zip(places, dims, strict=True)]
+        named = here[0]
+        for one in here[1:]:
+            named = b.and_(named, one)
+        return b.add(acc, b.select(named, b.cast(new, compute), b.const(0, compute)))
+
+    def finish(b: Body, x: SSAValue, new: SSAValue, *rest: SSAValue) -> SSAValue:
+        return b.cast(b.add(b.cast(x, compute), rest[-1]), shaped.dtype)
+
+    reads = [Read(value, lambda *d: d[:rank]), Read(source, moved(at_source))]
+    reads += [Read(index.value, moved(index.at)) for index in indices]
+    shape = (*shaped.shape, *(picked.picks or (1,)))
+    if not picks:
+        reads = [replace(read, at=_leaving_out_last(read.at)) for read in reads]
+    return k.fold(reads, shape, range(rank, len(shape)), shaped.dtype, 0, body, finish=finish, accumulator=compute)
+
+
+def _leaving_out_last(at: Coordinates) -> Coordinates:
+    return lambda *d: at(*d[:-1])
 
 
 @converts("scatter")
@@ -177,7 +238,7 @@ def scatter(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
         return [source]
     dim = dim_index(op.attr("dim"), rank)
     whole: Coordinates = lambda *d: d[:rank]  # noqa: E731
-    return [_scattered(k, value, Read(source, whole), [Read(ids, whole)], shape, _at_symbol(dim, rank))]
+    return [_scattered(k, value, Read(source, whole), [Read(ids, whole)], shape, at_symbol(dim, rank))]
 
 
 @converts("index_copy")
@@ -188,4 +249,4 @@ def index_copy(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     rank = len(shape)
     dim = dim_index(op.attr("dim"), rank)
     reads = [Read(ids, lambda *d: [d[dim]])]
-    return [_scattered(k, value, Read(source, lambda *d: d[:rank]), reads, shape, _at_symbol(dim, rank))]
+    return [_scattered(k, value, Read(source, lambda *d: d[:rank]), reads, shape, at_symbol(dim, rank))]

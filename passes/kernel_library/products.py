@@ -112,7 +112,7 @@ def matmul(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
 
 @converts("addmm baddbmm")
 def addmm(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
-    """beta * self + alpha * product, in the finish of the contract."""
+    """beta * self + alpha * product, in the finish of the contract; with beta 0 the addend, NaN or not, is not read."""
     addend, left, right = op.operands
     out, alpha, beta = shaped_of(op.results[0]), op.attr("alpha"), op.attr("beta")
     rank, shape = len(out.shape), shape_of(addend)
@@ -120,11 +120,14 @@ def addmm(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     def at(*d: AffineExpr) -> Sequence[AffineExpr | int]:
         return [0 if size == 1 else d[rank - len(shape) + i] for i, size in enumerate(shape)]
 
-    def finish(b: Body, x: SSAValue, y: SSAValue, addend: SSAValue, acc: SSAValue) -> SSAValue:
+    def finish(b: Body, x: SSAValue, y: SSAValue, *rest: SSAValue) -> SSAValue:
+        *addend, acc = rest
         scaled = acc if alpha == 1 else b.mul(b.const(alpha, acc.type), acc)
-        return b.add(addend if beta == 1 else b.mul(b.const(beta, acc.type), addend), scaled)
+        if not addend:
+            return scaled
+        return b.add(addend[0] if beta == 1 else b.mul(b.const(beta, acc.type), addend[0]), scaled)
 
-    return [product(k, left, right, out, [Read(addend, at)], finish)]
+    return [product(k, left, right, out, [Read(addend, at)] if beta != 0 else [], finish)]
 
 
 @converts("conv2d conv1d")

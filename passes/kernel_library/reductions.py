@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
-from xdsl.dialects.builtin import UnitAttr, f32, i1, i64
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import f32, i1, i32, i64
 from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineExpr
 
+from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel
 from sambaflow.dialects.kernel import Body, Domain
 from sambaflow.dialects.samba import SambaOp, shaped_of, tensor_type
 from sambaflow.dialects.samba.inference import Shape, Shaped, dim_index, dim_indices, is_float, pair
-from sambaflow.passes.kernel_library.indexing import picked_along
+from sambaflow.errors import InputError
+from sambaflow.passes.kernel_library.indexing import gathered, picked_along
 from sambaflow.passes.kernel_library.movement import permuted
 from sambaflow.passes.kernel_library.norms import mean_of, squares_of
 from sambaflow.passes.kernel_library.registry import converts
@@ -213,61 +217,91 @@ def cumsum(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
 
 @converts("topk")
 def topk(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
-    """A reduction whose accumulators are the k best pairs; they are made last and moved to their dimension.
-
-    The k smallest are those with the greatest keys: -1 - x of integers (no number overflows), -x of floats. A NaN is
-    greater than every number, so its key is -inf, and the values are read at the indices.
-    """
-    x, count = op.operands[0], op.attr("k")
+    """The k smallest have the greatest keys: the complement of integers (no number overflows), for floats that
+    of integers that order as they do; their values are then read at the indices."""
+    x, count, smallest = op.operands[0], op.attr("k"), not op.attr("largest")
     shape, dtype = shape_of(x), dtype_of(x)
-    dim, compute, smallest = dim_index(op.attr("dim"), len(shape)), wide(dtype), not op.attr("largest")
-    kept = (*shape[:dim], *shape[dim + 1 :])
-
-    def body(b: Body, x: SSAValue, values: SSAValue, indices: SSAValue) -> Sequence[SSAValue]:
-        return b.insert_sorted(values, indices, key(b, b.cast(x, compute)), b.index(dim))
+    dim, compute = dim_index(op.attr("dim"), len(shape)), wide(dtype)
+    if smallest and is_float(dtype):
+        _, indices = _best(k, x, dim, count, i32, lambda b, value: _complement(b, _ordinal(b, b.cast(value, f32))))
+        return [picked_along(k, x, indices, dim), indices]
 
     def key(b: Body, value: SSAValue) -> SSAValue:
-        if not smallest:
-            return value
-        if not is_float(compute):
-            return b.sub(b.const(-1, compute), value)
-        return b.select(b.cmp("ne", value, value), b.const(minimum_of(compute), compute), b.neg(value))
+        value = b.cast(value, compute)
+        return _complement(b, value) if smallest else value
 
-    def block(*d: AffineExpr) -> Sequence[AffineExpr | int]:
-        return [*without([dim])(*d), 0]
+    def value_of(b: Body, key: SSAValue) -> SSAValue:
+        return b.cast(_complement(b, key) if smallest else key, dtype)
 
-    pairs = [Shaped((count,), compute), Shaped((count,), i64)]
-    inits = [
-        kernel.constant(number, tensor_type(p)) for number, p in zip((minimum_of(compute), -1), pairs, strict=True)
-    ]
-    results = [(Shaped((*kept, count), p.dtype), block) for p in pairs]
-    domain = folding(shape, [dim])
-    values, indices = k.stage(kernel.ReduceOp, [Read(x, identity)], domain, results, body, inits=inits, fold=False)
-    if not smallest:
-        values = k.cast(values, dtype)
-    elif not is_float(compute):
-        back = Shaped(shape_of(values), dtype)
-        values = k.map([Read(values, identity)], back, lambda b, v: b.cast(b.sub(b.const(-1, compute), v), dtype))
-    order = [*range(dim), len(shape) - 1, *range(dim, len(shape) - 1)]
-    indices = permuted(k, indices, order)
-    if smallest and is_float(compute):
-        return [picked_along(k, x, indices, dim), indices]
-    return [permuted(k, values, order), indices]
+    keys, indices = _best(k, x, dim, count, compute, key)
+    plain = Shaped(shape_of(keys), dtype)
+    values = keys if not smallest and dtype == compute else k.map([Read(keys, identity)], plain, value_of)
+    return [values, indices]
+
+
+MOST_SORTED = 2048
+"""Elements of a sort: so many pairs are kept beside each other."""
 
 
 @converts("sort")
 def sort(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
-    """A stable sort of the values with their positions."""
-    x, out = op.operands[0], shaped_of(op.results[0])
-    shape = out.shape or (1,)
-    dim = dim_index(op.attr("dim"), len(out.shape))
-    at = identity if out.shape else scalar
-    positions = Shaped(out.shape, i64)
-    places = k.map([], positions, lambda b: b.index(dim))
-    domain = Domain(shape, tuple("sequential" if i == dim else "parallel" for i in range(len(shape))))
-    flags: dict[str, Any] = {"descending": UnitAttr()} if op.attr("descending") else {}
-    reads = [Read(x, at), Read(places, at)]
-    return k.stage(kernel.SortOp, reads, domain, [(out, at), (positions, at)], None, **flags)
+    """The best of all by keys that no two elements share: the value above, the position below."""
+    x, descending = op.operands[0], op.attr("descending")
+    shape, dtype = shape_of(x), dtype_of(x)
+    if not shape:
+        return [x, k.fill(0, shaped_of(op.results[1]))]
+    dim = dim_index(op.attr("dim"), len(shape))
+    if dtype == i64:
+        raise error_at(op, "does not sort i64", InputError, levers=["cast to i32 or f32 first"])
+    if shape[dim] > MOST_SORTED:
+        demand, limit = f"{shape[dim]} elements", f"{MOST_SORTED} elements"
+        raise error_at(op, "is too long", InputError, demand=demand, limit=limit, levers=["use topk"])
+
+    def key(b: Body, value: SSAValue) -> SSAValue:
+        order = _ordinal(b, b.cast(value, f32)) if is_float(dtype) else b.cast(value, i32)
+        above = b.cast(order if descending else _complement(b, order), i64)
+        return b.add(b.mul(above, b.const(1 << 32, i64)), b.sub(b.const(1 << 31, i64), b.index(dim)))
+
+    _, indices = _best(k, x, dim, shape[dim], i64, key)
+    return [picked_along(k, x, indices, dim), indices]
+
+
+def _best(
+    k: StageBuilder, x: SSAValue, dim: int, count: int, kind: Attribute, key: Callable[[Body, SSAValue], SSAValue]
+) -> tuple[SSAValue, SSAValue]:
+    """The `count` greatest keys along a dimension and their indices: a reduction with pairs as accumulators, which are
+    made last and moved to their dimension."""
+    shape = shape_of(x)
+    kept = (*shape[:dim], *shape[dim + 1 :])
+
+    def body(b: Body, x: SSAValue, keys: SSAValue, indices: SSAValue) -> Sequence[SSAValue]:
+        return b.insert_sorted(keys, indices, key(b, x), b.index(dim))
+
+    def block(*d: AffineExpr) -> Sequence[AffineExpr | int]:
+        return [*without([dim])(*d), 0]
+
+    pairs = [Shaped((count,), kind), Shaped((count,), i64)]
+    inits = [kernel.constant(number, tensor_type(p)) for number, p in zip((minimum_of(kind), -1), pairs, strict=True)]
+    results = [(Shaped((*kept, count), p.dtype), block) for p in pairs]
+    domain = folding(shape, [dim])
+    made = k.stage(kernel.ReduceOp, [Read(x, identity)], domain, results, body, inits=inits, fold=False)
+    order = [*range(dim), len(shape) - 1, *range(dim, len(shape) - 1)]
+    keys, indices = (permuted(k, value, order) for value in made)
+    return keys, indices
+
+
+def _complement(b: Body, x: SSAValue) -> SSAValue:
+    """-1 - x: the integers in the opposite order."""
+    return b.xor(x, b.const(-1, x.type))
+
+
+def _ordinal(b: Body, x: SSAValue) -> SSAValue:
+    """An i32 that orders as the f32 does: its bits, those below the sign flipped where it is negative. Zeros have one
+    sign and NaN one pattern, that of the greatest."""
+    plain = b.select(b.cmp("eq", x, x), b.add(x, b.const(0.0)), b.const(math.nan))
+    bits = b.emit(arith.BitcastOp(plain, i32))
+    negative = b.cmp("lt", bits, b.const(0, i32))
+    return b.select(negative, b.xor(bits, b.const(0x7FFFFFFF, i32)), bits)
 
 
 # Pooling
@@ -332,39 +366,53 @@ def avg_pool2d(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
 
 @converts("adaptive_avg_pool2d")
 def adaptive_avg_pool2d(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
-    """Window i of a dimension runs from floor(i * size / parts) to ceil((i + 1) * size / parts)."""
+    """Window i of a dimension runs from floor(i * size / parts) to ceil((i + 1) * size / parts).
+
+    Windows of one size are an access pattern; others are gathered first, each as large as the largest.
+    """
     x, out = op.operands[0], shaped_of(op.results[0])
     rank, image, parts = len(out.shape), shape_of(x)[-2:], out.shape[-2:]
     edges = [[(i * s // p, -(-(i + 1) * s // p)) for i in range(p)] for s, p in zip(image, parts, strict=True)]
-    window = tuple(max(end - first for first, end in e) for e in edges)
-    even = all(s % p == 0 for s, p in zip(image, parts, strict=True))
+    window = tuple(max((end - first for first, end in e), default=1) for e in edges)
+    shape, dims = (*out.shape, *window), [rank, rank + 1]
+    if all(s % p == 0 for s, p in zip(image, parts, strict=True)):
+        steps = [s // p for s, p in zip(image, parts, strict=True)]
+        read = Read(x, lambda *d: [*d[:-4], *(d[-4 + i] * steps[i] + d[-2 + i] for i in range(2))])
+        count = float(window[0] * window[1])
+        return [
+            k.fold(
+                [read], shape, dims, out.dtype, 0, lambda b, x, acc: b.add(acc, b.ext(x)),
+                finish=lambda b, x, acc: b.trunc(b.div(acc, b.const(count)), out.dtype),
+            )
+        ]  # fmt: skip
 
-    def at(*d: AffineExpr) -> Sequence[AffineExpr]:
-        return [*d[:-4], *(_first(d[-4 + i], i) + d[-2 + i] for i in range(2))]
-
-    def _first(d: AffineExpr, i: int) -> AffineExpr:
-        size, count = image[i], parts[i]
-        return d * (size // count) if size % count == 0 else (d * size) // count
-
-    def bounds(b: Body, i: int) -> tuple[SSAValue, SSAValue]:
-        size, count, place = b.const(image[i], i64), b.const(parts[i], i64), b.index(rank - 2 + i)
-        first = b.div(b.mul(place, size), count)
+    def bounds(b: Body, i: int, place: SSAValue) -> tuple[SSAValue, SSAValue]:
+        size, count = b.const(image[i], i64), b.const(parts[i], i64)
         following = b.mul(b.add(place, b.const(1, i64)), size)
-        return first, b.div(b.add(following, b.const(parts[i] - 1, i64)), count)
+        return b.div(b.mul(place, size), count), b.div(b.add(following, b.const(parts[i] - 1, i64)), count)
+
+    def places(i: int) -> SSAValue:
+        """Where each window reads along a dimension: [parts, window], cut at the image."""
+
+        def body(b: Body) -> SSAValue:
+            first, _ = bounds(b, i, b.index(0))
+            return b.min(b.add(first, b.index(1)), b.const(image[i] - 1, i64))
+
+        return k.map([], Shaped((parts[i], window[i]), i64), body)
 
     def body(b: Body, x: SSAValue, acc: SSAValue) -> SSAValue:
         value = b.ext(x)
-        for i in range(0 if even else 2):
-            first, end = bounds(b, i)
-            inside = b.cmp("lt", b.add(first, b.index(rank + i)), end)
-            value = b.select(inside, value, b.const(0.0))
+        for i in range(2):
+            first, end = bounds(b, i, b.index(rank - 2 + i))
+            value = b.select(b.cmp("lt", b.add(first, b.index(rank + i)), end), value, b.const(0.0))
         return b.add(acc, value)
 
     def finish(b: Body, x: SSAValue, acc: SSAValue) -> SSAValue:
-        if even:
-            return b.trunc(b.div(acc, b.const(float(window[0] * window[1]))), out.dtype)
-        spans = [b.sub(end, first) for first, end in (bounds(b, 0), bounds(b, 1))]
+        spans = [b.sub(end, first) for first, end in (bounds(b, i, b.index(rank - 2 + i)) for i in range(2))]
         return b.trunc(b.div(acc, b.cast(b.mul(*spans), f32)), out.dtype)
 
-    read = Read(x, at, None if even else kernel.constant(0, out.dtype))
-    return [k.fold([read], (*out.shape, *window), [rank, rank + 1], out.dtype, 0, body, finish=finish)]
+    rows = Read(places(0), lambda *d: [d[rank - 2], d[rank]])
+    columns = Read(places(1), lambda *d: [d[rank - 1], d[rank + 1]])
+    source = Read(x, lambda *d: [*d[: rank - 2], d[rank + 2], d[rank + 3]])
+    windows = gathered(k, [rows, columns], source, Shaped(shape, dtype_of(x)))
+    return [k.fold([Read(windows, identity)], shape, dims, out.dtype, 0, body, finish=finish)]

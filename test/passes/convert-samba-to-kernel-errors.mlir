@@ -10,11 +10,11 @@ func.func @wide(%x: tensor<2xf64>) -> tensor<2xf64> {
 
 // -----
 
-// Integer powers are products; others need a float.
+// Integer powers are products, of which an exponent of the program's says how many; others need a float.
 func.func @power(%x: tensor<2xi64>) -> tensor<2xi64> {
-  // expected-error@below {{takes exponents 0 to 4 on integers}}
+  // expected-error@below {{takes a constant exponent of 0 or more on integers}}
   // expected-note@below {{try: cast to f32 first}}
-  %0 = samba.pow %x {exponent = 9} : tensor<2xi64>
+  %0 = samba.pow %x {exponent = -1} : tensor<2xi64>
   func.return %0 : tensor<2xi64>
 }
 
@@ -53,4 +53,25 @@ func.func @range(%x: tensor<2xf32>) -> tensor<2xf32> {
   // expected-error@below {{'samba.clamp' op -1e+64 is no number of type f32}}
   %0 = samba.clamp %x {min = -1.0e+64} : tensor<2xf32>
   func.return %0 : tensor<2xf32>
+}
+
+// -----
+
+// A sort makes keys of values and positions, for which i64 leaves no bits.
+func.func @sort_of_wide_integers(%x: tensor<4xi64>) -> tensor<4xi64> {
+  // expected-error@below {{does not sort i64}}
+  // expected-note@below {{try: cast to i32 or f32 first}}
+  %0, %1 = samba.sort %x : (tensor<4xi64>) -> (tensor<4xi64>, tensor<4xi64>)
+  func.return %0 : tensor<4xi64>
+}
+
+// -----
+
+// All pairs of a sort are kept beside each other.
+func.func @sort_of_many(%x: tensor<4096xf32>) -> tensor<4096xf32> {
+  // expected-error@below {{is too long}}
+  // expected-note@below {{needs 4096 elements, has 2048 elements}}
+  // expected-note@below {{try: use topk}}
+  %0, %1 = samba.sort %x : (tensor<4096xf32>) -> (tensor<4096xf32>, tensor<4096xi64>)
+  func.return %0 : tensor<4096xf32>
 }

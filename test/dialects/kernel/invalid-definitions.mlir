@@ -176,6 +176,15 @@ func.func @f(%s: i32, %i: i64) {
 
 // -----
 
+// A rest is of floats of one type.
+func.func @f(%x: f32, %y: f16) {
+  // expected-error@below {{attribute f32 expected from variable 'T', but got f16}}
+  %0 = "kernel.rem"(%x, %y) : (f32, f16) -> f32
+  func.return
+}
+
+// -----
+
 // A fill is one number.
 // expected-error@below {{Unexpected attribute}}
 module attributes {a = #kernel.fill<"one", tensor<2xf32>>} {
