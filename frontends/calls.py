@@ -12,7 +12,7 @@ from torch import fx
 from torch._ops import OpOverload
 from xdsl.ir import SSAValue
 
-from sambaflow.errors import Location
+from sambaflow.errors import InputError, Location
 
 aten: Any = torch.ops.aten
 
@@ -22,7 +22,7 @@ class Signature:
     """What the schema of an ATen overload says: argument names, defaults, and what it does to its operands.
 
     `written`: arguments that it changes in place. `gives_one`: one tensor, neither a tuple nor a list. `gives_view`: a
-    result may share memory with an operand.
+    result may share memory with an operand. `gives_tensors`: some result is a tensor, not only numbers (`numel`).
     """
 
     name: str
@@ -33,6 +33,7 @@ class Signature:
     is_mutable: bool
     gives_one: bool
     gives_view: bool
+    gives_tensors: bool
 
 
 @cache
@@ -49,6 +50,7 @@ def signature(target: OpOverload[..., Any]) -> Signature:
         is_mutable=schema.is_mutable,
         gives_one=len(returns) == 1 and not isinstance(returns[0].type, torch.ListType),
         gives_view=any(result.alias_info is not None for result in returns),
+        gives_tensors=not returns or any("Tensor" in str(result.type) for result in returns),
     )
 
 
@@ -183,4 +185,13 @@ def result_shells(call: Call) -> list[torch.Tensor]:
     if noted is not None:
         return leaves_of(torch.Tensor, noted)
     args, kwargs = map_only(Value, shell, (call.args, dict(call.kwargs)))
-    return run_on_meta(call.target, args, kwargs)
+    try:
+        return run_on_meta(call.target, args, kwargs)
+    except Exception as error:  # PyTorch raises what it likes
+        raise raised_by_torch(call, error) from error
+
+
+def raised_by_torch(call: Call, error: Exception) -> InputError:
+    """What PyTorch's own operator says to a call, as a refusal of the call."""
+    reason = (str(error).strip().splitlines() or [""])[0]
+    return InputError(f"raised {type(error).__name__} in PyTorch: {reason}", op=call.name, location=call.location)

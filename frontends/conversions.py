@@ -3,21 +3,26 @@
 Names agree by design (a row of `dialects/samba/table.py` is called and takes what ATen's operator is called and
 takes), so `bind` is one rule: arguments of the schema go to the operands and attributes of the same name. Overloads
 whose arguments differ in form stand in `_ADAPTERS`, overloads whose name alone differs in `_ALIASES`. An argument
-that the row does not have must be at its default or in `_WITHOUT_EFFECT`, else the operator is not bound.
+that the row does not have must be at its default or in `_WITHOUT_EFFECT`, every value must be of its attribute's kind,
+and the results must have PyTorch's shapes and dtypes, else the operator is not bound: it is expanded (`expansions`) or
+decomposed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
 from xdsl.dialects.builtin import bf16, f16, f32, f64, i1, i8, i32, i64
 from xdsl.ir import Attribute
+from xdsl.utils.exceptions import VerifyException
 
+from sambaflow.dialects.samba import Shaped, infer_results
+from sambaflow.dialects.samba.attributes import Kind
 from sambaflow.dialects.samba.table import OPERATORS, REQUIRED, Row
-from sambaflow.frontends.calls import Call, Value, signature
+from sambaflow.frontends.calls import Call, Value, leaves_of, result_shells, signature
 
 DTYPES: Mapping[torch.dtype, Attribute] = {
     torch.float64: f64, torch.float32: f32, torch.float16: f16, torch.bfloat16: bf16,
@@ -42,11 +47,13 @@ Adapter: TypeAlias = Callable[[Arguments], "tuple[str, Arguments] | None"]
 
 
 def bind(call: Call) -> Bound | None:
-    """The samba operator for `call`, or None when there is no direct conversion."""
-    arguments = call.arguments()
-    name = signature(call.target).base
+    """The samba operator for `call`, or None when there is no direct conversion.
+
+    An argument that is not of its attribute's kind, or operands whose result is not what PyTorch gives, do not bind.
+    """
     if not call.name.startswith("aten."):
         return None
+    name, arguments = signature(call.target).base, call.arguments()
     adapter = _ADAPTERS.get(call.name) or _ADAPTERS.get(f"aten.{name}")
     if adapter is not None:
         adapted = adapter(arguments)
@@ -54,31 +61,36 @@ def bind(call: Call) -> Bound | None:
             return None
         name, arguments = adapted
     row = OPERATORS.get(_ALIASES.get(name, name))
-    if row is None:
+    if row is None or not _takes_all(row, arguments, signature(call.target).defaults):
         return None
-    taken = {attribute.name for attribute in row.attributes} | {operand.rstrip("?*") for operand in row.operands}
-    defaults = signature(call.target).defaults
-    for argument, value in arguments.items():
-        if (
-            argument not in taken
-            and argument not in _WITHOUT_EFFECT
-            and not _same(value, defaults.get(argument, REQUIRED))
-        ):
-            return None
     operands = _operands(row, arguments)
     attributes = _attributes(row, arguments)
-    return None if operands is None or attributes is None else Bound(row, operands, attributes)
+    if operands is None or attributes is None or not _gives_the_same(call, row, operands, attributes):
+        return None
+    return Bound(row, operands, attributes)
+
+
+def _takes_all(row: Row, arguments: Arguments, defaults: Mapping[str, Any]) -> bool:
+    """Whether the row has every argument that says something."""
+    taken = {attribute.name for attribute in row.attributes} | {operand.rstrip("?*") for operand in row.operands}
+    return all(
+        argument in taken or argument in _WITHOUT_EFFECT or _same(value, defaults.get(argument, REQUIRED))
+        for argument, value in arguments.items()
+    )
 
 
 def _operands(row: Row, arguments: Arguments) -> tuple[Value, ...] | None:
     """Values for the row's operands; a number where only a tensor is taken becomes a rank-0 constant."""
-    found: list[Value] = []
+    found: list[Any] = []
     attributes = {attribute.name for attribute in row.attributes}
+    tensors = leaves_of(Value, arguments)
     ended = False
     for operand in row.operands:
         name = operand.rstrip("?*")
         value: Any = arguments.get(name)
         if operand.endswith("*"):
+            if not isinstance(value, list | tuple):
+                return None
             found += value
         elif value is None or (name in attributes and not isinstance(value, Value)):
             if not operand.endswith("?"):
@@ -87,31 +99,59 @@ def _operands(row: Row, arguments: Arguments) -> tuple[Value, ...] | None:
         elif ended:  # an optional operand after one that is absent has no text form
             return None
         else:
-            found.append(value if isinstance(value, Value) else Value((), torch.float32, constant=torch.tensor(value)))
-    return tuple(found)
+            found.append(_number_beside(value, tensors) if isinstance(value, bool | int | float) else value)
+    return None if any(not isinstance(value, Value) for value in found) else tuple(found)
+
+
+def _number_beside(number: bool | int | float, tensors: Sequence[Value]) -> Value:
+    """A Python number as a rank-0 constant in the dtype that it has beside the tensors: as PyTorch's wrapped numbers,
+    it changes a dtype's category only, never its width."""
+    kind = torch.tensor(number).dtype
+    for tensor in tensors:
+        if torch.result_type(torch.empty((1,), dtype=tensor.dtype, device="meta"), number) == tensor.dtype:
+            kind = tensor.dtype
+    return Value((), kind, constant=torch.tensor(number, dtype=kind))
 
 
 def _attributes(row: Row, arguments: Arguments) -> dict[str, Any] | None:
-    """Attributes that differ from the row's defaults, by name."""
+    """Attributes that differ from the row's defaults, by name; None when a value is not of the attribute's kind."""
     found: dict[str, Any] = {}
+    operands = {operand.rstrip("?*") for operand in row.operands}
     for attribute in row.attributes:
         value: Any = arguments.get(attribute.name, attribute.default)
-        if isinstance(value, Value):  # given as an operand
+        if isinstance(value, Value) and attribute.name in operands:  # given as an operand
             continue
-        if value is REQUIRED:
+        if value is None and attribute.default is not REQUIRED:
+            continue
+        value = DTYPES.get(value) if isinstance(value, torch.dtype) else _in_form(attribute.kind, value)
+        if value is REQUIRED or not attribute.kind.accepts(value):
             return None
-        if isinstance(value, torch.dtype):
-            if value not in DTYPES:
-                return None
-            found[attribute.name] = DTYPES[value]
-            continue
-        if attribute.kind.name == "ints" and value is not None:
-            value = (value,) if isinstance(value, int) else tuple(value)
-        if attribute.kind.name == "float" and value is not None:
-            value = float(value)
         if attribute.default is REQUIRED or not _same(value, attribute.default):
             found[attribute.name] = value
     return found
+
+
+def _in_form(kind: Kind, value: Any) -> Any:
+    """One integer where several are due as several, an integer where a float is due as that."""
+    if kind.name == "ints":
+        return (value,) if isinstance(value, int) else tuple(value) if isinstance(value, list) else value
+    return float(value) if kind.name == "float" and isinstance(value, int) and kind.accepts(value) else value
+
+
+def _gives_the_same(call: Call, row: Row, operands: Sequence[Value], attributes: Mapping[str, Any]) -> bool:
+    """Whether the row's results have the shapes and dtypes of PyTorch's; sizes that depend on data are not compared."""
+    shells = result_shells(call)
+    if not all(type(size) is int for one in (*operands, *shells) for size in one.shape):
+        return True
+    if not all(value.dtype in DTYPES for value in operands):
+        return False
+    shapes = [Shaped(value.shape, DTYPES[value.dtype]) for value in operands]
+    try:
+        inferred = infer_results(row, shapes, attributes)
+    except VerifyException:
+        return False
+    wanted = [(tuple(shell.shape), DTYPES.get(shell.dtype)) for shell in shells]
+    return [(result.shape, result.dtype) for result in inferred] == wanted
 
 
 def _same(left: Any, right: Any) -> bool:
@@ -124,7 +164,7 @@ _WITHOUT_EFFECT = frozenset(
     {
         "device", "layout", "pin_memory", "non_blocking", "copy", "memory_format", "implicit",  # placement
         "padding_idx", "scale_grad_by_freq", "sparse", "momentum", "cudnn_enabled", "cudnn_enable",  # training
-        "sorted", "check", "half_to_float", "indexing",
+        "sorted", "stable", "check", "half_to_float", "indexing",
     }
 )  # fmt: skip
 """Arguments that change no value in inference."""
@@ -134,6 +174,7 @@ _ALIASES: Mapping[str, str] = {
     "_log_softmax": "log_softmax", "split_with_sizes": "split", "_unsafe_view": "view", "_to_copy": "to",
     "concat": "cat", "concatenate": "cat", "slice_copy": "slice", "true_divide": "div", "divide": "div",
     "multiply": "mul", "subtract": "sub", "negative": "neg", "special_expm1": "expm1", "special_erf": "erf",
+    "_adaptive_avg_pool2d": "adaptive_avg_pool2d",
     "not_equal": "ne", "less_equal": "le", "less": "lt", "greater": "gt", "greater_equal": "ge", "absolute": "abs",
     }  # fmt: skip
 
@@ -197,24 +238,6 @@ def _all_dims(name: str) -> Adapter:
     return lambda a: (name, {"self": a["self"]})
 
 
-def _reversed_power(a: Arguments) -> tuple[str, Arguments]:
-    return "pow", {**a, "self": _number_as(a["self"], a["exponent"])}
-
-
-def _number_as(number: Any, other: Value) -> Value:
-    return Value((), other.dtype, constant=torch.tensor(number, dtype=other.dtype))
-
-
-def _where(a: Arguments) -> tuple[str, Arguments]:
-    sides = {key: a[key] for key in ("self", "other")}
-    tensor = next((side for side in sides.values() if isinstance(side, Value)), None)
-    for key, side in sides.items():
-        if not isinstance(side, Value):
-            dtype = tensor.dtype if tensor is not None else torch.tensor(side).dtype
-            sides[key] = Value((), dtype, constant=torch.tensor(side, dtype=dtype))
-    return "where", {"condition": a["condition"], **sides}
-
-
 def _index_add(a: Arguments) -> tuple[str, Arguments] | None:
     """`self.index_add(dim, index, source)` adds slices of source at the indices."""
     if a["alpha"] != 1 or a["dim"] % max(len(a["self"].shape), 1) != 0:
@@ -252,11 +275,6 @@ _ADAPTERS: Mapping[str, Adapter] = {
     "aten.batch_norm": _without("batch_norm", training=False),
     "aten.scaled_dot_product_attention": _without("scaled_dot_product_attention", dropout_p=0.0),
     "aten.reshape": _renamed("reshape", shape="size"),
-    "aten.pow.Scalar": _reversed_power,
-    "aten.where.self": _where,
-    "aten.where.ScalarSelf": _where,
-    "aten.where.ScalarOther": _where,
-    "aten.where.Scalar": _where,
     "aten.swapaxes": _renamed("transpose", axis0="dim0", axis1="dim1"),
     "aten.hardtanh": _renamed("hardtanh", min_val="min", max_val="max"),
     "aten.repeat_interleave.self_int": _without("repeat_interleave", output_size=None),

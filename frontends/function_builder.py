@@ -12,9 +12,10 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from sambaflow.diagnostics import location_attr
 from sambaflow.dialects.samba import ConstantOp, Shaped, build, shaped_of, tensor_type
-from sambaflow.errors import InputError
+from sambaflow.errors import InputError, WeightError
 from sambaflow.frontends.calls import Call, Value, result_shells
 from sambaflow.frontends.conversions import DTYPES, TORCH_DTYPES, Bound, bind
+from sambaflow.frontends.expansions import Apply, expand
 
 SMALL_CONSTANT = 256
 """Constants of at most this many elements are dense in the IR, larger ones are buffers among the weights."""
@@ -53,6 +54,10 @@ class FunctionBuilder:
         """The samba operator for a call, or None."""
         return bind(call)
 
+    def expand(self, call: Call, apply: Apply) -> list[Value] | None:
+        """The results of a call in terms of other operators, or None."""
+        return expand(call, apply)
+
     def emit(self, call: Call, bound: Bound) -> list[Value]:
         """Append the operator; its results have the shapes that PyTorch computed."""
         location = _location(call.location) if call.location else None
@@ -70,10 +75,11 @@ class FunctionBuilder:
         if value.ssa is not None:
             return value.ssa
         tensor = value.constant
-        if tensor is None:
-            raise InputError("the constant has no data")
-        raw = tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+        if tensor is None or tensor.is_meta:
+            raise WeightError("a constant was built on the meta device, its data are not known")
         element = element_type(tensor.dtype)
+        tensor = torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach())  # dense: strides may be 0
+        raw = tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
         digest = hashlib.sha256(f"{tensor.dtype}{tuple(tensor.shape)}".encode() + raw).hexdigest()[:16]
         if digest not in self._constant_values:
             self._constant_values[digest] = self._constant(

@@ -16,14 +16,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import torch
 from torch import fx
-from torch._decomp import decomposition_table
 from torch._ops import HigherOrderOperator, OpOverload
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
 from sambaflow.errors import InputError, Location
@@ -32,15 +31,16 @@ from sambaflow.frontends.calls import (
     Call,
     Value,
     aten,
-    can_decompose,
     constant,
     leaves_of,
     map_only,
+    raised_by_torch,
     result_shells,
     run_on_meta,
     shell,
     signature,
 )
+from sambaflow.frontends.decompositions import DecompositionTracer, attribute, is_deterministic
 from sambaflow.frontends.in_place import (
     carry_out,
     changes_view,
@@ -54,6 +54,7 @@ from sambaflow.frontends.masks import masked_put, with_known_masks
 
 Convert: TypeAlias = Callable[[Call], Any]
 Emit: TypeAlias = Callable[[Call, Any], list[Value]]
+Expand: TypeAlias = Callable[[Call, Callable[..., Any]], "list[Value] | None"]
 
 
 _SAME_VALUE = frozenset(
@@ -84,18 +85,23 @@ _DROPPED = frozenset(
 class GraphReader:
     """Reads FX graphs into calls of `emit`; one instance per exported program.
 
-    `convert(call)` says what `emit` will make of a call, or None; `unsupported` collects the calls that end there.
+    `convert(call)` says what `emit` will make of a call, or None; `expand(call, apply)` gives its results in terms of
+    other operators, or None; what neither takes is decomposed by PyTorch. `unsupported` collects the calls that are
+    left.
     """
 
-    def __init__(self, convert: Convert, emit: Emit, locate: Callable[[fx.Node], Location]) -> None:
-        self.convert, self.emit, self.locate = convert, emit, locate
+    def __init__(
+        self, convert: Convert, emit: Emit, locate: Callable[[fx.Node], Location], expand: Expand | None = None
+    ) -> None:
+        self.convert, self.emit, self.locate, self.expand = convert, emit, locate, expand
         self.unsupported: list[tuple[str, Location | None]] = []
         self.memory = Memory(self._pure)
         self.value = self.memory.read
         self._tracks = False
         self._fixed: list[Tensor] = []
         self._environments: list[dict[fx.Node, Any]] = []
-        self._decompositions: Mapping[Any, Callable[..., Any]] = {}
+        self._tracer = DecompositionTracer()
+        self._open: list[Any] = []  # the overloads that are being expanded or decomposed, outermost first
 
     def read(self, graph_module: fx.GraphModule, inputs: Sequence[Any]) -> Any:
         """The results of the graph on `inputs` (Tensors and plain Python values), in the structure it returns."""
@@ -136,6 +142,8 @@ class GraphReader:
             return None
         if name in ("aten.item", "aten._local_scalar_dense"):
             return self._item(args[0], location)
+        if not signature(target).gives_tensors:
+            return self._plain_result(Call(target, args, kwargs, location))
         return self._operator(Call(target, args, kwargs, location, node))
 
     def _operator(self, call: Call) -> Any:
@@ -211,7 +219,7 @@ class GraphReader:
             return _compute(call)
         if _passes_on(call):
             return [values[0]]
-        if all(value.constant is not None for value in values) and _is_deterministic(call.target):
+        if all(value.constant is not None for value in values) and is_deterministic(call.target):
             return _compute(call)
         call = with_known_masks(call)
         selected = masked_put(call, self._pure)
@@ -223,36 +231,33 @@ class GraphReader:
         return self.emit(call, converted) if all(value.known for value in values) else self._unknown(call)
 
     def _decompose(self, call: Call) -> list[Value]:
-        """The call in terms of the operators of its decomposition, or recorded as unsupported if it has none."""
-        self._decompositions = self._decompositions or _rules()
-        rule = self._decompositions.get(call.target)
-        if rule is None and can_decompose(call.target):
-            rule = call.target.decompose
-        leaves, spec = pytree.tree_flatten((call.args, call.kwargs))
-        positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Value)]
-
-        def function(*tensors: torch.Tensor) -> Any:
-            filled = list(leaves)
-            for position, tensor in zip(positions, tensors, strict=True):
-                filled[position] = tensor
-            args, kwargs = pytree.tree_unflatten(filled, spec)
-            assert rule is not None
-            return rule(*args, **kwargs)
-
-        if rule is not None:
-            shells = [shell(leaves[i]) for i in positions]
-            graph_module = make_fx(function)(*shells)
-            if all(node.target is not call.target for node in graph_module.graph.nodes):
-                return self._inline(graph_module, [leaves[i] for i in positions], call.location)
+        """The call in terms of other operators: of its expansion, else of PyTorch's decomposition, else recorded as
+        unsupported. One that leads back to itself has none."""
+        if call.target not in self._open:
+            self._open.append(call.target)
+            try:
+                expanded = self.expand(call, partial(self._apply, call.location)) if self.expand else None
+                if expanded is not None:
+                    return expanded
+                graph_module = self._tracer.trace(call)
+                if graph_module is not None:
+                    return self._inline(graph_module, call.values(), call.location)
+            finally:
+                self._open.pop()
         self.unsupported.append((call.name, call.location))
         return self._unknown(call)
+
+    def _apply(self, location: Location | None, target: OpOverload[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """An operator of an expansion: its result, or all of them when it has several."""
+        results = self._pure(Call(target, args, kwargs, location))
+        return results[0] if signature(target).gives_one else results
 
     def _inline(self, graph_module: fx.GraphModule, values: list[Value], location: Location | None) -> list[Value]:
         locate, self.locate = self.locate, lambda node: location or Location("")
         tracks, self._tracks = self._tracks, _sees_memory(graph_module)
         try:
-            results = self._read(graph_module, [Tensor(value) for value in values])
-            return [self.value(tensor) for tensor in pytree.tree_leaves(results)]
+            results = pytree.tree_leaves(self._read(graph_module, [Tensor(value) for value in values]))
+            return [self.value(one) if isinstance(one, Tensor) else Value((), torch.float32) for one in results]
         finally:
             self.locate, self._tracks = locate, tracks
 
@@ -264,13 +269,26 @@ class GraphReader:
         returned = carry_out(call, self.memory, writes=not self.unsupported)
         if returned is None:
             self.unsupported.append((call.name, call.location))
-            return call.args[0]
+            args, kwargs = map_only(Tensor, self.value, (call.args, call.kwargs))
+            unknown = [Tensor(value) for value in self._unknown(Call(call.target, args, kwargs, call.location))]
+            return unknown[0] if signature(call.target).gives_one else unknown
         return returned
+
+    def _plain_result(self, call: Call) -> Any:
+        """A number that PyTorch knows from shapes and dtypes (`numel`, `dim`)."""
+        args, kwargs = map_only(Tensor, lambda tensor: shell(self.value(tensor)), (call.args, call.kwargs))
+        try:
+            return call.target(*args, **kwargs)
+        except Exception as error:
+            raise _data_dependent(f"{call.name} gives a Python number", call.location) from error
 
     def _number(self, target: Any, args: tuple[Any, ...], location: Location | None) -> Any:
         """A Python number that the graph computes; unknown (None) once an unsupported operator has been found."""
         if all(isinstance(arg, int | float | bool) for arg in args) and callable(target):
-            return target(*args)
+            try:
+                return target(*args)
+            except ArithmeticError as error:
+                raise InputError(f"raised {type(error).__name__}: {error}", location=location) from error
         if target is aten.sym_size.int and isinstance(size := args[0].value.shape[args[1]], int):
             return size
         if self.unsupported:
@@ -282,7 +300,7 @@ class GraphReader:
 
     def _item(self, tensor: Tensor, location: Location | None) -> Any:
         constant = self.value(tensor).constant
-        if constant is None:
+        if constant is None or constant.numel() != 1 or constant.is_meta:
             raise _data_dependent("a tensor's value is read as a Python number", location)
         return constant.item()
 
@@ -295,12 +313,6 @@ class GraphReader:
         if name in ("cond", "while_loop", "map_impl", "scan"):
             raise _data_dependent(f"torch.{name} chooses what runs by a tensor's value", location)
         raise InputError(f"the region operator {name} is not supported", op=name, location=location)
-
-
-def _rules() -> Mapping[Any, Callable[..., Any]]:
-    """How PyTorch defines operators by others; training-mode batch norm is left to devices by default."""
-    batch_norm = aten._native_batch_norm_legit_functional.default
-    return {batch_norm: decomposition_table[batch_norm], **dict(torch.export.default_decompositions().items())}
 
 
 def _data_dependent(what: str, location: Location | None) -> InputError:
@@ -320,9 +332,7 @@ def _sees_memory(graph_module: fx.GraphModule) -> bool:
 
 
 def _attribute(graph_module: fx.GraphModule, node: fx.Node) -> Any:
-    found: Any = graph_module
-    for part in str(node.target).split("."):
-        found = getattr(found, part)
+    found = attribute(graph_module, node)
     return Tensor(constant(found)) if isinstance(found, torch.Tensor) else found
 
 
@@ -338,19 +348,18 @@ def _passes_on(call: Call) -> bool:
     return tuple(result.shape) == source.shape and result.dtype == source.dtype
 
 
-def _is_deterministic(target: OpOverload[..., Any]) -> bool:
-    return torch.Tag.nondeterministic_seeded not in target.tags
-
-
 def _compute(call: Call) -> list[Value]:
     """The call carried out by PyTorch on the host."""
     kwargs = {name: value for name, value in call.kwargs.items() if name not in ("device", "pin_memory")}
     args, kwargs = map_only(Value, _host_tensor, (call.args, kwargs))
     if call.name == "aten.to.device":
         args = (args[0], torch.device("cpu"), *args[2:])
-    with torch.no_grad():
-        results = call.target(*args, **kwargs)
-    return [constant(leaf) for leaf in pytree.tree_leaves(results)]
+    try:
+        with torch.no_grad():
+            results = call.target(*args, **kwargs)
+    except Exception as error:  # PyTorch raises what it likes
+        raise raised_by_torch(call, error) from error
+    return [constant(leaf) for leaf in leaves_of(torch.Tensor, results)]
 
 
 def _host_tensor(value: Value) -> torch.Tensor:

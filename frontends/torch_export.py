@@ -215,7 +215,7 @@ class _Importer:
         self.names = names
         self.user_names = iter(names)
         self.builder = FunctionBuilder()
-        self.reader = GraphReader(self.builder.convert, self.builder.emit, self._locate)
+        self.reader = GraphReader(self.builder.convert, self.builder.emit, self._locate, self.builder.expand)
         self.arguments: dict[str, Tensor] = {}
         self.constants: dict[str, Tensor] = {}
         self.weights: dict[str, torch.Tensor] = {}

@@ -19,6 +19,7 @@ from sambaflow.dialects.samba.ops import (
     SambaOp,
     YieldOp,
     build,
+    infer_results,
     shaped_of,
     tensor_type,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "Trait",
     "YieldOp",
     "build",
+    "infer_results",
     "shaped_of",
     "tensor_type",
     "verify_conventions",

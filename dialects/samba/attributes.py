@@ -15,10 +15,10 @@ reference functions see, and what the text form accepts:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, FloatAttr, IntAttr, IntegerAttr, StringAttr, f64, i1, i64
 from xdsl.ir import Attribute, ParametrizedAttribute, TypeAttribute
@@ -30,11 +30,15 @@ from xdsl.utils.exceptions import VerifyException
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of attribute: `encode` takes a Python value, `decode` a stored attribute or a parsed one."""
+    """One kind of attribute: `encode` takes a Python value, `decode` a stored attribute or a parsed one.
+
+    `accepts` says whether a Python value is of the kind: a string is no list of integers, 0.5 and True are no integers.
+    """
 
     name: str
     encode: Callable[[Any], Attribute]
     decode: Callable[[Attribute], Any]
+    accepts: Callable[[Any], bool]
 
 
 @lru_cache(maxsize=4096)
@@ -110,13 +114,25 @@ def _decode_scalar(attribute: Attribute) -> bool | int | float:
     return _decode_float(attribute)
 
 
-INT = Kind("int", _int, _decode_int)
-FLOAT = Kind("float", _float, _decode_float)
-BOOL = Kind("bool", _scalar, _decode_bool)
-STR = Kind("str", StringAttr, _decode_str)
-INTS = Kind("ints", lambda values: _ints(tuple(values)), _decode_ints)
-DTYPE = Kind("dtype", lambda dtype: dtype, _decode_type)
-SCALAR = Kind("scalar", _scalar, _decode_scalar)
+def _is_int(value: Any) -> bool:
+    return type(value) is int and -(1 << 63) <= value < 1 << 63
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, bool | float) or _is_int(value)
+
+
+def _are_ints(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(map(_is_int, cast(Sequence[Any], value)))
+
+
+INT = Kind("int", _int, _decode_int, _is_int)
+FLOAT = Kind("float", _float, _decode_float, lambda value: isinstance(value, float) or _is_int(value))
+BOOL = Kind("bool", _scalar, _decode_bool, lambda value: isinstance(value, bool))
+STR = Kind("str", StringAttr, _decode_str, lambda value: isinstance(value, str))
+INTS = Kind("ints", lambda values: _ints(tuple(values)), _decode_ints, _are_ints)
+DTYPE = Kind("dtype", lambda dtype: dtype, _decode_type, lambda value: isinstance(value, TypeAttribute))
+SCALAR = Kind("scalar", _scalar, _decode_scalar, _is_number)
 
 
 def print_value(printer: Printer, attribute: Attribute) -> None:

@@ -300,10 +300,10 @@ _MOST_INFERRED = 4096
 
 def _inferred(row: Row, operands: Sequence[Shaped], given: Mapping[str, Any]) -> Inferred:
     """The attributes of a new op as IR, and the shapes of its results; VerifyException if they do not fit."""
+    _check_attributes(row, given)
     key = (row.name, tuple(operands), tuple((name, exact_key(value)) for name, value in given.items()))
     if (known := _INFERRED.get(key)) is not None:
         return known
-    _check_attributes(row, given)
     _check_operand_count(row, len(operands))
     encoded = {spec.name: spec.kind.encode(given[spec.name]) for spec in row.attributes if spec.name in given}
     values = {spec.name: spec.kind.decode(encoded[spec.name]) for spec in row.attributes if spec.name in given}
@@ -311,6 +311,11 @@ def _inferred(row: Row, operands: Sequence[Shaped], given: Mapping[str, Any]) ->
         _INFERRED.clear()
     found = _INFERRED[key] = (encoded, row.rule(operands, row.defaults(values)))
     return found
+
+
+def infer_results(row: Row, operands: Sequence[Shaped], attributes: Mapping[str, Any]) -> Sequence[Shaped]:
+    """The results that `build` would give an operator; raises VerifyException if the operands do not fit."""
+    return _inferred(row, operands, {key: value for key, value in attributes.items() if value is not None})[1]
 
 
 def exact_key(value: Any) -> object:
@@ -332,8 +337,11 @@ def _check_attributes(row: Row, given: Mapping[str, Any]) -> None:
         if name not in names:
             raise VerifyException(f"has no attribute '{name}' (it has: {', '.join(names) or 'none'})")
     for spec in row.attributes:
-        if spec.default is REQUIRED and spec.name not in given:
-            raise VerifyException(f"needs the attribute '{spec.name}'")
+        if spec.name not in given:
+            if spec.default is REQUIRED:
+                raise VerifyException(f"needs the attribute '{spec.name}'")
+        elif not spec.kind.accepts(given[spec.name]):
+            raise VerifyException(f"attribute '{spec.name}' is of kind {spec.kind.name}, got {given[spec.name]!r}")
 
 
 @irdl_op_definition

@@ -35,6 +35,9 @@ def test_build_infers_results_and_fills_defaults() -> None:
         ("softmax", {"dim": 7}, "dim = 7 is out of range for rank 2"),
         ("softmax", {"axis": 1}, "has no attribute 'axis' \\(it has: dim, dtype\\)"),
         ("linear", {}, "takes 2 to 3 operands"),
+        ("softmax", {"dim": 0.5}, "attribute 'dim' is of kind int, got 0.5"),
+        ("softmax", {"dim": True}, "attribute 'dim' is of kind int, got True"),
+        ("permute", {"dims": "same"}, "attribute 'dims' is of kind ints, got 'same'"),
     ],
 )
 def test_build_refuses_with_the_location(name: str, attributes: dict[str, object], message: str) -> None:
