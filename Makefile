@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: venv demo test lint types lit pytest docs bench fuzz clean
+.PHONY: venv demo test lint types lit pytest docs bench fuzz coverage-operators clean
 
 venv: $(VENV)/.installed
 
@@ -41,6 +41,9 @@ bench: venv
 
 fuzz: venv # random programs against PyTorch; FUZZ='--programs 100 --seed 7' for others
 	OMP_NUM_THREADS=1 $(BIN)/python -m sambaflow.testing.fuzz $(FUZZ)
+
+coverage-operators: venv # PyTorch's own operator data: right, refused, wrong, crashed; half an hour on two cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m sambaflow.testing.coverage operators
 
 clean:
 	rm -rf build out .pytest_cache .ruff_cache .hypothesis
