@@ -210,6 +210,12 @@ def _index(a: Arguments) -> tuple[str, Arguments] | None:
     return name, {**kept, "indices": list(indices.values()), "dims": tuple(indices)}
 
 
+def _cat(a: Arguments) -> tuple[str, Arguments]:
+    """PyTorch passes over tensors of shape [0], of whatever rank the others are (the empty cache of a decoder)."""
+    tensors = [tensor for tensor in a["tensors"] if tuple(tensor.shape) != (0,)]
+    return "cat", {**a, "tensors": tensors or a["tensors"]}
+
+
 def _split(a: Arguments) -> tuple[str, Arguments]:
     return "split", {"self": a["self"], "split_size": a.get("split_sizes", a.get("split_size")), "dim": a["dim"]}
 
@@ -257,6 +263,7 @@ _ADAPTERS: Mapping[str, Adapter] = {
     "aten.index_put": _index,
     "aten._unsafe_index.Tensor": _index,
     "aten.index_add": _index_add,
+    "aten.cat": _cat,
     "aten.split.Tensor": _split,
     "aten.split_with_sizes": _split,
     "aten.split.sizes": _split,

@@ -378,13 +378,14 @@ def _remember(made: CompiledGraph) -> None:
             called = frame.f_locals["fn"]
         frame = frame.f_back
     if called is not None:
-        _GRAPHS.setdefault(_owner(called), []).append(made)
+        with suppress(TypeError):  # what cannot be a key of a dictionary cannot be asked about
+            _GRAPHS.setdefault(_owner(called), []).append(made)
 
 
 def _owner(called: Any) -> Any:
     """The module whose method is called, or the function itself, whatever torch.compile has put around it."""
     while True:
-        for name in ("_orig_mod", "_torchdynamo_orig_callable", "__wrapped__", "__self__"):
+        for name in ("_orig_mod", "_torchdynamo_orig_callable", "__self__", "__wrapped__"):
             inner = getattr(called, name, None)
             if inner is not None and (name != "__self__" or isinstance(called, MethodType)):
                 called = inner

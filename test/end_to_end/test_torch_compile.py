@@ -112,6 +112,17 @@ def test_functions(function: Callable[..., Any]):
     as_eager(function, [(torch.randn(4, 6),)])
 
 
+def test_a_cache_that_grows():
+    """The first step joins nothing, a tensor of shape [0], to what it has."""
+
+    def step(cache: torch.Tensor, new: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        cache = torch.cat([cache, new], dim=-2)
+        return cache, (cache * 2).sum(-1)
+
+    new = torch.randn(2, 3, 4)
+    as_eager(step, [(torch.empty(0), new), (new, new[:, :1]), (torch.randn(2, 4, 4), new[:, :1])])
+
+
 def test_numbers_that_vary():
     def scaled(x: torch.Tensor, by: float, add: int) -> torch.Tensor:
         return x * by + add
@@ -151,6 +162,9 @@ def test_graphs_of_a_model_that_breaks_follow_each_other():
     function = samba(two)
     for _ in range(2):
         function(torch.ones(3))
+    method = nn.ReLU().forward
+    samba(method)(torch.ones(3))
+    assert len(sambaflow.compiled_graphs(method.__self__)) == len(sambaflow.compiled_graphs(method)) == 1
     shapes = [exe.input_shapes() for exe in sambaflow.compiled_graphs(two)]
     assert shapes == [{"x": (3,)}, {"y": (3,)}] and sambaflow.compiled_graphs(function)
     assert sambaflow.compiled_graphs(nn.ReLU()) == []
