@@ -49,12 +49,15 @@ def judged(program: Callable[[], str]) -> Outcome:
 
 
 def shown(results: Iterable[tuple[object, Outcome]]) -> dict[str, Outcome]:
-    """Outcomes by name, each fault told on standard error as it comes."""
+    """Outcomes by name, each fault told on standard error as it comes; those so far when the user interrupts."""
     outcomes: dict[str, Outcome] = {}
-    for program, outcome in results:
-        outcomes[str(program)] = outcome
-        if outcome.kind in FAULTS:
-            print(f"{outcome.kind}: {program}: {outcome.reason}", file=sys.stderr, flush=True)
+    try:
+        for program, outcome in results:
+            outcomes[str(program)] = outcome
+            if outcome.kind in FAULTS:
+                print(f"{outcome.kind}: {program}: {outcome.reason}", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        print("interrupted: the table is of what has been tried", file=sys.stderr)
     return outcomes
 
 

@@ -1,0 +1,66 @@
+"""Infinities, NaN, signed zeros, large integers and repeated indices come out of operators as out of PyTorch's.
+
+One program gives all results, so that it is compiled once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import sambaflow
+from sambaflow.testing.coverage.operators import differs
+
+INF, NAN = float("inf"), float("nan")
+FLOATS = torch.tensor([0.0, -0.0, 1.0, -1.0, 2.5, -2.5, 7.0, 1.5, INF, -INF, NAN, 1e30])
+LEFT, RIGHT = torch.stack(torch.meshgrid(FLOATS, FLOATS, indexing="ij")).flatten(1)
+WHOLE = torch.tensor([0, 7, -7, 2**24 + 1, 2**53 + 1, -(2**53) - 1, 2**62, -(2**63), 2**63 - 1])
+ROWS = torch.stack([FLOATS, FLOATS.flip(0)])
+
+
+class Divisions(nn.Module):
+    def forward(self, x: Tensor, y: Tensor, n: Tensor) -> list[Tensor]:
+        return [
+            x // 2, x // y, torch.remainder(x, y), torch.fmod(x, y), torch.div(x, y, rounding_mode="trunc"),
+            n // 3, n % -3, torch.fmod(n, 3), n**5, n * n, n + 2**60, n == 2**53,
+        ]  # fmt: skip
+
+
+class Orders(nn.Module):
+    def forward(self, x: Tensor, n: Tensor) -> list[Any]:
+        return [
+            *x.topk(5, largest=False), *x.topk(3), *x.sort(stable=True), *x.sort(descending=True, stable=True),
+            *n.topk(9), x.clamp(-1, 2), x.argmax(1), torch.logsumexp(x, 1),
+        ]  # fmt: skip
+
+
+class Sums(nn.Module):
+    def forward(self, x: Tensor, i: Tensor, y: Tensor, nothing: Tensor) -> list[Tensor]:
+        return [
+            x.index_put((i,), y, accumulate=True),
+            x.index_put((i, i), torch.ones(3), accumulate=True),
+            torch.addmm(nothing, x, y.t(), beta=0),
+            torch.baddbmm(nothing[None], x[None], y.t()[None], beta=0.0),
+            nn.functional.adaptive_avg_pool2d(x[None], (3, 4)),
+        ]
+
+
+def check(module: nn.Module, *inputs: Tensor) -> None:
+    executable = sambaflow.compile(module, inputs, mode="o1")
+    for number, (want, got) in enumerate(zip(module(*inputs), executable(*inputs), strict=True)):
+        assert differs(want, got) == "", number
+
+
+def test_divisions_and_powers() -> None:
+    check(Divisions(), LEFT, RIGHT, WHOLE)
+
+
+def test_orders_with_nan_and_the_least_numbers() -> None:
+    check(Orders(), ROWS, WHOLE)
+
+
+def test_sums_at_repeated_indices_and_addends_that_are_not_read() -> None:
+    x = torch.linspace(-1, 1, 24).reshape(4, 6)
+    check(Sums(), x, torch.tensor([0, 0, -1]), x[:3].clone(), torch.full((4, 3), NAN))
