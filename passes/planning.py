@@ -487,6 +487,8 @@ class _Section:
             pace = max(1, source.tiling.firings * source.interval // edge.tokens)
             self._set_depth(edge, min(edge.tokens, 2 + max(0, target.start - source.start) // pace))
         left = self.planner.resources.budget.pmus - self._pmus()
+        if left < 0 and all(node.stage.mapping is not None for node in self.nodes.values()):
+            left = self._flatten(left)
         if left < 0:
             return False
         weights = [edge for edge in self.buffers if edge.source is None and edge.tokens > 2]
@@ -498,6 +500,17 @@ class _Section:
             else:
                 left -= more
         return True
+
+    def _flatten(self, left: int) -> int:
+        """A section whose tiles are decided is not cut again: its deepest buffers give up windows that keep the pace.
+        The PMUs that are left then."""
+        for edge in sorted(self.buffers, key=lambda edge: -edge.room):
+            if left >= 0:
+                break
+            before = self._pmus_of(edge)
+            self._set_depth(edge, min(edge.depth, 2))
+            left += before - self._pmus_of(edge)
+        return left
 
     # -- time --------------------------------------------------------------------------------------------------------
 

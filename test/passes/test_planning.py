@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from math import prod
 
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xdsl.ir.affine import AffineExpr
 
+from sambaflow.dialects.kernel import Mapping
 from sambaflow.machine import load, room_for, shortfalls
 from sambaflow.machine.dataflow import Channel, Network, deadlock, handover, settle
 from sambaflow.passes.access import Level
@@ -182,6 +184,24 @@ def test_a_feasible_plan_fits_the_budget(m: int):
     for stage, decided in zip(built.stages, found.stages, strict=True):
         assert decided is not None and prod(decided.par) == decided.pcus
         assert all(p <= t <= e for p, t, e in zip(decided.par, decided.tile, stage.extents, strict=True))
+
+
+def test_a_plan_fits_again_when_its_tiles_are_fixed():
+    """Rows wait for three products whose weights are loaded one after the other."""
+    built = Builder()
+    x = built.argument(16384, 4096)
+    norms = built.stage((16384, 4096), [(x, (0, 1))], (0,), reduction=1)
+    rows = built.stage((16384, 4096), [(x, (0, 1)), (norms, (0,))], (0, 1))
+    outs = [built.linear(rows, columns) for columns in (4096, 1024, 1024)]
+    first = plan(built.stages, outs, resources())
+    assert first.feasible
+    fixed = [
+        replace(stage, mapping=Mapping(made.tile, made.par, made.order, made.hold))
+        for stage, made in zip(built.stages, first.stages, strict=True)
+        if made is not None
+    ]
+    again = plan(fixed, outs, resources())
+    assert again.feasible and not shortfalls(again.demand, resources().budget)
 
 
 def test_a_plan_is_repeatable_and_reads_nothing_but_its_arguments():
