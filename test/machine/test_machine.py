@@ -109,6 +109,12 @@ def test_a_wrong_file_is_named_with_its_key(tmp_path: Path, text: str, parts: li
         assert part in str(caught.value)
 
 
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "binary.yaml").write_bytes(b"extends: sn40l\nname: \xff\xfe\n")
+    with pytest.raises(MachineError, match="not UTF-8 text"):
+        load(str(tmp_path / "binary.yaml"))
+
+
 def test_an_unknown_machine_lists_the_known_ones() -> None:
     with pytest.raises(MachineError, match="sn10, sn30, sn40l"):
         load("sn50")

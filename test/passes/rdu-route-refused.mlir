@@ -1,5 +1,5 @@
 // Routes join places: a section that is not placed is refused.
-// RUN: samba-opt --pass-pipeline=rdu-route --verify-diagnostics %s
+// RUN: samba-opt --pass-pipeline=rdu-route --verify-diagnostics --split-input-file %s
 
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   // expected-error@below {{'rdu.section' op has units without coordinates: rdu-route needs that every unit has coordinates}}
@@ -16,5 +16,15 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
       rdu.yield %4 : f32
     }
     rdu.store %b(%2) {domain = array<i64: 64>, tile = array<i64: 16>, access = #rdu.access<[1]>, conflict = "overwrite", count = 1 : i64, indices = 0 : i64, depths = array<i64: 2>} : (tensor<64xf32>, !rdu.stream<tensor<16xf32>, 4>) -> ()
+  }
+}
+
+// -----
+
+// Routes that a configuration was sized for stand: they are not led again.
+rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
+  // expected-error@below {{'rdu.section' op has a configuration size: rdu-route needs that no section is finalized yet}}
+  // expected-note@below {{try: leave rdu-route out}}
+  rdu.section @copy (%a : tensor<64xf32>) attributes {config_bytes = 64 : i64} {
   }
 }

@@ -15,7 +15,7 @@ from sambaflow.errors import InputError
 from sambaflow.passes import pipelines
 from sambaflow.passes.base import Journal, SambaContext, SambaPass
 from sambaflow.passes.manager import Pipeline
-from sambaflow.passes.pipelines import MODES, parse_pipeline, run_pipeline
+from sambaflow.passes.pipelines import MODES, mode_pipeline, parse_pipeline, run_pipeline
 from sambaflow.passes.registry import PASSES
 from sambaflow.passes.samba_fuse import SambaFusePass
 from sambaflow.passes.set_target import SetTargetPass
@@ -126,6 +126,12 @@ def test_a_wrong_pipeline_is_refused_with_its_place(text: str, column: int | Non
     assert message in caught.value.message
     place = caught.value.location
     assert (place.column if place else None) == column
+
+
+def test_an_unknown_mode_lists_the_known_ones():
+    with pytest.raises(InputError, match="unknown mode 'o7'") as caught:
+        mode_pipeline("o7", {})
+    assert caught.value.limit == f"modes: {', '.join(MODES)}"
 
 
 def test_running_gives_the_journal_of_what_the_passes_did():
