@@ -61,7 +61,7 @@ RANDOM = frozenset(
         "uniform",
     ]
 )
-"""Operators that draw random numbers, skipped where two calls differ, or that return memory as it is, always skipped."""
+"""Operators that draw random numbers, skipped where two calls differ, or return memory as it is, always skipped."""
 
 
 @dataclass(frozen=True, order=True)
