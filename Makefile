@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: venv demo test lint types lit pytest docs bench fuzz coverage-operators clean
+.PHONY: venv demo test lint types lit pytest docs bench fuzz coverage-operators coverage-frontend clean
 
 venv: $(VENV)/.installed
 
@@ -44,6 +44,9 @@ fuzz: venv # random programs against PyTorch; FUZZ='--programs 100 --seed 7' for
 
 coverage-operators: venv # PyTorch's own operator data: right, refused, wrong, crashed; half an hour on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m sambaflow.testing.coverage operators
+
+coverage-frontend: venv # every causal architecture of transformers, tiny, against its eager model: a table
+	OMP_NUM_THREADS=1 $(BIN)/python -m sambaflow.testing.coverage frontend --processes $(JOBS)
 
 clean:
 	rm -rf build out .pytest_cache .ruff_cache .hypothesis

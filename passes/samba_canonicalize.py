@@ -141,6 +141,15 @@ def remove_neutral(op: SambaOp, rewriter: Rewriter) -> Replacement:
     return None if changes_bits else [x]
 
 
+@pattern(OPERATIONS["add"])
+def remove_zeros(op: SambaOp, rewriter: Rewriter) -> Replacement:
+    """A constant of zeros + x is x on integers, as x + 0 is: positions that are counted from the cache's length."""
+    zeros, x = op.operands[0].owner, op.operands[-1]
+    if not isinstance(zeros, ConstantOp) or x.type != op.results[0].type or is_float(shaped_of(x).dtype):
+        return None
+    return None if len(op.operands) == 1 or elements_of(zeros).any() else [x]
+
+
 def _number(op: SambaOp) -> Any:
     """The second operand when it is one number: an attribute, or a constant that fills its tensor."""
     if len(op.operands) == 1:
@@ -289,6 +298,7 @@ PATTERNS: tuple[Pattern, ...] = (
     fold_constants,
     remove_noop,
     remove_neutral,
+    remove_zeros,
     merge_views,
     remove_permutation,
     merge_permutations,

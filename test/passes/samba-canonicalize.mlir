@@ -50,6 +50,23 @@ func.func @neutral(%x: tensor<2xf32>, %i: tensor<2xi64>) -> (tensor<2xf32>, tens
 
 // -----
 
+// Zeros before a sum go on integers, where the other side has the sum's type; not where they are not all zeros.
+// CHECK-LABEL: func.func @zeros_first
+// CHECK: %[[A:.*]] = samba.add %{{.*}}, %i
+// CHECK-NEXT: %[[B:.*]] = samba.add %{{.*}}, %x
+// CHECK-NEXT: func.return %i, %[[A]], %[[B]]
+func.func @zeros_first(%i: tensor<2xi64>, %x: tensor<2xf32>) -> (tensor<2xi64>, tensor<2xi64>, tensor<2xf32>) {
+  %zeros = samba.constant dense<0> : tensor<2xi64>
+  %mixed = samba.constant dense<[0, 1]> : tensor<2xi64>
+  %floats = samba.constant dense<0.0> : tensor<2xf32>
+  %0 = samba.add %zeros, %i : (tensor<2xi64>, tensor<2xi64>) -> tensor<2xi64>
+  %1 = samba.add %mixed, %i : (tensor<2xi64>, tensor<2xi64>) -> tensor<2xi64>
+  %2 = samba.add %floats, %x : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  func.return %0, %1, %2 : tensor<2xi64>, tensor<2xi64>, tensor<2xf32>
+}
+
+// -----
+
 // A cast back after a widening cast is nothing; after a narrowing one it rounds and stays.
 // CHECK-LABEL: func.func @casts
 // CHECK-NEXT: %0 = samba.to %y {dtype = bf16}

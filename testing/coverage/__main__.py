@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-SOURCES = ("operators",)
+SOURCES = ("frontend", "operators")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

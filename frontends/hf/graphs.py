@@ -1,0 +1,233 @@
+"""The graphs of a transformers model: what is traced, with which inputs and state."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import transformers
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils import _pytree as pytree
+
+from sambaflow.errors import InputError
+from sambaflow.frontends.hf.cache import cache_of
+from sambaflow.frontends.hf.survey import Survey, accepts, survey
+from sambaflow.frontends.torch_export import Imported, export, import_model
+
+SPELLINGS = ("", "position_ids", "position_ids attention_mask")
+"""What decode tells the model of the past; in this order the first that the model takes with a position that is data.
+
+Nothing is best: the model counts its positions itself, from the cache. Where it needs them as a Python number, they
+are given as transformers' own `generate` gives them: the number of tokens before, and a mask of ones over the cache.
+"""
+
+
+class _Graph(nn.Module):
+    """The model under `model`, called with its cache as plain tensors."""
+
+    def __init__(self, model: transformers.PreTrainedModel, kept: Survey | None, spelled: str = "") -> None:
+        super().__init__()
+        self.model = model
+        self.kept = kept
+        self.spelled = spelled
+
+    def run(
+        self, input_ids: torch.Tensor, position: torch.Tensor | None, tensors: Sequence[torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        options: dict[str, Any] = {}
+        layers: Mapping[int, Any] = {}
+        if self.kept is not None:
+            cache, held = cache_of(tensors, self.kept.layers, self.kept.count, position)
+            layers = dict(zip(self.kept.layers, held, strict=True))
+            options = {"cache": cache, "use_cache": True}
+        if _token_types_are_zeros(self.model):
+            options["token_type_ids"] = torch.zeros_like(input_ids)
+        if position is not None and "position_ids" in self.spelled:
+            options["position_ids"] = position[None].expand(input_ids.shape[0], 1)
+        if "attention_mask" in self.spelled:
+            length = tensors[0].shape[2]
+            options["attention_mask"] = torch.ones(
+                input_ids.shape[0], length, dtype=torch.long, device=input_ids.device
+            )
+        out = self.model(input_ids=input_ids, return_dict=True, **options)
+        results = {name: out[name] for name in ("logits", "last_hidden_state", "pooler_output") if name in out}
+        for i, layer in layers.items():
+            keys, values = layer.tensors
+            results |= {f"key_cache_{i}": keys, f"value_cache_{i}": values}
+        return results
+
+
+class _Prefill(_Graph):
+    def forward(self, input_ids: torch.Tensor, cache: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+        return self.run(input_ids, None, cache)
+
+
+class _Decode(_Graph):
+    def forward(
+        self, input_ids: torch.Tensor, position: torch.Tensor, cache: Sequence[torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        return self.run(input_ids, position, cache)
+
+
+class _Forward(_Graph):
+    def forward(self, input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
+        return self.run(input_ids, None, ())
+
+
+def _token_types_are_zeros(model: nn.Module) -> bool:
+    """Whether the model looks the default token types, zeros, up in a buffer: said outright, no lookup is left."""
+    return any(name.endswith("embeddings.token_type_ids") for name, _ in model.named_buffers())
+
+
+@dataclass(frozen=True)
+class HfGraph:
+    """One graph of a transformers model, ready for `torch_export.import_model`."""
+
+    name: str
+    module: nn.Module
+    args: tuple[Any, ...]
+    input_names: tuple[str, ...]
+    """Names of the flattened inputs, in order."""
+    state: tuple[str, ...]
+    """Those of them that are state: results of the same name are tied to them."""
+
+
+PHASES: dict[str, type[_Graph]] = {"prefill": _Prefill, "decode": _Decode, "forward": _Forward}
+
+
+def phases_of(model: transformers.PreTrainedModel) -> tuple[str, ...]:
+    """The phases that the model has a graph for: prefill and decode with keys and values to keep, else forward.
+
+    Raises InputError for a model that keeps something else between calls, or does not run on tokens alone.
+    """
+    kept = survey(model)
+    if kept.refusal:
+        raise InputError(
+            f"{type(model).__name__} has no graph with a cache: {kept.refusal}",
+            limit="caches of keys and values [batch, heads, length, size] in every layer",
+            levers=["a model with attention layers alone"],
+        )
+    return ("prefill", "decode") if kept.layers else ("forward",)
+
+
+def graph(
+    model: transformers.PreTrainedModel, phase: str, batch: int = 1, length: int = 1024, prompt: int | None = None
+) -> HfGraph:
+    """The graph of one phase: cache of `length` positions, prompt of `prompt` tokens (default `length`)."""
+    if phase not in PHASES:
+        known = ", ".join(PHASES)
+        raise InputError(f"phase {phase!r} of a transformers model is not supported", levers=[f"one of: {known}"])
+    if batch < 1 or length < 1:
+        raise InputError(f"batch and length must be at least 1, not {batch} and {length}")
+    phases = phases_of(model)
+    if phase not in phases:
+        levers = [" or ".join(f"--phase {name}" for name in phases)]
+        raise InputError(f"{type(model).__name__} has no graph for phase {phase!r}", levers=levers)
+    tokens = {"prefill": prompt or length, "decode": 1, "forward": prompt or length}[phase]
+    _check_length(model, tokens, length)
+    device = next(model.parameters()).device
+    args: list[Any] = [torch.zeros(batch, tokens, dtype=torch.long, device=device)]
+    names, state = ["input_ids"], ()
+    kept = survey(model) if phase != "forward" else None
+    if phase == "decode":
+        args.append(torch.zeros(1, dtype=torch.long, device=device))
+        names.append("position")
+    if kept is not None:
+        shapes = [(batch, tensor.shape[1], length, tensor.shape[3]) for tensor in kept.tensors]
+        args.append([tensor.new_zeros(shape) for tensor, shape in zip(kept.tensors, shapes, strict=True)])
+        state = tuple(f"{kind}_cache_{i}" for i in kept.layers for kind in ("key", "value"))
+    module = _Decode(model, kept, _spelling(model, kept, args)) if kept and phase == "decode" else (
+        PHASES[phase](model, kept)
+    )  # fmt: skip
+    return HfGraph(phase, module.eval(), tuple(args), (*names, *state), state)
+
+
+def _check_length(model: transformers.PreTrainedModel, tokens: int, length: int) -> None:
+    limit = _positions(model)
+    if tokens > length or (limit is not None and length > limit):
+        raise InputError(
+            f"{tokens} tokens in a cache of {length} positions do not fit the model",
+            demand=f"{tokens} tokens, {length} positions",
+            limit=f"{length if limit is None else limit} positions",
+            levers=["lower --length"],
+        )
+
+
+def _positions(model: transformers.PreTrainedModel) -> int | None:
+    """The positions that the model has: what its configuration says, less those that come before a padding index."""
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    tables = [
+        module.num_embeddings - module.padding_idx - 1
+        for name, module in model.named_modules()
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None
+    ]
+    return min([*tables, limit], default=None) if isinstance(limit, int) and limit > 0 else min(tables, default=None)
+
+
+def _spelling(model: transformers.PreTrainedModel, kept: Survey, args: Sequence[Any]) -> str:
+    """The first spelling with which the model decodes at a position that is data.
+
+    Fake tensors tell in most cases; a model that asks whether it is exported is exported. Raises InputError with the
+    last reason if no spelling does.
+    """
+    _refuse_own_masks(model)
+    spellings = [spelled for spelled in SPELLINGS if all(accepts(model, keyword) for keyword in spelled.split())]
+    reason: Exception | None = None
+    for attempt in (_on_fake_tensors, export):
+        for spelled in spellings:
+            try:
+                with _no_logs(), torch.no_grad():
+                    attempt(_Decode(model, kept, spelled), tuple(args))
+                return spelled
+            except Exception as error:  # the model's own code: it reads the position's value, or sizes a tensor by it
+                reason = error
+    lines = str(reason).strip().splitlines()
+    raise InputError(
+        f"{type(model).__name__} does not decode at a position that is an input: {lines[0] if lines else reason!r}",
+        levers=["--phase prefill"],
+    ) from reason
+
+
+def _refuse_own_masks(model: nn.Module) -> None:
+    """A square mask in a buffer is cut by the number of keys, which in a static cache is no position.
+
+    One that is causal and nothing else says what the mask by position says already.
+    """
+    for name, buffer in model.named_buffers():
+        rows, columns = ([1, 1, *buffer.shape])[-2:]
+        if buffer.dtype not in (torch.bool, torch.uint8) or rows != columns or rows == 1:
+            continue
+        if buffer.is_meta or not torch.equal(buffer, torch.ones_like(buffer).tril()):
+            raise InputError(
+                f"{type(model).__name__} masks by the number of keys, with the buffer {name}, not by position",
+                levers=["--phase prefill"],
+            )
+
+
+def _on_fake_tensors(module: nn.Module, args: Sequence[Any]) -> None:
+    with FakeTensorMode(allow_non_fake_inputs=True) as fake:
+        module(*pytree.tree_map(fake.from_tensor, list(args)))
+
+
+@contextmanager
+def _no_logs() -> Generator[None]:
+    """torch logs what it then raises."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
+
+
+def import_graph(graph: HfGraph, into: Imported | None = None) -> Imported:
+    """Export and import one graph; parameters keep the names that they have in transformers' checkpoints."""
+    return import_model(
+        graph.module, graph.args, graph=graph.name, into=into, input_names=graph.input_names, state=graph.state,
+        strip="model.",
+    )  # fmt: skip
