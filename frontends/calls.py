@@ -138,7 +138,10 @@ class Value:
 
 
 def constant(tensor: torch.Tensor) -> Value:
-    """The value of a tensor whose elements are known."""
+    """The value of a tensor whose elements are known; they are kept in row-major order, whatever its strides."""
+    tensor = tensor.detach()
+    if tensor.stride() != torch.empty(tensor.shape, device="meta").stride():
+        tensor = tensor.clone(memory_format=torch.contiguous_format)
     return Value(tuple(tensor.shape), tensor.dtype, constant=tensor)
 
 

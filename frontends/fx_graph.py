@@ -142,13 +142,12 @@ class GraphReader:
             return None
         if name in ("aten.item", "aten._local_scalar_dense"):
             return self._item(args[0], location)
-        if not signature(target).gives_tensors:
-            return self._plain_result(Call(target, args, kwargs, location))
-        return self._operator(Call(target, args, kwargs, location, node))
+        call = Call(target, args, kwargs, location, node)
+        refuse(call)
+        return self._operator(call) if signature(target).gives_tensors else self._plain_result(call)
 
     def _operator(self, call: Call) -> Any:
         """What an operator on tensors returns; in-place ones have written by then."""
-        refuse(call)
         parts = each(call)
         if parts is not None:
             return [self._operator(one) for one in parts]
@@ -318,6 +317,12 @@ class GraphReader:
 def _data_dependent(what: str, location: Location | None) -> InputError:
     lever = "compute both sides and select with torch.where, or keep the choice outside the model"
     return InputError(f"data-dependent control flow: {what}", location=location, levers=[lever])
+
+
+def reads_by_strides(graph_module: fx.GraphModule) -> bool:
+    """Whether a graph holds an operator that reads the memory of a tensor by strides and offset."""
+    targets = (node.target for node in graph_module.graph.nodes if node.op == "call_function")
+    return any(isinstance(target, OpOverload) and signature(target).name in STRIDED for target in targets)
 
 
 def _sees_memory(graph_module: fx.GraphModule) -> bool:

@@ -36,7 +36,12 @@ def masked_put(call: Call, pure: Callable[[Call], list[Value]]) -> list[Value] |
     a = call.arguments()
     target, values, location = a["self"], a["values"], call.location
     given = [(place, index) for place, index in enumerate(a["indices"]) if index is not None]
-    if len(given) != 1 or not _is_mask(given[0][1]) or not given[0][1].shape:
+    if (
+        not all(value.known for value in call.values())
+        or len(given) != 1
+        or not _is_mask(given[0][1])
+        or not given[0][1].shape
+    ):
         return None
     before, mask = given[0]
     rest = len(target.shape) - before - len(mask.shape)

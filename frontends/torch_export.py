@@ -39,7 +39,7 @@ from sambaflow.errors import InputError, Location, SambaError, UnsupportedOperat
 from sambaflow.frontends.aliases import Tensor, end_of, overlaps
 from sambaflow.frontends.calls import Value, constant
 from sambaflow.frontends.function_builder import FunctionBuilder
-from sambaflow.frontends.fx_graph import GraphReader
+from sambaflow.frontends.fx_graph import GraphReader, reads_by_strides
 from sambaflow.passes.collection import without_garbage_collection
 
 Model = nn.Module | ExportedProgram | str | Path
@@ -129,7 +129,7 @@ def export(model: Model, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] |
             raise InputError(f"cannot read the exported program {model}: {_first_line(error)}") from error
     args, kwargs = _separate(args, dict(kwargs or {}), model)
     try:
-        with _quiet(), torch.no_grad():
+        with _quiet(), torch.no_grad(), _plain_tensors_kept(model):
             return torch.export.export(model, args, kwargs, strict=False)
     except SambaError:
         raise
@@ -149,6 +149,19 @@ def _separate(args: Any, kwargs: Any, model: nn.Module) -> tuple[Any, Any]:
         return leaf.detach().clone() if known else leaf
 
     return pytree.tree_map(alone, (args, kwargs))
+
+
+@contextmanager
+def _plain_tensors_kept(model: nn.Module) -> Generator[None]:
+    """Export runs what the model writes to tensors that are attributes, but no buffers; they get their values back."""
+    attributes = [value for module in model.modules() for value in vars(module).values()]
+    kept = [(tensor, tensor._version, tensor.clone()) for tensor in attributes if type(tensor) is torch.Tensor]
+    try:
+        yield
+    finally:
+        for tensor, version, value in kept:
+            if tensor._version != version:
+                tensor.copy_(value)
 
 
 def _export_error(error: Exception, model: nn.Module) -> InputError:
@@ -185,7 +198,10 @@ def _quiet() -> Generator[None]:
 
 @dataclass(frozen=True)
 class _Writes:
-    """What a graph turned out to write when it was read: named constants, and memory that several names share."""
+    """What a graph turned out to write when it was read: named constants, and memory that several names share.
+
+    A graph that reads by strides sees all that is in the memory of a tensor, as if it was written.
+    """
 
     constants: frozenset[str] = frozenset()
     families: frozenset[int] = frozenset()
@@ -209,9 +225,10 @@ class _Importer:
         writes: _Writes | None = None,
     ) -> None:
         self.program, self.imported, self.graph, self.strip, self.state = program, imported, graph, strip, state
-        self.writes = writes or _Writes()
         self.named = _named_tensors(program)
         self.canonical = _canonical_names(self.named)
+        handles = {_handle(tensor) for tensor in self.named.values()} if reads_by_strides(program.graph_module) else ()
+        self.writes = writes or _Writes(families=frozenset(one for one in handles if len(self._family(one)) > 1))
         self.names = names
         self.user_names = iter(names)
         self.builder = FunctionBuilder()
@@ -423,8 +440,9 @@ def _handle(tensor: torch.Tensor) -> int:
 
 
 def _layout(tensor: torch.Tensor) -> torch.Tensor:
-    """A tensor without data, of the same shape and strides, in memory of its own."""
-    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+    """A tensor without data, of the same shape, strides and offset, in memory of its own."""
+    memory = torch.empty(end_of(tensor), dtype=tensor.dtype, device="meta")
+    return memory.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
 
 
 def _fills(tensor: torch.Tensor, start: int, size: int) -> bool:

@@ -19,6 +19,7 @@ from sambaflow.passes.planning_analysis import Analysis
 from sambaflow.passes.planning_facts import SectionPlan, Stage
 from sambaflow.passes.planning_sections import does_not_fit, resources_of
 from sambaflow.passes.properties import KERNEL
+from sambaflow.passes.result_copies import ResultCopies
 
 CUT_POINTS = 16
 """Parts between which the dynamic program may cut a run."""
@@ -50,7 +51,8 @@ class KernelCutSectionsPass(SambaPass):
     and the rest is cut as in o0; o3: neighbouring sections of o1 are joined wherever that shortens the modelled
     time, by a dynamic program over all intervals. A section that does not fit is cut further, at its stages. So a
     higher mode never has more launches nor more off-chip traffic. Moves go with their readers, where they become
-    access patterns. Calls are cut points.
+    access patterns. Calls are cut points. Results that would have no memory of their own are copied (state that is
+    returned as it was before its update, an argument that is returned).
 
     Needs `rdu.target` on the module. Leaves no stage and no group outside of sections. Raises CapacityError for a
     stage that does not fit the machine on its own.
@@ -65,8 +67,12 @@ class KernelCutSectionsPass(SambaPass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         planner = Planner(resources_of(op))
-        for function in functions_of(op):
+        functions = {function.sym_name.data: function for function in functions_of(op)}
+        for function in functions.values():
             _Cutter(self, ctx, function, planner).run()
+        for function in functions.values():
+            for copy in ResultCopies(function, functions).insert():
+                self.applied(ctx, copy, "copy of a result that has no memory of its own")
 
 
 class _Cutter:

@@ -7,8 +7,8 @@ from math import prod
 from typing import cast
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntegerAttr, ModuleOp
-from xdsl.dialects.func import CallOp, FuncOp
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import BlockArgument, Operation, SSAValue, Use
 
 from sambaflow.dialects import kernel
@@ -17,6 +17,7 @@ from sambaflow.passes.base import SambaPass
 from sambaflow.passes.planning_analysis import in_place_inputs
 from sambaflow.passes.planning_sections import Section, sections_of
 from sambaflow.passes.properties import KERNEL
+from sambaflow.passes.result_copies import ties_of
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ class _Transfers:
         self.numbers: dict[Operation, int] = {op: i for i, op in enumerate(self.analysis.ops)}
         self.copied: list[Operation] = []
         """Scatters whose destination is read again: they update a copy."""
+
+        self.tied = {argument for argument in self.block.args if _becomes_new_state(argument)}
+        """Arguments of the section that stand for one of the function whose new value is made of them in place."""
 
     def insert(self) -> None:
         stores = self._updates()
@@ -102,7 +106,7 @@ class _Transfers:
             return value.has_one_use()
         section = self.section.op
         outside = section.operands[cast(BlockArgument, value).index]
-        if isinstance(outside, BlockArgument) and not _is_tied(outside):
+        if isinstance(outside, BlockArgument) and value not in self.tied:
             return False
         if not isinstance(outside, BlockArgument) and not isinstance(outside.owner, kernel.SectionOp | CallOp):
             return False
@@ -154,10 +158,53 @@ class _Transfers:
         return prod(stage.results[0].shape) < stage.operands[0].elements
 
 
-def _is_tied(argument: BlockArgument) -> bool:
-    """Whether a result of the function is tied to this argument, so that a caller expects it to be updated."""
-    function = argument.block.parent_op()
-    if not isinstance(function, FuncOp) or function.res_attrs is None:
+def _becomes_new_state(inner: BlockArgument) -> bool:
+    """Whether a section's argument is one of the function, and what a scatter makes of it is what a caller expects in
+    its place: the result that is tied to it, or what another section makes that of."""
+    section = inner.block.parent_op()
+    assert isinstance(section, kernel.SectionOp)
+    outside = section.operands[inner.index]
+    function = outside.block.parent_op() if isinstance(outside, BlockArgument) else None
+    if not isinstance(outside, BlockArgument) or not isinstance(function, FuncOp):
         return False
-    ties = (entry.data.get("samba.tied") for entry in function.res_attrs)
-    return any(isinstance(tied, IntegerAttr) and tied.value.data == argument.index for tied in ties)
+    results = {result for result, argument in ties_of(function).items() if argument == outside.index}
+    return bool(results) and _leads_to(section, inner, results)
+
+
+def _leads_to(section: kernel.SectionOp, value: SSAValue, results: set[int]) -> bool:
+    """Whether the scatters of a tensor in a section lead to one of the function's results."""
+    for use in value.uses:
+        op = use.operation
+        if isinstance(op, kernel.ScatterOp) and use.index in op.tied_inputs:
+            made = op.results[op.tied_inputs.index(use.index)]
+            yielded = [one.index for one in made.uses if isinstance(one.operation, kernel.YieldOp)]
+            if yielded:
+                return all(_is_new_state(section.results[number], results) for number in yielded)
+            return _leads_to(section, made, results)
+    return False
+
+
+def _is_new_state(value: SSAValue, results: set[int]) -> bool:
+    """Whether a value is one of the function's results, or is last read by an op that makes that of it in place."""
+    returned = [use.index for use in value.uses if isinstance(use.operation, ReturnOp)]
+    if returned:
+        return all(number in results for number in returned)
+    for use in value.uses:
+        op = use.operation
+        if isinstance(op, kernel.SectionOp):
+            inner = op.body.block.args[use.index]
+            if any(isinstance(one.operation, kernel.ScatterOp) for one in inner.uses):
+                return _leads_to(op, inner, results)
+        elif isinstance(op, CallOp):
+            ties = ties_of(_callee(op))
+            if use.index in ties.values():
+                made = next(result for result, argument in ties.items() if argument == use.index)
+                return _is_new_state(op.results[made], results)
+    return False
+
+
+def _callee(op: CallOp) -> FuncOp:
+    module = op.get_toplevel_object()
+    assert isinstance(module, ModuleOp)
+    name = op.callee.string_value()
+    return next(one for one in module.ops if isinstance(one, FuncOp) and one.sym_name.data == name)

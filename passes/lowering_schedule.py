@@ -229,19 +229,19 @@ class GraphLowering:
         argument = arguments[tied.value.data]
         if tensor != argument:
             self._unify(number, tensor, argument)
-            returned[number] = argument
+            returned[:] = [argument if one == tensor else one for one in returned]
         return tied.value.data
 
     def _unify(self, number: int, tensor: int, argument: int) -> None:
-        """Let the launch that makes `tensor` write into `argument`, which nothing reads afterwards."""
+        """Let the launches that make `tensor` write into `argument`, which nothing reads afterwards."""
         launches = [launch for run in self.runs for launch in run.launches]
         makers = [i for i, launch in enumerate(launches) if tensor in _written(launch)]
         late = [i for i, launch in enumerate(launches) if argument in launch.tensors and makers and i > makers[0]]
-        if tensor in self.symbol_of or len(makers) != 1 or late:
+        if tensor in self.symbol_of or not makers or late:
             raise error_at(
                 self.function,
                 f"result {number} cannot be written into the argument that it updates: "
-                + ("the argument is read afterwards" if late else "no single launch makes it"),
+                + ("the argument is read afterwards" if late else "no launch makes it"),
                 levers=["return the updated value without a tie"],
             )
         for launch in launches:

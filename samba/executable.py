@@ -182,7 +182,10 @@ class Executable:
         return pytree.tree_unflatten(leaves, convention.out_spec)
 
     def run(self, graph: str | None, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """One call by names: the "input" symbols in, the outputs that are not state out."""
+        """One call by names: the "input" symbols in, the outputs that are not state out.
+
+        An input that the graph updates is an output of the same name.
+        """
         schedule = schedule_of(self.image, graph)
         names, _ = self._names(schedule)
         unknown = [name for name in inputs if name not in names]
@@ -195,9 +198,11 @@ class Executable:
             )
         with self._lock:
             outputs = self._run(schedule, {name: self._tensor(name, inputs[name]) for name in names})
+            symbols = {self._label(schedule.graph, self.image.symbols[n]): n for n in _updated(schedule)}
+            updated = {name: self.engine.read(number) for name, number in symbols.items() if name in names}
         free = [int(n) for n, tied in zip(schedule.outputs, schedule.tied, strict=True) if tied < 0]
         labels = [self._label(schedule.graph, self.image.symbols[n]) for n in free]
-        return dict(zip(labels, outputs, strict=True))
+        return dict(zip(labels, outputs, strict=True)) | updated
 
     def _run(self, schedule: Schedule, inputs: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
         """Runs a graph on its inputs; those that it updates in place, and live weights, get their new values."""

@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, reject, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch.utils import _pytree as pytree
 
 from sambaflow.dialects.samba import verify_conventions
+from sambaflow.errors import InputError
 from sambaflow.frontends.torch_export import Imported, Leaf, import_model
 from sambaflow.sim.samba_reference import run
 
@@ -136,3 +139,241 @@ def test_a_write_changes_what_shares_memory_and_nothing_else(view: str, base: st
         return tensor * 1, seen * 1, VIEWS[view](tensor) * 3
 
     assert_as_eager(Program(function), inputs())
+
+
+@pytest.mark.parametrize(
+    "view", [lambda t: t[:1].expand(4, 6), lambda t: t.unfold(1, 3, 1), lambda t: t.as_strided((3, 2), (1, 1))]
+)
+def test_writes_where_elements_overlap_are_refused(view: Function) -> None:
+    with pytest.raises(InputError, match="several elements are one in memory"):
+        import_model(Program(lambda model, x: view(x * 1).mul_(2)), inputs()[0])
+
+
+@pytest.mark.parametrize(
+    ("write", "what"),
+    [
+        (lambda t: t.set_(t.t()), "gives a tensor the memory of another"),
+        (lambda t: t.resize_(3, 4), "changes the size of a tensor in place"),
+        (lambda t: setattr(t, "data", t * 2), "assigns to .data"),
+    ],
+)
+def test_what_changes_the_memory_of_a_tensor_is_refused_by_name(write: Function, what: str) -> None:
+    def function(model: Program, x: torch.Tensor) -> torch.Tensor:
+        made = x.clone()
+        write(made)
+        return made + 1
+
+    with pytest.raises(InputError, match=what):
+        import_model(Program(function), inputs()[0])
+
+
+def _assigned(model: Program, x: torch.Tensor) -> torch.Tensor:
+    model.table = model.table + x
+    return model.table * 2
+
+
+def _masks(model: Program, x: torch.Tensor) -> torch.Tensor:
+    made = x.clone()
+    made[made < 0] = 0.5
+    made[:, x.sum(0) > 0] = 2.0
+    made[x.sum(1) > 0] = x[0]
+    made[torch.tensor([True, False, True, True])] = x[1:] * 3
+    return made.index_put((x > 1,), torch.ones(()), accumulate=True)
+
+
+def _lists(model: Program, x: torch.Tensor) -> list[torch.Tensor]:
+    made = [x.clone(), x + 1]
+    torch._foreach_mul_(made, [x, x])  # pyright: ignore[reportPrivateImportUsage, reportPrivateUsage]
+    return list(torch._foreach_add(made, 2.0))  # pyright: ignore[reportPrivateImportUsage, reportPrivateUsage]
+
+
+def _outs(model: Program, x: torch.Tensor) -> list[torch.Tensor]:
+    values, places, sums = torch.empty(4), torch.empty(4, dtype=torch.long), torch.empty(4)
+    torch.max(x, 1, out=(values, places))
+    torch.sum(x, 1, out=sums)
+    return [values, places, sums]
+
+
+def _numbers(model: Program, x: torch.Tensor) -> torch.Tensor:
+    made = x.clone()
+    made.pow_(2)
+    made **= 2
+    made[:, 0] = 0.0
+    made.copy_(made[0].half())
+    return made
+
+
+def _shapes(model: Program, x: torch.Tensor) -> list[torch.Tensor]:
+    made = x.clone()
+    flat = made.view(-1)
+    made.unsqueeze_(0).add_(1)
+    flat.mul_(2)
+    made.squeeze_(0)
+    made.transpose_(0, 1)
+    made[0] = 9
+    return [made * 1, flat * 1]
+
+
+PROGRAMS: dict[str, Function] = {
+    "buffer assigned": _assigned,
+    "masks": _masks,
+    "lists": _lists,
+    "out=": _outs,
+    "numbers": _numbers,
+    "shapes in place": _shapes,
+    "buffer through a view": lambda m, x: m.table.view(2, 2, 6)[1].t()[2:4].mul_(3).sum(),
+    "two updated inputs' names": lambda m, x: {"x": x.add_(1), "table": m.table.add_(x)},
+}
+
+
+@pytest.mark.parametrize("name", list(PROGRAMS))
+def test_in_place_programs_are_as_eager(name: str) -> None:
+    assert_as_eager(Program(PROGRAMS[name]), inputs())
+
+
+def test_buffers_in_one_memory_are_one_argument() -> None:
+    class Shares(nn.Module):
+        whole: torch.Tensor
+        first: torch.Tensor
+        middle: torch.Tensor
+
+        def __init__(self, has_whole: bool) -> None:
+            super().__init__()
+            memory = torch.arange(48.0).view(8, 6)
+            self.register_buffer("first", memory[:4])
+            self.register_buffer("middle", memory[3:6])
+            if has_whole:
+                self.register_buffer("whole", memory)
+            self.has_whole = has_whole
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.first.add_(1)
+            self.middle[0].mul_(2)
+            return (self.whole if self.has_whole else self.first) * x[0]
+
+    assert list(assert_as_eager(Shares(True), inputs()).weights) == ["whole"]
+    assert list(assert_as_eager(Shares(False), inputs()).weights) == ["first.storage"]
+
+
+def test_a_constant_that_is_written_is_a_buffer() -> None:
+    model = Program(lambda model, x: x + model.history.add_(1))
+    model.history = torch.zeros(4, 6)
+    calls, imported = inputs(), import_model(model, inputs()[0])
+    results, weights = interpret(imported, copy.deepcopy(calls))
+    torch.testing.assert_close(results, [[calls[0][0] + 1], [calls[1][0] + 2]])
+    assert list(weights) == ["history"] and bool((weights["history"] == 2).all())
+
+
+def test_an_example_that_is_given_twice_is_two_inputs() -> None:
+    x = torch.ones(4, 6)
+    imported = import_model(Program(lambda model, a, b: a - 2 * b), (x, x))
+    results, _ = interpret(imported, [(x * 3, x)])
+    torch.testing.assert_close(results, [[x]])
+
+
+def test_names_that_collide_stay_two() -> None:
+    nested = Program(lambda model, x: {"a": {"b": x + 1}, "a.b": x * 2, "a.b.2": x - 1, "": x + 2, "output": x + 3})
+    graph = assert_as_eager(nested, inputs()).graphs["forward"]
+    names = [leaf.name for leaf in graph.outputs if isinstance(leaf, Leaf)]
+    assert names == ["a.b", "a.b.3", "a.b.2", "output", "output.2"]
+
+
+def test_functional_programs_update_what_they_say() -> None:
+    program = torch.export.export(Program(_both), inputs()[0], strict=False).run_decompositions()
+    eager, theirs, ours = Program(_both), inputs(), inputs()
+    expected = [leaves(eager(*call)) for call in theirs]
+    results, weights = interpret(import_model(program), ours)
+    torch.testing.assert_close(results, expected)
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(weights["table"], eager.table)
+
+
+def _both(model: Program, x: torch.Tensor) -> torch.Tensor:
+    model.table.add_(x.mul_(2))
+    return model.table * x
+
+
+# -- random programs -------------------------------------------------------------------------------------------------
+
+VIEW_STEPS: list[Function] = [
+    lambda t, k: t.transpose(0, -1) if t.dim() > 1 else t.unsqueeze(k % 2),
+    lambda t, k: t[k % len(t)] if t.dim() else t.view(1),
+    lambda t, k: t[k % 2 :: 2] if t.dim() and len(t) > 1 else t.detach(),
+    lambda t, k: t.narrow(-1, k % t.shape[-1], 1) if t.dim() else t.squeeze(),
+    lambda t, k: t.flatten(),
+    lambda t, k: t.contiguous(),
+    lambda t, k: t.reshape(-1) if k % 2 else t.reshape(t.shape[::-1]),
+    lambda t, k: t.diagonal() if t.dim() > 1 else torch.atleast_2d(t),
+    lambda t, k: t.movedim(0, -1) if t.dim() else t.ravel(),
+    lambda t, k: t.squeeze() if k % 2 else t.unsqueeze(-1),
+    lambda t, k: t.chunk(2, -1)[k % len(t.chunk(2, -1))] if t.dim() else t.expand(1),
+    lambda t, k: t.unfold(0, 2, 2) if t.dim() and len(t) > 1 else t.clone(),
+    lambda t, k: t.unbind(-1)[k % t.shape[-1]] if t.dim() else t.expand_as(t),
+    lambda t, k: t.as_strided((2, 2), (1, 2), t.storage_offset() % 3),
+    lambda t, k: t.clone() if k % 2 else t.to(t.dtype, copy=True),
+    lambda t, k: t * 1,
+    lambda t, k: t.mT if t.dim() > 1 else t.view(-1, 1),
+]
+"""A view or a copy of t; `k` chooses among its forms."""
+
+WRITE_STEPS: list[Function] = [
+    lambda t, u, k: t.mul_(k - 1),
+    lambda t, u, k: t.add_(u.sum()),
+    lambda t, u, k: t.copy_(u.reshape(-1)[: t.numel()].reshape(t.shape) if u.numel() >= t.numel() else u.mean()),
+    lambda t, u, k: t.fill_(k),
+    lambda t, u, k: torch.relu_(t),
+    lambda t, u, k: t.masked_fill_(t > k, 0.5),
+    lambda t, u, k: t.__setitem__(t < 0, float(k)) if t.dim() else t.neg_(),
+    lambda t, u, k: torch.add(t * 1, k, out=t),
+    lambda t, u, k: torch.lerp(t, t + 1, 0.5, out=t) if k % 2 else t.zero_(),
+    lambda t, u, k: t.sub_(u.amax()),
+]
+"""An in-place operator on t, which may read u."""
+
+Step = tuple[str, int, int, int, int]
+
+
+class Steps(nn.Module):
+    """A program of views and writes on two inputs, a buffer, a part of that buffer, and what it has made so far."""
+
+    table: torch.Tensor
+    rows: torch.Tensor
+
+    def __init__(self, steps: list[Step], returned: list[int]) -> None:
+        super().__init__()
+        self.steps, self.returned = steps, returned
+        self.register_buffer("table", torch.arange(6.0).reshape(3, 2) - 2)
+        self.register_buffer("rows", self.table[1:])
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> Any:
+        made = [x, y, self.table, self.rows]
+        for kind, choice, first, second, number in self.steps:
+            t, u = made[first % len(made)], made[second % len(made)]
+            if kind == "view":
+                made.append(VIEW_STEPS[choice % len(VIEW_STEPS)](t, number))
+            else:
+                WRITE_STEPS[choice % len(WRITE_STEPS)](t, u, number)
+        return [made[place % len(made)] for place in self.returned], made[-1] + 1
+
+
+steps = st.tuples(
+    st.sampled_from(["view", "view", "write"]), st.integers(0, 16), st.integers(0, 9), st.integers(0, 9),
+    st.integers(0, 3),
+)  # fmt: skip
+
+
+def two_calls() -> list[tuple[torch.Tensor, ...]]:
+    generator = torch.Generator().manual_seed(1)
+    return [(torch.randn(2, 3, generator=generator), torch.randn(4, generator=generator)) for _ in range(2)]
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.lists(steps, min_size=1, max_size=7), st.lists(st.integers(0, 9), min_size=1, max_size=3))
+def test_random_views_and_writes(drawn: list[Step], returned: list[int]) -> None:
+    model = Steps(drawn, returned)
+    try:
+        with torch.no_grad():
+            copy.deepcopy(model)(*two_calls()[0])
+    except (RuntimeError, IndexError):
+        reject()  # PyTorch writes no overlapping memory
+    assert_as_eager(model, two_calls())

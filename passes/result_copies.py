@@ -1,0 +1,126 @@
+"""Copies that give every result of a function memory of its own, once its sections stand in their order.
+
+State is updated in place: what a section makes for a result that is tied to an argument, it stores into the argument.
+That is wrong where the old state is needed after that, and there are results that no section makes. So
+
+    func.func @f(%n {samba.name = "n"}, %x) -> (T {samba.name = "old"}, T {samba.tied = 0}) {
+      %0 = section (%n, %x)                               %old = section copy (%n)
+      func.return %n, %0                           ->     %0 = section (%n, %x)
+    }                                                     func.return %old, %0
+
+and likewise for a result that is an argument or a constant, for a value that is returned twice, and for new state that
+is made before the old one is read for the last time: it is copied to its place at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from xdsl.dialects.builtin import IntegerAttr, LocationAttr, TensorType
+from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
+from xdsl.ir import BlockArgument, Operation, SSAValue
+from xdsl.rewriter import InsertPoint
+
+from sambaflow.dialects import kernel
+from sambaflow.dialects.samba import shaped_of
+from sambaflow.dialects.samba.conventions import result_attributes
+from sambaflow.passes.kernel_library.stages import Read, StageBuilder, shape_of
+from sambaflow.passes.rewriting import LocatedBuilder
+
+
+def ties_of(function: FuncOp) -> dict[int, int]:
+    """Results that are tied to an argument: its number by theirs."""
+    entries = enumerate(result_attributes(function))
+    ties = {number: entry.get("samba.tied") for number, entry in entries}
+    return {number: tied.value.data for number, tied in ties.items() if isinstance(tied, IntegerAttr)}
+
+
+class ResultCopies:
+    """Inserts the copies of one function; `functions`: all of the module by name."""
+
+    def __init__(self, function: FuncOp, functions: Mapping[str, FuncOp]) -> None:
+        self.function, self.functions = function, functions
+        self.block = function.body.block
+        self.ties = ties_of(function)
+        self.copies: list[kernel.SectionOp] = []
+
+    def insert(self) -> list[kernel.SectionOp]:
+        """The sections that were inserted."""
+        returned = self.block.last_op
+        assert isinstance(returned, ReturnOp)
+        self._old_state(returned)
+        taken: set[SSAValue] = set()
+        for number in sorted(range(len(returned.operands)), key=lambda number: (number not in self.ties, number)):
+            value = returned.operands[number]
+            if self._needs_copy(number, value, taken):
+                value = returned.operands[number] = self._copy(value, returned)
+            taken.add(value)
+        return self.copies
+
+    def _old_state(self, returned: ReturnOp) -> None:
+        """An argument that is updated and whose old value is returned is copied before anything writes it."""
+        for argument in dict.fromkeys(self.ties.values()):
+            old = self.block.args[argument]
+            numbers = [n for n, v in enumerate(returned.operands) if v is old and self.ties.get(n) != argument]
+            if numbers and not _is_empty(old):
+                first = self.block.first_op
+                assert first is not None
+                copied = self._copy(old, first)
+                for number in numbers:
+                    returned.operands[number] = copied
+
+    def _needs_copy(self, number: int, value: SSAValue, taken: set[SSAValue]) -> bool:
+        if _is_empty(value):
+            return False
+        argument = self.ties.get(number)
+        if argument is None:
+            is_public = self.function.sym_visibility is None or self.function.sym_visibility.data != "private"
+            return is_public and (value in taken or not self._is_made(value))
+        state = self.block.args[argument]
+        if value is state:
+            return False
+        return value in taken or not self._is_made(value) or self._is_read_after(state, value)
+
+    def _is_made(self, value: SSAValue) -> bool:
+        """Whether a section makes the value, here or in the function that a call makes it with."""
+        owner = value.owner
+        if not isinstance(owner, CallOp):
+            return isinstance(owner, kernel.SectionOp)
+        callee = self.functions[owner.callee.string_value()].body.block.last_op
+        assert isinstance(callee, ReturnOp)
+        inner = next(v for v, result in zip(callee.operands, owner.results, strict=True) if result is value)
+        if isinstance(inner, BlockArgument):
+            return False
+        return ResultCopies(self.functions[owner.callee.string_value()], self.functions)._is_made(inner)
+
+    def _is_read_after(self, state: SSAValue, value: SSAValue) -> bool:
+        """Whether an op behind the one that makes `value` reads the old state."""
+        readers = {use.operation for use in state.uses}
+        assert isinstance(value.owner, Operation)
+        after = value.owner.next_op
+        while after is not None:
+            if after in readers:
+                return True
+            after = after.next_op
+        return False
+
+    def _copy(self, value: SSAValue, before: Operation) -> SSAValue:
+        """A section in front of `before` that moves the value as it is."""
+        name = f"{self.function.sym_name.data}_copy_{len(self.copies)}"
+        section = kernel.SectionOp.make(name, [value], [value.type], location=self._location(value))
+        body = section.body.block
+        builder = LocatedBuilder(InsertPoint.at_end(body))
+        builder.location = self._location(value)
+        rank = len(shape_of(value))
+        source = Read(body.args[0], lambda *dims: dims[:rank])
+        body.add_op(kernel.YieldOp(StageBuilder(builder).move([source], shaped_of(value))))
+        self.block.insert_op_before(section, before)
+        self.copies.append(section)
+        return section.results[0]
+
+    def _location(self, value: SSAValue) -> LocationAttr:
+        return value.owner.location if isinstance(value.owner, Operation) else self.function.location
+
+
+def _is_empty(value: SSAValue) -> bool:
+    return not isinstance(value.type, TensorType) or 0 in value.type.get_shape()
