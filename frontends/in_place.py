@@ -16,7 +16,7 @@ import torch
 from torch._ops import OpOverload
 
 from sambaflow.errors import InputError
-from sambaflow.frontends.aliases import STRIDED, Memory, Tensor, same_geometry
+from sambaflow.frontends.aliases import STRIDED, Memory, Tensor, places, same_geometry
 from sambaflow.frontends.calls import (
     Call,
     Value,
@@ -82,6 +82,7 @@ def carry_out(call: Call, memory: Memory, writes: bool = True) -> Any:
     written = [leaf for name in signature(call.target).written for leaf in leaves_of(Tensor, arguments[name])]
     if _is_same(call, written):
         return written[0]
+    _refuse_own_elements(call, written)
     results = _new_values(call, written, memory)
     if results is None:
         return None
@@ -106,6 +107,18 @@ def _is_same(call: Call, written: list[Tensor]) -> bool:
         return False
     source = call.args[1]
     return source.storage is written[0].storage and same_geometry(source.geometry, written[0].geometry)
+
+
+def _refuse_own_elements(call: Call, written: list[Tensor]) -> None:
+    """InputError for a copy from elements that it writes: what PyTorch reads there depends on the order of loops."""
+    source = call.args[1] if signature(call.target).base == "copy_" else None
+    if not isinstance(source, Tensor) or source.storage is not written[0].storage:
+        return
+    if bool(torch.isin(places(source, call.location), places(written[0], call.location)).any()):
+        raise InputError(
+            "copies from elements that it writes, in another place", op=call.name, location=call.location,
+            levers=["copy from .clone() of the source"],
+        )  # fmt: skip
 
 
 def _new_values(call: Call, written: list[Tensor], memory: Memory) -> list[Value] | None:
