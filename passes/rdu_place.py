@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
@@ -221,7 +221,8 @@ class Placement:
         for other in self.wires[unit]:
             if other != partner:
                 a, b = at[other]
-                gain += abs(x0 - a) + abs(y0 - b) - abs(x1 - a) - abs(y1 - b)
+                gain += (x0 - a if x0 > a else a - x0) - (x1 - a if x1 > a else a - x1)
+                gain += (y0 - b if y0 > b else b - y0) - (y1 - b if y1 > b else b - y1)
         return gain
 
     def _wish(self, unit: int, sites: Sequence[Place], index: Container[Place], random: Random) -> Place:
@@ -242,33 +243,30 @@ class Placement:
 
 
 class FreePlaces:
-    """The free places of one kind, by column from top to bottom."""
+    """The free places of one kind: of each column, from the leftmost on, the rows from top to bottom."""
 
     def __init__(self, places: Sequence[Place]) -> None:
-        self.columns: dict[int, list[int]] = {}
+        self.left = min((x for x, _ in places), default=0)
+        width = max((x for x, _ in places), default=-1) - self.left + 1
+        self.columns: list[list[int]] = [[] for _ in range(width)]
         for x, y in sorted(places):
-            self.columns.setdefault(x, []).append(y)
+            self.columns[x - self.left].append(y)
 
     def take(self, near: Place) -> Place:
         """Remove and return the nearest free place; of equally near ones the leftmost, then the topmost."""
-        at, below = near
-        _, x, y = min(self._nearest(at, below))
-        rows = self.columns[x]
-        rows.remove(y)
-        if not rows:
-            del self.columns[x]
-        return x, y
-
-    def _nearest(self, at: int, below: int) -> Iterator[tuple[int, int, int]]:
-        """Of each column that may hold the nearest place the nearest one: distance, x, y."""
-        nearest = None
-        for x in sorted(self.columns, key=lambda x: abs(x - at)):
-            across = abs(x - at)
-            if nearest is not None and across > nearest:
-                return
-            rows = self.columns[x]
-            here = bisect_left(rows, below)
-            for y in rows[max(0, here - 1) : here + 1]:
-                distance = across + abs(y - below)
-                nearest = distance if nearest is None else min(nearest, distance)
-                yield distance, x, y
+        at, below = near[0] - self.left, near[1]
+        columns, width = self.columns, len(self.columns)
+        best = (1 << 30, -1, -1)  # distance, column, row
+        for across in range(max(abs(at), abs(width - 1 - at)) + 1):
+            if across > best[0]:
+                break
+            for column in (at - across, at + across):
+                if 0 <= column < width and (rows := columns[column]):
+                    here = bisect_left(rows, below)
+                    for y in rows[here - 1 if here else 0 : here + 1]:
+                        distance = across + (y - below if y > below else below - y)
+                        if distance <= best[0]:
+                            best = min(best, (distance, column, y))
+        _, column, y = best
+        columns[column].remove(y)
+        return column + self.left, y
