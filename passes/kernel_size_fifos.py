@@ -10,7 +10,6 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from xdsl.ir import Operation, SSAValue
 
-from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel
 from sambaflow.machine import room_for
 from sambaflow.machine.dataflow import Channel, Network
@@ -21,9 +20,6 @@ from sambaflow.passes.planning_facts import Stage
 from sambaflow.passes.planning_fifos import size
 from sambaflow.passes.planning_sections import Section, sections_of
 from sambaflow.passes.properties import KERNEL
-
-MOST_FIRINGS = 1 << 22
-"""Firings of an op in one execution of its section: a few seconds of work."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,6 @@ class KernelSizeFifosPass(SambaPass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for section in analyses_of(ctx).get(sections_of, op):
             built = _Built(section)
-            _check_firings(built)
             size(built.network)
             for buffer, channels in built.buffers.items():
                 self._set(ctx, built, buffer, max(channel.depth for channel in channels))
@@ -64,18 +59,6 @@ class KernelSizeFifosPass(SambaPass):
         buffer.properties["depth"] = IntegerAttr(depth, i64)
         buffer.properties["pmus"] = IntegerAttr(room.pmus, i64)
         self.count(ctx, "deeper" if depth > before else "shallower")
-
-
-def _check_firings(built: _Built) -> None:
-    for op, number in built.numbers.items():
-        if (firings := built.network.actors[number].firings) > MOST_FIRINGS:
-            raise error_at(
-                op,
-                "fires too often to be executed token by token",
-                demand=f"{firings} firings",
-                limit=f"{MOST_FIRINGS} firings",
-                levers=["take larger tiles"],
-            )
 
 
 class _Built:

@@ -14,7 +14,7 @@ from xdsl.ir.affine import AffineExpr
 
 from sambaflow.dialects.kernel import Mapping
 from sambaflow.machine import load, room_for, shortfalls
-from sambaflow.machine.dataflow import Channel, Network, deadlock, handover, settle
+from sambaflow.machine.dataflow import Channel, Execution, Network, begun, deadlock, ended, handover, settle
 from sambaflow.passes.access import Level
 from sambaflow.passes.planning import Planner, Resources, plan
 from sambaflow.passes.planning_balance import least_interval, least_sum
@@ -250,6 +250,79 @@ def test_the_timing_engine_ends_where_the_count_of_tokens_does(network: Network,
     settled = [Edge(c.source, c.target, c.tokens, c.depth) for c in network.channels]
     assert run(Graph(nodes, tuple(settled))).finish >= 0
     assert {i for i, edge in enumerate(edges) if edge != settled[i]} == set(deeper)
+
+
+def settled_plainly(network: Network) -> list[int]:
+    """Depths by the rule of `machine.dataflow`, word for word: one firing at a time, then one window more."""
+    fired = [0] * len(network.actors)
+    depths = [channel.depth for channel in network.channels]
+
+    def blocks(e: int, number: int) -> bool:
+        channel, firings = network.channels[e], network.actors[number].firings
+        needed = begun(fired[number] + 1, channel.tokens, firings)
+        if number == channel.target:
+            source = network.actors[channel.source].firings
+            return needed > ended(fired[channel.source], channel.tokens, source)
+        freed = ended(fired[channel.target], channel.tokens, network.actors[channel.target].firings)
+        return needed - freed > depths[e]
+
+    def fires(number: int) -> bool:
+        actor = network.actors[number]
+        free = fired[number] < actor.firings and not any(blocks(e, number) for e in (*actor.inputs, *actor.outputs))
+        fired[number] += free
+        return free
+
+    while True:
+        while sum(fires(number) for number in range(len(fired))):
+            pass
+        held = [e for e, c in enumerate(network.channels) if fired[c.source] < network.actors[c.source].firings]
+        full = [e for e in held if blocks(e, network.channels[e].source)]
+        if not full:
+            return depths
+        depths[min(full, key=lambda e: (network.channels[e].window_bytes, e))] += 1
+
+
+@st.composite
+def long_networks(draw: st.DrawFn) -> Network:
+    """A random graph whose actors fire often, at rates that have common divisors or nearly, through small buffers."""
+    network = Network()
+    often, count = draw(st.sampled_from([24, 60, 97])), draw(st.integers(2, 5))
+    for _ in range(count):
+        network.actor(draw(st.sampled_from([1, 2, 3, 7, often, 2 * often])))
+    for target in range(1, count):
+        for source in draw(st.lists(st.integers(0, target - 1), min_size=1, max_size=3, unique=True)):
+            most = min(network.actors[source].firings, network.actors[target].firings)
+            tokens = max(1, most // draw(st.sampled_from([1, 1, 1, 2, 3, most])))
+            depth = draw(st.integers(1, 3))
+            network.channel(Channel(source, target, tokens, draw(st.integers(1, 5)), depth))
+    return network
+
+
+@given(long_networks())
+@settings(max_examples=100, deadline=None)
+def test_what_repeats_is_executed_once_and_depths_stay(network: Network):
+    wanted = settled_plainly(network)
+    settle(network)
+    assert [channel.depth for channel in network.channels] == wanted
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_depths_of_a_network_that_fires_ever_so_often_take_as_little_work(depth: int):
+    """A chain with a way around it, over which half of all tokens must wait for an actor that reads them in one go."""
+
+    def looks(firings: int) -> int:
+        network = Network()
+        for count in (firings, firings // 2, firings, 2, firings):
+            network.actor(count)
+        for source, target, tokens in ((0, 1, firings // 2), (1, 2, firings // 4), (2, 3, 2), (3, 4, 2)):
+            network.channel(Channel(source, target, tokens, 1, depth))
+        network.channel(Channel(0, 4, firings, 64, depth))
+        run = Execution(network)
+        run.settle()
+        assert network.channels[-1].depth >= firings // 2 and deadlock(network) is None
+        return run.work
+
+    assert looks(1 << 40) <= 2 * looks(1 << 10)
 
 
 @given(st.integers(1, 1 << 24), st.integers(1, 64), st.integers(1, 64), st.integers(1, 64), st.integers(1, 40))
