@@ -148,16 +148,9 @@ def apply(op: samba.SambaOp, operands: Sequence[Tensor]) -> list[Tensor]:
     operands = [value.contiguous() for value in operands]  # torch's sigmoid, silu and gelu give other bits on views
     if name not in NATIVE:
         operands = [value.float() if value.dtype in _NARROW else value for value in operands]
-    results = function(operands, _settings(op))
+    results = function(operands, op.settings())
     listed = [results] if isinstance(results, Tensor) else list(results)
     return [_rounded(value, result.type) for value, result in zip(listed, op.results, strict=True)]
-
-
-def _settings(op: samba.SambaOp) -> dict[str, object]:
-    settings = op.settings()
-    if op.row.name == "rms_norm" and settings["eps"] is None:
-        settings["eps"] = torch.finfo(torch_dtype(samba.shaped_of(op.operands[0]).dtype)).eps
-    return settings
 
 
 def _rounded(value: Tensor, declared: Attribute) -> Tensor:

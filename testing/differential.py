@@ -69,7 +69,10 @@ def _compare(program: Program, mode: str) -> None:
     args, kwargs = program.calls()[0]
     exe = compile_model(module, args, kwargs, mode=mode)
     for call, (ours, theirs, doubles) in enumerate(zip(*(program.calls() for _ in range(3)), strict=True)):
-        want = eager(*theirs[0], **theirs[1])
+        try:
+            want = eager(*theirs[0], **theirs[1])
+        except RuntimeError:  # with these elements PyTorch refuses: 1 // 0
+            return
         doubles = pytree.tree_map_only(Tensor, _double, doubles)
         try:
             close = precise(*doubles[0], **doubles[1])

@@ -381,3 +381,23 @@ def test_random_views_and_writes(drawn: list[Step], returned: list[int]) -> None
         assert_as_eager(model, two_calls())
     except InputError as error:
         assert "copies from elements that it writes" in str(error)
+
+
+class Assigned(nn.Module):
+    """Assigns to a buffer what has another type than it."""
+
+    flag: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("flag", torch.tensor(True))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.flag = self.flag + 2
+        return x * self.flag
+
+
+# In PyTorch the module's buffer has another dtype from then on; the copy that export writes would convert the value.
+def test_a_buffer_keeps_its_type():
+    with pytest.raises(InputError, match=r"a buffer of torch\.bool"):
+        import_model(Assigned(), (torch.ones(3),))
