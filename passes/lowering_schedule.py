@@ -147,6 +147,7 @@ class GraphLowering:
                 CapacityError,
                 demand=f"{_count(count)} launches",
                 limit=f"{MOST_LAUNCHES} launches",
+                shortfall=f"{_count(count - MOST_LAUNCHES)} launches",
                 levers=["call functions less often"],
             )
 

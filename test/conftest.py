@@ -86,6 +86,7 @@ def compiled() -> Generator[Compiled]:
 
 
 @pytest.fixture(autouse=True)
-def compiled_programs_run_and_are_timed(compiled: Compiled) -> Generator[None]:
+def compiled_programs_run_and_are_timed(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """Looks before `monkeypatch` undoes what the test set: the working directory of a machine's path, say."""
     yield
     compiled.check()

@@ -113,6 +113,8 @@ def _floats_only(scope: Scope, row: Row) -> Use:
         "threshold": scope.choose.one_of((20, 1.0)),
         "negative_slope": scope.choose.one_of((0.01, 0.25)),
         "alpha": scope.choose.one_of((1, 0.5)),
+        "scale": scope.choose.one_of((1, 1.25)),
+        "input_scale": scope.choose.one_of((1, 0.5)),
     }
     return [scope.float()], {attr.name: options[attr.name] for attr in row.attributes}
 

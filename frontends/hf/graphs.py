@@ -105,6 +105,8 @@ def phases_of(model: transformers.PreTrainedModel) -> tuple[str, ...]:
 
     Raises InputError for a model that keeps something else between calls, or does not run on tokens alone.
     """
+    if getattr(model.config, "is_decoder", None) is False and not model.can_generate():  # an encoder: BERT
+        return ("forward",)
     kept = survey(model)
     if kept.refusal:
         raise InputError(

@@ -6,6 +6,7 @@ import pytest
 
 from sambaflow.backends.rdu.from_ir import image_of
 from sambaflow.backends.rdu.image import Image, Pcu
+from sambaflow.dialects import kernel
 from sambaflow.machine import cost, load
 from sambaflow.passes.base import SambaContext
 from sambaflow.passes.parsing import parse_module
@@ -31,7 +32,8 @@ def compiled(name: str) -> tuple[list[list[StagePlan]], Image]:
     context = SambaContext()
     path = EXAMPLES / f"{name}.mlir"
     module = parse_module(path.read_text(), path.name, context)
-    run_pipeline(module, TO_BUFFERS, context)
+    chips = max((op.chips.value.data for op in module.walk() if isinstance(op, kernel.CollectiveOp)), default=1)
+    run_pipeline(module, TO_BUFFERS.replace("set-target", f"set-target{{chips={chips}}}"), context)
     plans = [[plan for _, plan in section.planned() if plan.pcus] for section in sections_of(module)]
     run_pipeline(module, "convert-kernel-to-rdu", context)
     image = image_of(module)
