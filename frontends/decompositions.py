@@ -54,7 +54,8 @@ def _traced(call: Call, rule: Callable[..., Any], leaves: list[Any], spec: pytre
         return pytree.tree_leaves(rule(*args, **kwargs))  # a graph would build a named tuple by a call
 
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True):
+        # without oneDNN: an LSTM is to become products, not one of its layers
+        with torch.backends.mkldnn.flags(enabled=False), FakeTensorMode(allow_non_fake_inputs=True):
             fakes = [torch.empty(leaves[i].shape, dtype=leaves[i].dtype) for i in positions]
             graph_module = make_fx(function)(*fakes)
     except Exception:  # whatever PyTorch's own code raises: there is no decomposition for these arguments
