@@ -105,18 +105,21 @@ def _float_unary(scope: Scope, row: Row) -> Use:
     return [_PREPARED.get(row.name, lambda scope, value: value)(scope, value)], {}
 
 
+FLOAT_OPTIONS: Mapping[str, Sequence[Any]] = {
+    "approximate": ("none", "tanh"),
+    "beta": (1, 2.0, 0.5),
+    "threshold": (20, 1.0),
+    "negative_slope": (0.01, 0.25),
+    "alpha": (1, 0.5),
+    "scale": (1, 1.25),
+    "input_scale": (1, 0.5),
+}
+"""Values of the attributes of float operators of one operand."""
+
+
 @recipe(infer.floats_only)
 def _floats_only(scope: Scope, row: Row) -> Use:
-    options: dict[str, Any] = {
-        "approximate": scope.choose.one_of(("none", "tanh")),
-        "beta": scope.choose.one_of((1, 2.0, 0.5)),
-        "threshold": scope.choose.one_of((20, 1.0)),
-        "negative_slope": scope.choose.one_of((0.01, 0.25)),
-        "alpha": scope.choose.one_of((1, 0.5)),
-        "scale": scope.choose.one_of((1, 1.25)),
-        "input_scale": scope.choose.one_of((1, 0.5)),
-    }
-    return [scope.float()], {attr.name: options[attr.name] for attr in row.attributes}
+    return [scope.float()], {attr.name: scope.choose.one_of(FLOAT_OPTIONS[attr.name]) for attr in row.attributes}
 
 
 @recipe(infer.same)

@@ -18,7 +18,6 @@ from xdsl.printer import Printer
 
 from sambaflow.dialects import kernel, samba
 from sambaflow.dialects.kernel.ops import STAGES
-from sambaflow.dialects.samba import Shaped
 from sambaflow.errors import InternalError, PassError
 from sambaflow.passes.base import SambaContext
 from sambaflow.passes.parsing import parse_module
@@ -116,7 +115,7 @@ def test_round_trip_through_text(level: str, generic: bool):
 
 
 def test_every_operator_is_drawn():
-    found = drawn(samba_modules(8, 12), 160)
+    found = drawn(samba_modules(8, 12), 240)
     used = Counter(op.row.name for m in found for op in m.walk() if isinstance(op, samba.SambaOp))
     assert {name for name in NAMES if not used[name]} == set()
 
@@ -168,7 +167,8 @@ def test_modules_shrink():
     found = hypothesis.find(samba_modules(), holds_matmul, settings=settings)
     ops = [op for op in found.walk() if isinstance(op, samba.SambaOp)]
     assert len(ops) <= 3 and ops[-1].row.name == "matmul"
-    assert samba.shaped_of(ops[-1].operands[0]) == Shaped((2,), f32)
+    operand = samba.shaped_of(ops[-1].operands[0])
+    assert operand.dtype == f32 and set(operand.shape) == {2} and len(operand.shape) <= 2
 
 
 # Constants in the place of arguments, and a choice of operators.
