@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -54,13 +55,22 @@ def _traced(call: Call, rule: Callable[..., Any], leaves: list[Any], spec: pytre
         return pytree.tree_leaves(rule(*args, **kwargs))  # a graph would build a named tuple by a call
 
     try:
-        # without oneDNN: an LSTM is to become products, not one of its layers
-        with torch.backends.mkldnn.flags(enabled=False), FakeTensorMode(allow_non_fake_inputs=True):
+        with _without_onednn(), FakeTensorMode(allow_non_fake_inputs=True):
             fakes = [torch.empty(leaves[i].shape, dtype=leaves[i].dtype) for i in positions]
             graph_module = make_fx(function)(*fakes)
     except Exception:  # whatever PyTorch's own code raises: there is no decomposition for these arguments
         return None
     return graph_module if _is_usable(graph_module, call.target) else None
+
+
+@contextmanager
+def _without_onednn() -> Generator[None]:
+    """An LSTM is to become products, not one of oneDNN's layers."""
+    before, torch.backends.mkldnn.enabled = torch.backends.mkldnn.enabled, False
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.enabled = before
 
 
 def _is_usable(graph_module: fx.GraphModule, target: OpOverload[..., Any]) -> bool:

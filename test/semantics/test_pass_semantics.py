@@ -19,6 +19,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
@@ -178,15 +179,19 @@ def ledger_of(name: str) -> Ledger:
     return ledger
 
 
-def smallest(kind: Kind, name: str) -> Example:
-    """The smallest module with which the pass fails."""
+def smallest(kind: Kind, name: str) -> Example | str:
+    """The smallest module with which the pass fails, if another search finds one."""
 
     def fails(example: Example) -> bool:
         ledger = Ledger()
         run_chain(example, kind, ledger, last=name)
         return name in ledger.failed
 
-    return hypothesis.find(kind.examples, fails, settings=hypothesis.settings(max_examples=3 * kind.count, **SETTINGS))
+    settings = hypothesis.settings(max_examples=3 * kind.count, **SETTINGS)
+    try:
+        return hypothesis.find(kind.examples, fails, settings=settings)
+    except NoSuchExample:
+        return "no smaller module was found"
 
 
 CASES = [(name, one) for name, kind in KINDS.items() for one in kind.passes]
