@@ -65,12 +65,17 @@ def _traced(call: Call, rule: Callable[..., Any], leaves: list[Any], spec: pytre
 
 @contextmanager
 def _without_onednn() -> Generator[None]:
-    """An LSTM is to become products, not one of oneDNN's layers."""
-    before, torch.backends.mkldnn.enabled = torch.backends.mkldnn.enabled, False
+    """An LSTM is to become products, not one of oneDNN's layers.
+
+    Not by `torch.backends.mkldnn`: its property may be locked (PyTorch's test utilities do), its `flags` warn.
+    """
+    flags: Any = torch._C  # pyright: ignore[reportPrivateUsage]
+    before = flags._get_mkldnn_enabled()
+    flags._set_mkldnn_enabled(False)
     try:
         yield
     finally:
-        torch.backends.mkldnn.enabled = before
+        flags._set_mkldnn_enabled(before)
 
 
 def _is_usable(graph_module: fx.GraphModule, target: OpOverload[..., Any]) -> bool:

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import AnyFloat, FloatAttr, IntegerAttr, IntegerType, TensorType, VectorType
+from xdsl.dialects.builtin import AnyFloat, FloatAttr, IntegerAttr, IntegerType, TensorType, VectorType, i1
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineConstraintKind
 
@@ -18,6 +18,7 @@ from sambaflow.dialects.kernel.analysis import BLOCK, merging, reduction_dims
 from sambaflow.dialects.rdu.instructions import INSTRUCTIONS
 from sambaflow.passes.access import NotRectangular, linear_terms
 from sambaflow.passes.planning_analysis import opcode_of
+from sambaflow.passes.samba_folding import numpy_dtype, rounded
 
 
 @dataclass(frozen=True)
@@ -146,16 +147,21 @@ def _instruction(stage: kernel.Stage, op: Operation, values: dict[SSAValue, SSAV
 
 
 def _folded(op: Operation, source: SSAValue) -> rdu.ConstantOp | None:
-    """A conversion of a constant is a constant."""
+    """A conversion of a constant is a constant, rounded as the instruction would."""
+    import numpy
+
     if not isinstance(source.owner, rdu.ConstantOp):
         return None
     number: Any = source.owner.value
-    to = op.results[0].type
+    to, value = op.results[0].type, number.value.data
+    if isinstance(op, arith.ExtUIOp | arith.UIToFPOp) and isinstance(number.type, IntegerType):
+        value &= (1 << number.type.width.data) - 1  # the attribute of `true` holds -1
+    value = numpy.array(value, numpy_dtype(number.type) if isinstance(number, FloatAttr) else numpy.int64)
     if isinstance(to, AnyFloat):
-        return rdu.ConstantOp(FloatAttr(float(number.value.data), to))  # pyright: ignore[reportArgumentType]
-    if isinstance(to, IntegerType):
-        return rdu.ConstantOp(IntegerAttr(int(number.value.data), to))
-    return None
+        return rdu.ConstantOp(FloatAttr(float(rounded(value, to)), to))  # pyright: ignore[reportArgumentType]
+    if isinstance(op, arith.TruncIOp) and to == i1:
+        value = value & 1
+    return rdu.ConstantOp(IntegerAttr(int(rounded(value, to)), to)) if isinstance(to, IntegerType) else None
 
 
 def _rounding(op: kernel.Stage, inputs: Sequence[Attribute], accumulators: Sequence[Attribute]) -> Region | None:

@@ -25,6 +25,7 @@ class Divisions(nn.Module):
         return [
             x // 2, x // y, torch.remainder(x, y), torch.fmod(x, y), torch.div(x, y, rounding_mode="trunc"),
             n // 3, n % -3, torch.fmod(n, 3), n**5, n * n, n + 2**60, n == 2**53,
+            torch.ones((), dtype=torch.bool) ^ n, torch.ones((), dtype=torch.bool) * n, x + torch.ones(1).bool(),
         ]  # fmt: skip
 
 

@@ -165,3 +165,11 @@ def test_dtypes_that_no_row_has_are_refused() -> None:
     for function in (lambda x: x.to(torch.uint8), lambda x: torch.view_as_complex(x.reshape(4, 3, 2)).abs()):
         with pytest.raises(SambaError):
             import_model(Program(function), (X,))
+
+
+def test_decompositions_do_not_need_the_flags_of_backends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's test utilities lock them for the whole process."""
+    monkeypatch.setitem(torch.backends.flags_frozen.__globals__, "__allow_nonbracketed_mutation_flag", False)
+    assert torch.backends.flags_frozen()
+    imported = import_model(torch.export.export(Program(lambda x: torch.logsumexp(x, 1)), (X,)))
+    assert "logsumexp" not in str(imported.module)

@@ -185,3 +185,35 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
     func.return %0, %2 : tensor<2xi64>, tensor<2xi64>
   }
 }
+
+// -----
+
+// A conversion of a constant is a constant: `true` is one as a number without sign, and -1 as one with a sign; 0.1 is
+// rounded to bf16, where it is 0x3DCD = 0.100097656.
+// CHECK-LABEL: rdu.section @constants
+// CHECK: rdu.pcu
+// CHECK-DAG: rdu.constant 1 : i64
+// CHECK-DAG: rdu.constant -1 : i64
+// CHECK-DAG: rdu.constant 3.000000e+00 : f32
+// CHECK-DAG: rdu.constant 1.000980e-01 : bf16
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
+  func.func @f(%x: tensor<4xi64> {samba.name = "x"}) -> (tensor<4xi64> {samba.name = "y"}, tensor<4xi64> {samba.name = "z"}, tensor<4xf32> {samba.name = "u"}, tensor<4xbf16> {samba.name = "v"}) {
+    %0, %1, %2, %3 = kernel.section @constants (%a = %x : tensor<4xi64>) -> (tensor<4xi64>, tensor<4xi64>, tensor<4xf32>, tensor<4xbf16>) {
+      %4, %5, %6, %7 = kernel.map ins(%a : tensor<4xi64>) domain #kernel.domain<4 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] body {
+      ^bb0(%e: i64):
+        %yes = arith.constant true
+        %one = arith.extui %yes : i1 to i64
+        %minus = arith.extsi %yes : i1 to i64
+        %three = arith.constant 3 : i64
+        %float = arith.sitofp %three : i64 to f32
+        %tenth = arith.constant 0.1 : f32
+        %short = arith.truncf %tenth : f32 to bf16
+        %p = arith.xori %one, %e : i64
+        %q = arith.xori %minus, %e : i64
+        kernel.yield %p, %q, %float, %short : i64, i64, f32, bf16
+      } : tensor<4xi64>, tensor<4xi64>, tensor<4xf32>, tensor<4xbf16>
+      kernel.yield %4, %5, %6, %7 : tensor<4xi64>, tensor<4xi64>, tensor<4xf32>, tensor<4xbf16>
+    }
+    func.return %0, %1, %2, %3 : tensor<4xi64>, tensor<4xi64>, tensor<4xf32>, tensor<4xbf16>
+  }
+}

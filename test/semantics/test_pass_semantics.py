@@ -107,7 +107,8 @@ class Ledger:
     checked: Counter[str] = field(default_factory=Counter[str])
     refused: Counter[str] = field(default_factory=Counter[str])
     changed: set[str] = field(default_factory=set[str])
-    failed: dict[str, Exception] = field(default_factory=dict[str, Exception])
+    failed: dict[str, str] = field(default_factory=dict[str, str])
+    """What the first module that a pass failed on is, and how."""
     elements: int = 0
     uncertain: int = 0
     """Elements of outputs that rounding alone may move by more than 1 % of the largest magnitude."""
@@ -128,7 +129,7 @@ def run_chain(example: Example, kind: Kind, ledger: Ledger, last: str = "") -> N
         try:
             run_pipeline(module, [one], ctx, instrumentations=(check, Uncertain(check, ledger)))
         except (SemanticsError, InternalError) as error:
-            ledger.failed.setdefault(one.name, error)
+            ledger.failed.setdefault(one.name, f"{error}\n{example}")
             return
         except SambaError:
             ledger.refused[one.name] += 1
@@ -136,7 +137,7 @@ def run_chain(example: Example, kind: Kind, ledger: Ledger, last: str = "") -> N
         try:
             verify_module(module)
         except SambaError as error:
-            ledger.failed.setdefault(one.name, error)
+            ledger.failed.setdefault(one.name, f"{error}\n{example}")
             return
         ledger.checked[one.name] += 1
         if before and str(module) != before:
@@ -180,7 +181,7 @@ def ledger_of(name: str) -> Ledger:
 
 
 def smallest(kind: Kind, name: str) -> Example | str:
-    """The smallest module with which the pass fails, if another search finds one."""
+    """The smallest module with which the pass fails, if a search of its own finds one."""
 
     def fails(example: Example) -> bool:
         ledger = Ledger()
@@ -191,7 +192,7 @@ def smallest(kind: Kind, name: str) -> Example | str:
     try:
         return hypothesis.find(kind.examples, fails, settings=settings)
     except NoSuchExample:
-        return "no smaller module was found"
+        return "no other module was found"
 
 
 CASES = [(name, one) for name, kind in KINDS.items() for one in kind.passes]
