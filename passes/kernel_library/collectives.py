@@ -12,13 +12,12 @@ from sambaflow.dialects import kernel
 from sambaflow.dialects.samba import SambaOp, shaped_of
 from sambaflow.dialects.samba.inference import dim_index
 from sambaflow.passes.kernel_library.registry import converts
-from sambaflow.passes.kernel_library.stages import Read, StageBuilder, identity, parallel, scalar, shape_of
+from sambaflow.passes.kernel_library.stages import Read, StageBuilder, identity, parallel, shape_of
 
 
 @converts("all_reduce all_gather reduce_scatter all_to_all")
 def collective(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     value, out, a = op.operands[0], shaped_of(op.results[0]), op.settings()
-    at = identity if out.shape else scalar
     fields: dict[str, Any] = {
         "op": StringAttr(op.row.name),
         "chips": IntegerAttr(a["chips"], i64),
@@ -27,4 +26,4 @@ def collective(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     if "dim" in a:
         fields["dim"] = IntegerAttr(dim_index(a["dim"], len(out.shape)), i64)
     domain = parallel(shape_of(value))
-    return k.stage(kernel.CollectiveOp, [Read(value, at)], domain, [(out, at)], None, **fields)
+    return k.stage(kernel.CollectiveOp, [Read(value, identity)], domain, [(out, identity)], None, **fields)

@@ -22,18 +22,14 @@ from sambaflow.passes.kernel_library.stages import (
     Read,
     StageBuilder,
     dtype_of,
-    identity,
     parallel,
-    scalar,
     shape_of,
 )
 
 
 def gathered(k: StageBuilder, indices: Sequence[Read], value: Read, out: Shaped) -> SSAValue:
     """Elements of `value`, whose coordinates use one symbol for each index."""
-    at = identity if out.shape else scalar
-    rank = len(out.shape)
-    result: Coordinates = lambda *d: at(*d[:rank])  # noqa: E731
+    result: Coordinates = lambda *d: d[: len(out.shape)]  # noqa: E731
     bindings = range(len(indices))
     return k.stage(
         kernel.GatherOp, [*indices, value], parallel(out.shape), [(out, result)], lambda b, *e: e[-1],

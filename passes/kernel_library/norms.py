@@ -19,6 +19,7 @@ from sambaflow.passes.kernel_library.stages import (
     Coordinates,
     Read,
     StageBuilder,
+    count_of,
     dtype_of,
     folding,
     identity,
@@ -32,16 +33,9 @@ Ending: TypeAlias = Callable[[Body, SSAValue], SSAValue]
 """What becomes of a finished sum."""
 
 
-def _count(shape: Shape, dims: Sequence[int]) -> int:
-    total = 1
-    for dim in dims:
-        total *= shape[dim]
-    return total
-
-
 def mean_of(k: StageBuilder, read: Read, shape: Shape, dims: Sequence[int]) -> SSAValue:
     """The f32 mean over `dims` of a domain `shape`."""
-    count = float(_count(shape, dims))
+    count = float(count_of(shape, dims))
     return k.fold(
         [read], shape, dims, f32, 0, lambda b, x, acc: b.add(acc, b.ext(x)),
         finish=lambda b, x, acc: b.div(acc, b.const(count)),
@@ -96,7 +90,7 @@ def _normalised(
     """(x - mean) / sqrt(var + eps) * weight + bias over a domain `shape`, whose points are the result's at `at`."""
     out = shaped_of(op.results[0])
     mean = Read(mean_of(k, read, shape, dims), without(dims))
-    inverse = squares_of(k, [read, mean], shape, dims, _inverse_root(_count(shape, dims), op.attr("eps")))
+    inverse = squares_of(k, [read, mean], shape, dims, _inverse_root(count_of(shape, dims), op.attr("eps")))
 
     def body(b: Body, x: SSAValue, mean: SSAValue, inverse: SSAValue, *affine: SSAValue) -> SSAValue:
         value = b.mul(b.sub(b.ext(x), mean), inverse)
@@ -134,7 +128,7 @@ def rms_norm(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     size = len(op.attr("normalized_shape"))
     dims = range(len(shape) - size, len(shape))
     eps = op.attr("eps")
-    ending = _inverse_root(_count(shape, dims), _epsilon(dtype_of(x)) if eps is None else eps)
+    ending = _inverse_root(count_of(shape, dims), _epsilon(dtype_of(x)) if eps is None else eps)
     inverse = squares_of(k, [Read(x, identity)], shape, dims, ending)
 
     def body(b: Body, x: SSAValue, inverse: SSAValue, *weight: SSAValue) -> SSAValue:

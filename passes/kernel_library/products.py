@@ -17,7 +17,7 @@ from sambaflow.dialects.kernel import Body, Domain
 from sambaflow.dialects.samba import SambaOp, shaped_of
 from sambaflow.dialects.samba.inference import Shape, Shaped, is_float, pair
 from sambaflow.passes.kernel_library.registry import converts
-from sambaflow.passes.kernel_library.stages import Coordinates, Read, StageBuilder, scalar, shape_of
+from sambaflow.passes.kernel_library.stages import Coordinates, Read, StageBuilder, shape_of
 
 Finish: TypeAlias = Callable[..., SSAValue]
 """(body, elements of the inputs, accumulator) -> result, in the accumulator's type."""
@@ -101,7 +101,7 @@ def product(
 
     domain = Domain.of(parallel=out.shape, reduction=a[-1:])
     reads = [Read(left, at_left), Read(right, at_right), *extra]
-    at: Coordinates = (lambda *d: d[:rank]) if rank else scalar
+    at: Coordinates = lambda *d: d[:rank]  # noqa: E731
     return contract(k, reads, domain, out, at, finish)
 
 

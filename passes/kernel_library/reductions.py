@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import f32, i1, i32, i64
@@ -25,6 +25,7 @@ from sambaflow.passes.kernel_library.stages import (
     Coordinates,
     Read,
     StageBuilder,
+    count_of,
     dtype_of,
     flattened,
     folding,
@@ -78,7 +79,7 @@ def sum_(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
 @converts("mean")
 def mean(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     out, shape, dims = shaped_of(op.results[0]), shape_of(op.operands[0]), _dims(op)
-    count = float(_product(shape[dim] for dim in dims))
+    count = float(count_of(shape, dims))
 
     def finish(b: Body, x: SSAValue, acc: SSAValue) -> SSAValue:
         return b.trunc(b.div(acc, b.const(count)), out.dtype)
@@ -90,23 +91,16 @@ def mean(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     return [k.fold([read], shape, dims, out.dtype, 0, body, finish=finish, keepdim=op.attr("keepdim"))]
 
 
-def _product(sizes: object) -> int:
-    total = 1
-    for size in cast(Sequence[int], sizes):
-        total *= size
-    return total
-
-
 @converts("var")
 def var(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     """The mean, then the squares about it divided by n - correction."""
     out, shape, dims = shaped_of(op.results[0]), shape_of(op.operands[0]), _dims(op)
-    count = float(max(0, _product(shape[dim] for dim in dims) - op.attr("correction")))
+    count = float(max(0, count_of(shape, dims) - op.attr("correction")))
     read = k.broadcast(op.operands[0])
-    centre = Read(mean_of(k, read, shape, dims), without(dims) if shape else scalar)
+    centre = Read(mean_of(k, read, shape, dims), without(dims))
     flat = squares_of(k, [read, centre], shape, dims, lambda b, total: b.div(total, b.const(count)))
     at = flattened_again(dims, len(shape)) if op.attr("keepdim") else identity
-    return [k.map([Read(flat, at if shape_of(flat) else scalar)], out, lambda b, x: b.trunc(x, out.dtype))]
+    return [k.map([Read(flat, at)], out, lambda b, x: b.trunc(x, out.dtype))]
 
 
 def flattened_again(dims: Sequence[int], rank: int) -> Coordinates:
@@ -210,9 +204,8 @@ def cumsum(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
         total = b.add(acc, b.cast(x, accumulator))
         return [total, b.cast(total, out.dtype)]
 
-    at = identity if out.shape else scalar
     inits = [kernel.constant(0, accumulator)]
-    return k.stage(kernel.ScanOp, [Read(x, at)], domain, [(out, at)], body, inits=inits, fold=False)
+    return k.stage(kernel.ScanOp, [Read(x, identity)], domain, [(out, identity)], body, inits=inits, fold=False)
 
 
 @converts("topk")

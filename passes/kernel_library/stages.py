@@ -7,6 +7,7 @@ An operand that is one constant everywhere (`samba.full`, a splat) becomes a con
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -51,6 +52,11 @@ def dtype_of(value: SSAValue) -> Attribute:
 def shape_of(value: SSAValue) -> Shape:
     """The shape of a tensor."""
     return samba.shaped_of(value).shape
+
+
+def count_of(shape: Shape, dims: Sequence[int]) -> int:
+    """How many elements are reduced to one; PyTorch lets a number have the dimension 0."""
+    return math.prod(shape[dim] for dim in dims) if shape else 1
 
 
 def identity(*dims: AffineExpr) -> Sequence[AffineExpr]:
@@ -146,10 +152,11 @@ class StageBuilder:
             types = [dtype_of(read.value) for read in reads]
             body, finish = (_with_constants(f, numbers, types, len(kept)) for f in (body, finish))
         pads = [read.pad for read in kept]
+        places = [(shape_of(read.value), read.at) for read in kept] + [(shaped.shape, at) for shaped, at in results]
         op = kind.make(
             [read.value for read in kept],
             domain,
-            [*(read.at for read in kept), *(at for _, at in results)],
+            [at if shape else scalar for shape, at in places],  # the domain of a number has a dimension all the same
             [samba.tensor_type(shaped) for shaped, _ in results],
             body,
             finish=finish,
@@ -160,8 +167,7 @@ class StageBuilder:
 
     def map(self, reads: Sequence[Read], out: Shaped, body: BodyFunction) -> SSAValue:
         """An elementwise stage over the result's shape."""
-        at = identity if out.shape else scalar
-        return self.stage(kernel.MapOp, reads, parallel(out.shape), [(out, at)], body)[0]
+        return self.stage(kernel.MapOp, reads, parallel(out.shape), [(out, identity)], body)[0]
 
     def fill(self, value: bool | int | float, out: Shaped) -> SSAValue:
         """One number everywhere."""
@@ -187,7 +193,7 @@ class StageBuilder:
     ) -> SSAValue:
         """A reduction of a domain `shape` over `dims` with one accumulator."""
         kept = tuple(1 if i in dims else s for i, s in enumerate(shape) if keepdim or i not in dims)
-        at = scalar if not shape else flattened(dims) if keepdim else without(dims)
+        at = flattened(dims) if keepdim else without(dims)
         inits = [kernel.constant(init, accumulator)]
         result = [(Shaped(kept, out), at)]
         domain = folding(shape, dims)
@@ -195,8 +201,7 @@ class StageBuilder:
 
     def move(self, reads: Sequence[Read], out: Shaped) -> SSAValue:
         """A change of layout over the result's shape."""
-        at = identity if out.shape else scalar
-        return self.stage(kernel.MoveOp, reads, parallel(out.shape), [(out, at)], None)[0]
+        return self.stage(kernel.MoveOp, reads, parallel(out.shape), [(out, identity)], None)[0]
 
     def cast(self, value: SSAValue, dtype: Attribute) -> SSAValue:
         """The tensor in another element type."""

@@ -65,3 +65,19 @@ def test_orders_with_nan_and_the_least_numbers() -> None:
 def test_sums_at_repeated_indices_and_addends_that_are_not_read() -> None:
     x = torch.linspace(-1, 1, 24).reshape(4, 6)
     check(Sums(), x, torch.tensor([0, 0, -1]), x[:3].clone(), torch.full((4, 3), NAN))
+
+
+class OfNumbers(nn.Module):
+    """PyTorch lets a number have the dimension 0."""
+
+    def forward(self, x: Tensor, n: Tensor) -> list[Any]:
+        return [
+            x.mean(-1), x.mean(0, keepdim=True), x.sum(0), x.var(0, correction=0), *torch.var_mean(x, 0, correction=0),
+            *x.max(0), x.argmax(-1), n.argmin(), (x > 0).any(0), x.softmax(0), x.log_softmax(-1), x.cumsum(0),
+            x.logsumexp(0), torch.linalg.vector_norm(x, 2, 0), x.flip(()), x.index_select(0, torch.tensor([0])),
+            x.gather(0, torch.tensor(0)), n.sum(-1), torch.stack([x, x]).mean(0),
+        ]  # fmt: skip
+
+
+def test_numbers_are_reduced_as_tensors_of_one_element() -> None:
+    check(OfNumbers(), torch.tensor(-1.5), torch.tensor(3))
