@@ -43,6 +43,11 @@ _VIEWS = frozenset(
 )  # fmt: skip
 """Operators that make another view of the same memory of their operand."""
 
+_WRITES_AT_INDICES = frozenset(
+    {"index_put_", "index_copy_", "index_add_", "index_reduce_", "scatter_", "scatter_add_", "scatter_reduce_", "put_",
+     "masked_scatter_"}
+)  # fmt: skip
+
 
 def refuse(call: Call) -> None:
     """InputError for an operator that is in `REFUSED`."""
@@ -111,15 +116,22 @@ def _is_same(call: Call, written: list[Tensor]) -> bool:
 
 
 def _refuse_own_elements(call: Call, written: list[Tensor]) -> None:
-    """InputError for a copy from elements that it writes: what PyTorch reads there depends on the order of loops."""
-    source = call.args[1] if signature(call.target).base == "copy_" else None
-    if not isinstance(source, Tensor) or source.storage is not written[0].storage:
-        return
-    if bool(torch.isin(places(source, call.location), places(written[0], call.location)).any()):
-        raise InputError(
-            "copies from elements that it writes, in another place", op=call.name, location=call.location,
-            levers=["copy from .clone() of the source"],
-        )  # fmt: skip
+    """InputError for reading elements that are written in another place: what PyTorch reads there depends on the order
+    of its loops. An operator that writes where indices say may write anywhere."""
+    form = signature(call.target)
+    elsewhere = form.base in _WRITES_AT_INDICES
+    read = [value for name, value in call.arguments().items() if name not in form.written]
+    for source in leaves_of(Tensor, read):
+        for target in written:
+            if source.storage is not target.storage:
+                continue
+            if not elsewhere and same_geometry(source.geometry, target.geometry):
+                continue
+            if bool(torch.isin(places(source, call.location), places(target, call.location)).any()):
+                raise InputError(
+                    "reads elements that it writes, in another place", op=call.name, location=call.location,
+                    levers=["read from .clone() of the source"],
+                )  # fmt: skip
 
 
 def _refuse_other_type(call: Call, written: Tensor) -> None:
