@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -82,12 +83,27 @@ _DROPPED = frozenset(
 )
 
 
+@dataclass(frozen=True)
+class Assignment:
+    """`self.buffer = new`: the buffer is another tensor from then on, and views of the old one stay what they are."""
+
+    buffer: Tensor
+    new: Tensor
+    location: Location
+
+
+def _assigns(node: fx.Node) -> bool:
+    """Whether a node stands for an assignment. torch.export notes one as a copy into the buffer, behind all else; a
+    copy that the model makes itself is named after the method, `copy_`."""
+    return node.target is aten.copy_.default and not node.users and node.name.startswith("copy__default")
+
+
 class GraphReader:
     """Reads FX graphs into calls of `emit`; one instance per exported program.
 
     `convert(call)` says what `emit` will make of a call, or None; `expand(call, apply)` gives its results in terms of
     other operators, or None; what neither takes is decomposed by PyTorch. `unsupported` collects the calls that are
-    left.
+    left, `assigned` what the model assigns to its buffers.
     """
 
     def __init__(
@@ -97,6 +113,7 @@ class GraphReader:
         self.unsupported: list[tuple[str, Location | None]] = []
         self.memory = Memory(self._pure)
         self.value = self.memory.read
+        self.assigned: list[Assignment] = []
         self._tracks = False
         self._fixed: list[Tensor] = []
         self._environments: list[dict[fx.Node, Any]] = []
@@ -133,6 +150,9 @@ class GraphReader:
         if target is operator.getitem:
             return args[0][args[1]]
         location = self.locate(node)
+        if _assigns(node):
+            self.assigned.append(Assignment(args[0], args[1], location))
+            return None
         if isinstance(target, HigherOrderOperator):
             return self._higher_order(target, args, location)
         if not isinstance(target, OpOverload) or target.name().startswith("aten::sym_"):

@@ -88,7 +88,6 @@ def carry_out(call: Call, memory: Memory, writes: bool = True) -> Any:
     if _is_same(call, written):
         return written[0]
     _refuse_own_elements(call, written)
-    _refuse_other_type(call, written[0])
     results = _new_values(call, written, memory)
     if results is None:
         return None
@@ -132,20 +131,6 @@ def _refuse_own_elements(call: Call, written: list[Tensor]) -> None:
                     "reads elements that it writes, in another place", op=call.name, location=call.location,
                     levers=["read from .clone() of the source"],
                 )  # fmt: skip
-
-
-def _refuse_other_type(call: Call, written: Tensor) -> None:
-    """InputError for `self.x = y` with a y of another type: export writes it as a copy, which would convert y."""
-    noted = leaves_of(torch.Tensor, call.node.meta.get("val")) if call.node is not None else []
-    if signature(call.target).base != "copy_" or not noted:
-        return
-    new, old = noted[0], written.geometry
-    if (new.dtype, new.shape) != (old.dtype, old.shape):
-        raise InputError(
-            f"a buffer of {old.dtype}{list(old.shape)} is assigned a tensor of {new.dtype}{list(new.shape)}",
-            location=call.location,
-            levers=["convert the tensor to the buffer's type, or register the buffer with the type of the tensor"],
-        )
 
 
 def _new_values(call: Call, written: list[Tensor], memory: Memory) -> list[Value] | None:

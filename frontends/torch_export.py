@@ -362,6 +362,7 @@ class _Importer:
         pairs = list(zip(specs, results, strict=True))
         returned = [result for spec, result in pairs if spec.kind == OutputKind.USER_OUTPUT]
         values = [self.reader.value(leaf) if isinstance(leaf, Tensor) else leaf for leaf in returned]
+        self._assign()
         for spec, result in pairs:
             self._update(spec.kind, spec.target, result)
         names = _distinct(_output_names(self.program, len(returned)), self.arguments.keys() - self.state)
@@ -378,6 +379,19 @@ class _Importer:
             value = argument.storage.value
             if argument.storage.version > 0 and name not in tied and not self.builder.is_argument(value, name):
                 self.builder.result(value, name, name)
+
+    def _assign(self) -> None:
+        """Buffers get the values that the model assigns to them, all at once. InputError for one of another type."""
+        news = [self.reader.value(one.new) for one in self.reader.assigned]
+        for one, new in zip(self.reader.assigned, news, strict=True):
+            old = one.buffer.geometry
+            if (new.dtype, new.shape) != (old.dtype, tuple(old.shape)):
+                raise InputError(
+                    f"a buffer of {old.dtype}{list(old.shape)} is assigned a tensor of {new.dtype}{list(new.shape)}",
+                    location=one.location,
+                    levers=["convert it to the buffer's type, or register the buffer with the type of the tensor"],
+                )
+            self.reader.memory.write(one.buffer, new, "an assignment", one.location)
 
     def _update(self, kind: OutputKind, target: str | None, result: Any) -> None:
         """A functional program returns the new values of what it updates."""

@@ -9,16 +9,17 @@ That is wrong where the old state is needed after that, and there are results th
     }                                                     func.return %old, %0
 
 and likewise for a result that is an argument or a constant, for a value that is returned twice, and for new state that
-is made before the old one is read for the last time: it is copied to its place at the end.
+is made before the old one is read for the last time, by a later section or by the one that makes it, where it is not
+read point by point as it is written (`n.copy_(n.flip(0))`): it is copied to its place at the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from xdsl.dialects.builtin import IntegerAttr, LocationAttr, TensorType
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
-from xdsl.ir import BlockArgument, Operation, SSAValue
+from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 from xdsl.rewriter import InsertPoint
 
 from sambaflow.dialects import kernel
@@ -79,30 +80,38 @@ class ResultCopies:
         state = self.block.args[argument]
         if value is state:
             return False
-        return value in taken or not self._is_made(value) or self._is_read_after(state, value)
+        return value in taken or not self._is_made(value) or self._old_is_needed(state, value)
 
     def _is_made(self, value: SSAValue) -> bool:
         """Whether a section makes the value, here or in the function that a call makes it with."""
         owner = value.owner
         if not isinstance(owner, CallOp):
             return isinstance(owner, kernel.SectionOp)
-        callee = self.functions[owner.callee.string_value()].body.block.last_op
+        callee = self._callee(owner).last_op
         assert isinstance(callee, ReturnOp)
         inner = next(v for v, result in zip(callee.operands, owner.results, strict=True) if result is value)
         if isinstance(inner, BlockArgument):
             return False
         return ResultCopies(self.functions[owner.callee.string_value()], self.functions)._is_made(inner)
 
-    def _is_read_after(self, state: SSAValue, value: SSAValue) -> bool:
-        """Whether an op behind the one that makes `value` reads the old state."""
-        readers = {use.operation for use in state.uses}
-        assert isinstance(value.owner, Operation)
-        after = value.owner.next_op
-        while after is not None:
-            if after in readers:
-                return True
-            after = after.next_op
-        return False
+    def _old_is_needed(self, state: SSAValue, value: SSAValue) -> bool:
+        """Whether the old state is read when the new one, `value`, may be in its place already."""
+        maker = value.owner
+        assert isinstance(maker, Operation)
+        if _is_read_behind(maker, state):
+            return True
+        number = maker.results.index(value)
+        body = maker.body.block if isinstance(maker, kernel.SectionOp) else self._callee(maker)
+        ending = body.last_op
+        assert ending is not None
+        inner = [body.args[i] for i, operand in enumerate(maker.operands) if operand is state]
+        if isinstance(maker, kernel.SectionOp):
+            return any(not _is_updated_in_order(old, ending.operands[number]) for old in inner)
+        return any(self._old_is_needed(old, ending.operands[number]) for old in inner)
+
+    def _callee(self, call: Operation) -> Block:
+        assert isinstance(call, CallOp)
+        return self.functions[call.callee.string_value()].body.block
 
     def _copy(self, value: SSAValue, before: Operation) -> SSAValue:
         """A section in front of `before` that moves the value as it is."""
@@ -124,3 +133,51 @@ class ResultCopies:
 
 def _is_empty(value: SSAValue) -> bool:
     return not isinstance(value.type, TensorType) or 0 in value.type.get_shape()
+
+
+def _is_read_behind(maker: Operation, state: SSAValue) -> bool:
+    readers = {use.operation for use in state.uses}
+    after = maker.next_op
+    while after is not None and after not in readers:
+        after = after.next_op
+    return after is not None
+
+
+def _is_updated_in_order(old: SSAValue, new: SSAValue) -> bool:
+    """Whether a section reads each element of `old` before it stores the one of `new` that takes its place: it is read
+    where it is written, point by point, or a scatter leaves it where it is."""
+    made, makers = _computed_from(old), _makers(new)
+    uses = [use for value in made for use in value.uses if value is old or use.operation in makers]
+    return all(_keeps_places(use.operation, use.index) for use in uses)
+
+
+def _keeps_places(op: Operation, number: int) -> bool:
+    """Whether a stage reads an operand where it writes its result, or updates it in place."""
+    if isinstance(op, kernel.YieldOp):
+        return True
+    if isinstance(op, kernel.ScatterOp):
+        return number in op.tied_inputs
+    return isinstance(op, kernel.MapOp) and all(op.input_maps[number] == result for result in op.result_maps)
+
+
+def _computed_from(value: SSAValue) -> Collection[SSAValue]:
+    """A value and all that stages make of it."""
+    found = {value: None}
+    waiting = [value]
+    while waiting:
+        results = [result for use in waiting.pop().uses for result in use.operation.results]
+        waiting += [result for result in results if result not in found]
+        found |= dict.fromkeys(results)
+    return found
+
+
+def _makers(value: SSAValue) -> Collection[Operation]:
+    """The ops that a value is made by."""
+    found: set[Operation] = set()
+    waiting = [value.owner]
+    while waiting:
+        op = waiting.pop()
+        if isinstance(op, Operation) and op not in found:
+            found.add(op)
+            waiting += [operand.owner for operand in op.operands]
+    return found

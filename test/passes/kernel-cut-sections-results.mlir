@@ -81,3 +81,17 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
     func.return %0, %1 : tensor<4xf32>, tensor<4xf32>
   }
 }
+
+// -----
+
+// So does new state that is made of old elements from other places: a section stores what it has while it still reads.
+// CHECK-LABEL: func.func @turned
+// CHECK: %[[NEW:.*]] = kernel.section @turned_0
+// CHECK: %[[PLACE:.*]] = kernel.section @turned_copy_0 (%{{.*}} = %[[NEW]] : tensor<4xf32>)
+// CHECK: func.return %[[PLACE]]
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
+  func.func @turned(%n: tensor<4xf32> {samba.name = "n", samba.role = "buffer"}) -> (tensor<4xf32> {samba.name = "after", samba.tied = 0 : i64}) {
+    %0 = kernel.move ins(%n : tensor<4xf32>) domain #kernel.domain<4 parallel> maps [affine_map<(d0) -> (3 - d0)>, affine_map<(d0) -> (d0)>] : tensor<4xf32>
+    func.return %0 : tensor<4xf32>
+  }
+}
