@@ -333,8 +333,8 @@ class Memory:
         elif parent is not None and same_geometry(parent.geometry, tensor.geometry):
             self._write(parent, value, location)
         else:
-            back = None
-            if parent is not None and tensor.view is not None:
+            back = None  # a parent of which elements are one in memory would keep the old value in some of them
+            if parent is not None and tensor.view is not None and not overlaps(parent.geometry):
                 back = write_back(tensor.view, self.read(parent), value, location)
             if parent is not None and back is not None:
                 self._write(parent, self.pure(back)[0], location)

@@ -260,14 +260,20 @@ def _attention(x: Tensors, a: Settings) -> Tensor:
         key, value = key.repeat_interleave(group, -3), value.repeat_interleave(group, -3)
     scale = 1 / math.sqrt(query.shape[-1]) if a["scale"] is None else a["scale"]
     scores = product(query, key.transpose(-1, -2)) * scale
-    if a["is_causal"]:
+    if a["is_causal"] and query.dim() == 4:  # PyTorch's kernel for batches of heads overwrites what is hidden
         scores = scores.masked_fill(~torch.ones(scores.shape[-2:], dtype=torch.bool).tril(), -math.inf)
+    elif a["is_causal"]:
+        scores = scores + _hiding(torch.ones(scores.shape[-2:], dtype=torch.bool).tril())
     elif len(x) > 3:
-        scores = scores.masked_fill(~x[3], -math.inf) if x[3].dtype == torch.bool else scores + x[3]
+        scores = scores + (_hiding(x[3]) if x[3].dtype == torch.bool else x[3])
     weights = torch.exp(scores - scores.amax(-1, keepdim=True).clamp_min(torch.finfo(torch.float32).min))
     total = weights.sum(-1, keepdim=True)
     # a row that no key may reach gives 0, as PyTorch's safe softmax does
     return torch.where(total == 0, 0.0, product(weights, value) / total)
+
+
+def _hiding(kept: Tensor) -> Tensor:
+    return torch.zeros(kept.shape).masked_fill(~kept, -math.inf)
 
 
 # Normalisation, reductions, losses

@@ -37,11 +37,11 @@ _INTEGER_PREDICATES = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "
 
 
 def number(value: float, type: Attribute) -> FloatAttr | IntegerAttr:
-    """A number of a scalar type. VerifyException when the type has no such number."""
+    """A number of a scalar type; of bools, whether it is not 0. VerifyException when the type has no such number."""
     try:
         if isinstance(type, AnyFloat):
             return FloatAttr(float(value), cast(Float32Type, type))
-        return IntegerAttr(int(value), cast(IntegerType, type))
+        return IntegerAttr(int(value != 0 if type == i1 else value), cast(IntegerType, type))
     except (OverflowError, ValueError):
         raise VerifyException(f"{value} is no number of type {type}") from None
 

@@ -83,14 +83,15 @@ def _scores(
 
     def finish(b: Body, q: SSAValue, key: SSAValue, *rest: SSAValue) -> SSAValue:
         score = b.mul(rest[-1], b.const(factor))
-        if causal:
-            return b.select(b.cmp("le", b.index(n + 1), b.index(n)), score, b.const(-math.inf))
-        if not mask:
+        if not (causal or mask):
             return score
-        if dtype_of(mask[0]) == i1:
-            kept = b.cmp("ne", rest[0], b.const(0.0))
-            return b.select(kept, score, b.const(-math.inf))
-        return b.add(score, rest[0])
+        if mask and dtype_of(mask[0]) != i1:
+            return b.add(score, rest[0])
+        hidden = b.const(-math.inf)
+        kept = b.cmp("le", b.index(n + 1), b.index(n)) if causal else b.cmp("ne", rest[0], b.const(0.0))
+        if causal and len(shape_of(query)) == 4:
+            return b.select(kept, score, hidden)
+        return b.add(score, b.select(kept, b.const(0.0), hidden))  # as PyTorch: an infinite score that is hidden is NaN
 
     reads = [
         Read(query, lambda *d: [*heads.read(shape_of(query)[:-2], d), d[n], d[n + 2]]),

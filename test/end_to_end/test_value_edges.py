@@ -81,3 +81,34 @@ class OfNumbers(nn.Module):
 
 def test_numbers_are_reduced_as_tensors_of_one_element() -> None:
     check(OfNumbers(), torch.tensor(-1.5), torch.tensor(3))
+
+
+class Fills(nn.Module):
+    """What fills a tensor of bools is a bool: 0.5 is true."""
+
+    def forward(self, x: Tensor, y: Tensor) -> list[Tensor]:
+        return [
+            x.masked_fill(x, 0.5), x.masked_fill(~x, -0.25), x.masked_fill(x, 0.0), torch.full_like(x, 0.5) ^ x,
+            torch.full((2,), 0.5, dtype=torch.bool), torch.where(x, x, 0.5), y.masked_fill(y > 1, 2.75).bool(),
+        ]  # fmt: skip
+
+
+def test_bools_are_filled_with_bools() -> None:
+    check(Fills(), torch.tensor([True, False, True]), torch.tensor([0.5, 2.0, 0.0]))
+
+
+class Attention(nn.Module):
+    """An infinite score that is hidden is NaN, but where PyTorch's kernel for four dimensions hides the later keys."""
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> list[Tensor]:
+        attention = nn.functional.scaled_dot_product_attention
+        return [
+            attention(q, k, v, is_causal=True), attention(q[0], k[0], v[0], is_causal=True),
+            attention(q, k, v, mask), attention(q[0], k[0], v[0], mask),
+        ]  # fmt: skip
+
+
+def test_infinite_scores_that_are_hidden() -> None:
+    q, k, v = torch.rand(3, 1, 2, 5, 8).unbind()
+    k[0, 0, 3] = float("inf")
+    check(Attention(), q, k, v, torch.ones(5, 5).tril().bool())

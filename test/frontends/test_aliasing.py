@@ -149,6 +149,16 @@ def test_writes_where_elements_overlap_are_refused(view: Function) -> None:
         import_model(Program(lambda model, x: view(x * 1).mul_(2)), inputs()[0])
 
 
+def test_a_view_of_overlapping_windows_that_does_not_overlap_is_written() -> None:
+    def function(model: Program, x: torch.Tensor) -> torch.Tensor:
+        made = x.clone()
+        made.unfold(0, 2, 1)[0].fill_(0.25)
+        made.unfold(-1, 3, 2).split(1, 1)[1].mul_(2)
+        return made
+
+    assert_as_eager(Program(function), inputs())
+
+
 @pytest.mark.parametrize(
     ("write", "what"),
     [
