@@ -37,6 +37,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from sambaflow.errors import InputError, Location, SambaError, UnsupportedOperator, UnsupportedOperators, WeightError
 from sambaflow.frontends.aliases import Tensor, end_of, overlaps
+from sambaflow.frontends.attributes import attributes_kept
 from sambaflow.frontends.calls import Value, constant
 from sambaflow.frontends.function_builder import FunctionBuilder
 from sambaflow.frontends.fx_graph import GraphReader, reads_by_strides
@@ -129,7 +130,7 @@ def export(model: Model, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] |
             raise InputError(f"cannot read the exported program {model}: {_first_line(error)}") from error
     args, kwargs = _separate(args, dict(kwargs or {}), model)
     try:
-        with _quiet(), torch.no_grad(), _plain_tensors_kept(model):
+        with _quiet(), torch.no_grad(), attributes_kept(model):
             return torch.export.export(model, args, kwargs, strict=False)
     except SambaError:
         raise
@@ -149,19 +150,6 @@ def _separate(args: Any, kwargs: Any, model: nn.Module) -> tuple[Any, Any]:
         return leaf.detach().clone() if known else leaf
 
     return pytree.tree_map(alone, (args, kwargs))
-
-
-@contextmanager
-def _plain_tensors_kept(model: nn.Module) -> Generator[None]:
-    """Export runs what the model writes to tensors that are attributes, but no buffers; they get their values back."""
-    attributes = [value for module in model.modules() for value in vars(module).values()]
-    kept = [(tensor, tensor._version, tensor.clone()) for tensor in attributes if type(tensor) is torch.Tensor]
-    try:
-        yield
-    finally:
-        for tensor, version, value in kept:
-            if tensor._version != version:
-                tensor.copy_(value)
 
 
 def _export_error(error: Exception, model: nn.Module) -> InputError:

@@ -121,3 +121,44 @@ def test_an_updated_input_that_shares_memory_with_another_is_refused() -> None:
     torch.testing.assert_close(exe(memory[:4], memory[4:]), torch.full((4,), 2.0))
     with pytest.raises(InputError, match="share memory, and the graph updates"):
         exe(memory[:4], memory[2:6])
+
+
+class Attributes(nn.Module):
+    """A model whose attributes are no buffers."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function, self.tensor, self.calls, self.cache, self.seen = function, torch.zeros(3), 1, None, [0]
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.function(self, x)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("tensor", lambda model, x: model.tensor + x, "sets self.tensor from a tensor to a tensor"),
+        ("calls", lambda model, x: model.calls + 1, "sets self.calls from 1 to 2"),
+        ("cache", lambda model, x: x, "sets self.cache from None to a tensor"),
+    ],
+)
+def test_an_attribute_that_a_call_changes_is_refused(name: str, value: Callable[..., Any], what: str) -> None:
+    def function(model: Attributes, x: torch.Tensor) -> torch.Tensor:
+        result = x * model.calls + model.tensor + (0 if model.cache is None else model.cache)
+        setattr(model, name, value(model, x))
+        return result
+
+    model = Attributes(function)
+    with pytest.raises(InputError, match=what):
+        sambaflow.compile(model, (torch.ones(3),), mode="o1")
+    assert model.calls == 1 and model.cache is None and not model.tensor.any()
+
+
+def test_attributes_that_a_call_leaves_or_makes_are_taken() -> None:
+    def function(model: Attributes, x: torch.Tensor) -> torch.Tensor:
+        model.calls, model.made = 1, x.sum()
+        return x * 2
+
+    with pytest.warns(UserWarning, match="assigned during export"):
+        exe = sambaflow.compile(Attributes(function), (torch.ones(3),), mode="o1")
+    torch.testing.assert_close(exe(torch.ones(3)), torch.full((3,), 2.0))
