@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,6 +13,9 @@ from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.configuration import config_bytes
 from sambaflow.dialects.rdu.units import number
 from sambaflow.passes.base import OperationPass
+
+APART = 1 << 20
+"""Numbers of switches of two rows lie so far apart."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,10 @@ class RduFinalizePass(OperationPass[rdu.ProgramOp]):
             self._finalize(ctx, section)
 
     def _finalize(self, ctx: Context, section: rdu.SectionOp) -> None:
-        units = section.units
-        for unit in units:
+        for unit in section.units:
             for region in unit.regions:
                 canonicalize(region)
-        places = [unit.places for unit in units]
-        flows = flow_ids([(tuple(places[group][member]), hops) for (group, _, member), hops, _, _ in section.nets])
+        flows = flow_ids(switches_of(section))
         section.properties["flows"] = rdu.table([(flow,) for flow in flows], 1)
         section.properties["config_bytes"] = number(size := config_bytes(section))
         self.found(ctx, section, "configuration", bytes=size, flows=1 + max(flows, default=-1))
@@ -76,17 +77,25 @@ def canonicalize(region: Region) -> None:
         block.insert_ops_before(ordered, first)
 
 
-def flow_ids(nets: Sequence[tuple[rdu.Row, Sequence[rdu.Row]]]) -> list[int]:
-    """The flow id of each net, given its source's place and its hops."""
-    taken: dict[rdu.Row, int] = {}  # place -> bit set of ids
+def flow_ids(nets: Iterable[Sequence[int]]) -> list[int]:
+    """The flow id of each net, given the numbers of its switches."""
+    taken: dict[int, int] = {}  # switch -> bit set of ids
     flows: list[int] = []
-    for start, hops in nets:
-        switches = [hops[0][:2], *(hop[2:] for hop in hops)] if hops else [start]
+    for switches in nets:
         union = 0
         for switch in switches:
             union |= taken.get(switch, 0)
         flow = (~union & (union + 1)).bit_length() - 1
+        bit = 1 << flow
         for switch in switches:
-            taken[switch] = taken.get(switch, 0) | 1 << flow
+            taken[switch] = taken.get(switch, 0) | bit
         flows.append(flow)
     return flows
+
+
+def switches_of(section: rdu.SectionOp) -> Iterator[list[int]]:
+    """The switches of each net by number, the first before those that its hops enter."""
+    places = [unit.places for unit in section.units]
+    for (group, _, member), hops, _, _ in section.nets:
+        x, y = places[group][member] if not len(hops) else hops[0, :2].tolist()
+        yield [y * APART + x, *(hops[:, 3] * APART + hops[:, 2]).tolist()]

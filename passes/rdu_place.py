@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from random import Random
 from typing import ClassVar
@@ -28,8 +29,9 @@ class RduPlacePass(OperationPass[rdu.ProgramOp]):
         // becomes
         %y = rdu.pcu(%x) {count = 2 : i64, coordinates = dense<[[4, 20], [6, 20]]> : tensor<2x2xi64>, ...}
 
-    Start: groups in the order of the streams, each unit on the free place nearest to the units that feed it. Then
-    `moves` counted random trials (seeded): two units of a kind, or a unit and a free place, swap if wires get
+    Two starts: groups in the order of the streams, each unit on the free place nearest to the units that feed it; and
+    all groups at once along a curve through the grid. The one with the shorter wires is kept. Then `moves` counted
+    random trials (seeded): two units of a kind, or a unit and a free place, swap if wires get
     shorter. A unit's wires run to its partners in the groups that it feeds and reads. Sections of equal structure are
     placed once. Where loads, stores and collectives are more than the AGCUs, those of one AGCU share them, by bytes:
     they stand at the same place.
@@ -151,7 +153,17 @@ class Placement:
         self._start()
 
     def _start(self) -> None:
-        """Core groups in order, then AGCUs at the sides."""
+        """The shorter of the two starts. Trials bring broadcasts together better after the first: the second has to be
+        shorter by a quarter."""
+        self._start_by_groups()
+        packed, length = self.at, self.length()
+        self._start_along_curve()
+        if 4 * self.length() >= 3 * length:
+            self.at = packed
+
+    def _start_by_groups(self) -> None:
+        """Core groups in order, then AGCUs at the sides: what is broadcast in a group stays in a small region."""
+        self.at = []
         free = {kind: FreePlaces(self.grid.places(kind)) for kind in ("pcu", "pmu", "agcu")}
         near: Place = (0, self.grid.rows // 2)
         for group, first in self.first.items():
@@ -159,6 +171,28 @@ class Placement:
             if first < len(self.at):  # an AGCU that another group has, too
                 continue
             near = self._start_group(range(first, first + count), free[resource], near)
+
+    def _start_along_curve(self) -> None:
+        """Units of every core group in their order along one curve through all of the grid, then AGCUs at the sides.
+
+        Partners stand at the same fraction of their groups (`partners`), so they come to stand side by side, where the
+        other start would put a large group around the one that feeds it. The curve is as long as the kind of units that
+        is scarcest needs it; the other is spread along it.
+        """
+        counts = {first: self.netlist.groups[group][1] for group, first in self.first.items()}
+        fractions = {first + i: (2 * i + 1) / (2 * count) for first, count in counts.items() for i in range(count)}
+        order = sorted(fractions, key=lambda unit: (fractions[unit], unit))
+        groups = [
+            ([unit for unit in order if self.kinds[unit] == kind], along_curve(self.grid.places(kind), self.grid.rows))
+            for kind in ("pcu", "pmu")
+        ]
+        full = max((Fraction(len(units), len(places)) for units, places in groups if units), default=Fraction())
+        sides = sum(len(units) for units, _ in groups)
+        self.at = [(0, 0)] * sides
+        for units, places in groups:
+            for number, unit in enumerate(units):
+                self.at[unit] = places[number * full.numerator * len(places) // (full.denominator * len(units))]
+        self._start_group(range(sides, len(self.kinds)), FreePlaces(self.grid.places("agcu")), (0, 0))
 
     def _start_group(self, units: range, free: FreePlaces, near: Place) -> Place:
         for unit in units:
@@ -168,20 +202,16 @@ class Placement:
             elif unit > units.start:
                 near = self.at[unit - 1]
             self.at.append(free.take(near))
-        return self.at[units.start]
-
-    def cost(self, unit: int, place: Place) -> int:
-        """Length of a unit's wires if it stood at `place`."""
-        x, y = place
-        at, length = self.at, 0
-        for other in self.wires[unit]:
-            a, b = at[other]
-            length += abs(x - a) + abs(y - b)
-        return length
+        return self.at[units.start] if units else near
 
     def length(self) -> int:
         """Length of all wires, in hops."""
-        return sum(self.cost(unit, place) for unit, place in enumerate(self.at)) // 2
+        at, length = self.at, 0
+        for (x, y), wires in zip(at, self.wires, strict=True):
+            for other in wires:
+                a, b = at[other]
+                length += (x - a if x > a else a - x) + (y - b if y > b else b - y)
+        return length // 2
 
     def improve(self, moves: int, random: Random) -> None:
         """Counted trials; a swap is kept when it shortens the wires (ties are not moves).
@@ -242,10 +272,30 @@ class Placement:
         return [self.at[self.first[group] : self.first[group] + count] for group, count in enumerate(counts)]
 
 
+BAND = 8
+"""Rows of a band of the curve: units that one of a hundred partners feeds stand in a region that is nearly square."""
+
+
+def along_curve(places: Sequence[Place], rows: int) -> list[Place]:
+    """Places in the order of a curve that leads through bands of the grid, there and back."""
+    bands = max(1, round(rows / BAND))
+
+    def key(place: Place) -> tuple[int, int, int]:
+        x, y = place
+        band = y * bands // rows
+        return band, -x if band % 2 else x, y
+
+    return sorted(places, key=key)
+
+
 class FreePlaces:
     """The free places of one kind: of each column, from the leftmost on, the rows from top to bottom."""
 
     def __init__(self, places: Sequence[Place]) -> None:
+        self.near: Place | None = None
+        """Of the last wish."""
+        self.nearest: list[tuple[int, int, int]] = []
+        """All that is free by distance from `near`, the nearest last; none before `near` was wished for twice."""
         self.left = min((x for x, _ in places), default=0)
         width = max((x for x, _ in places), default=-1) - self.left + 1
         self.columns: list[list[int]] = [[] for _ in range(width)]
@@ -254,7 +304,20 @@ class FreePlaces:
 
     def take(self, near: Place) -> Place:
         """Remove and return the nearest free place; of equally near ones the leftmost, then the topmost."""
-        at, below = near[0] - self.left, near[1]
+        if near != self.near:
+            self.near, self.nearest = near, []
+            _, column, y = self._best(near[0] - self.left, near[1])
+        else:  # a group around one unit: its places are put in order once
+            self.nearest = self.nearest or self._in_order(near[0] - self.left, near[1])
+            _, column, y = self.nearest.pop()
+        self.columns[column].remove(y)
+        return column + self.left, y
+
+    def _in_order(self, at: int, below: int) -> list[tuple[int, int, int]]:
+        every = ((column, y) for column, rows in enumerate(self.columns) for y in rows)
+        return sorted(((abs(column - at) + abs(y - below), column, y) for column, y in every), reverse=True)
+
+    def _best(self, at: int, below: int) -> tuple[int, int, int]:
         columns, width = self.columns, len(self.columns)
         best = (1 << 30, -1, -1)  # distance, column, row
         for across in range(max(abs(at), abs(width - 1 - at)) + 1):
@@ -267,6 +330,4 @@ class FreePlaces:
                         distance = across + (y - below if y > below else below - y)
                         if distance <= best[0]:
                             best = min(best, (distance, column, y))
-        _, column, y = best
-        columns[column].remove(y)
-        return column + self.left, y
+        return best

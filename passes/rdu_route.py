@@ -58,14 +58,14 @@ class RduRoutePass(OperationPass[rdu.ProgramOp]):
                 known[nets] = Routing(grid, nets, machine.network.tracks, self.steps)
                 known[nets].run(self.rounds)
             routing = known[nets]
-            section.set_nets([(n.source, routing.hops_of(i), routing.tracks_of(i)) for i, n in enumerate(nets)])
+            section.set_nets([net.source for net in nets], routing.sizes, routing.hops(), routing.all_tracks)
             self._report(ctx, section, routing)
 
     def _report(self, ctx: Context, section: rdu.SectionOp, routing: Routing) -> None:
         over = routing.overloaded()
         facts = {
             "nets": len(routing.nets),
-            "hops": sum(map(len, routing.trees)),
+            "hops": sum(routing.sizes),
             "rounds": routing.rounds,
             "steps": routing.work,
         }

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from heapq import heappop, heappush
 from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
 from sambaflow.dialects.rdu.attributes import Row
 from sambaflow.dialects.rdu.grid import Grid, Place
+
+if TYPE_CHECKING:
+    from sambaflow.dialects.rdu.attributes import Numbers
 
 MOVES = ((1, 0), (-1, 0), (0, 1), (0, -1))
 """Directions of the output ports of a switch; the link over port d enters the neighbour by another port of its own."""
@@ -74,8 +78,13 @@ class Routing:
     def run(self, rounds: int) -> None:
         """Route all nets; of the start and the `rounds` of negotiation, keep what overloads least."""
         for i in self._largest_first():
-            trees = [self._dimension_ordered(self.nets[i], last) for last in (1, 0)]
-            self._add(i, min(trees, key=lambda tree: self._load(tree, self.nets[i].demand)))
+            net = self.nets[i]
+            ways = [self._dimension_ordered(net, last) for last in (1, 0)]
+            lines = min(ways, key=lambda lines: self._load(lines, net.demand))
+            tree: Tree = {self._number(net.start): -1}
+            for line in lines:
+                tree.update(zip(line.switches, line.links, strict=True))
+            self._add(i, tree)
         least, best = self._overload(), list(self.trees)
         while least and self.rounds < rounds and not self.is_exhausted:
             self.rounds += 1
@@ -109,37 +118,43 @@ class Routing:
         for link in links_of(tree):
             usage[link] += demand
 
-    def _load(self, tree: Tree, demand: int) -> tuple[int, int]:
-        """How busy a tree would make its busiest link, in tracks; then its size."""
-        busiest = max(map(self.usage.__getitem__, links_of(tree)), default=0)
-        return (busiest + demand) // max(1, self.limit // self.tracks), len(tree)
+    def _number(self, place: Place) -> int:
+        return place[1] * self.cols + place[0]
 
     # Dimension-order trees.
 
-    def _dimension_ordered(self, net: Net, last: int) -> Tree:
+    def _load(self, lines: Sequence[_Line], demand: int) -> tuple[int, int]:
+        """How busy the lines of a tree would make its busiest link, in tracks; then its size."""
+        busiest = max([max(self.usage[line.across]) for line in lines], default=0)
+        size = sum([len(line.links) for line in lines])
+        return (busiest + demand) // max(1, self.limit // self.tracks), size
+
+    def _dimension_ordered(self, net: Net, last: int) -> list[_Line]:
         """A trunk from the start along one axis, and from it lines to all ends along `last` (0: x, 1: y)."""
         first, start = 1 - last, net.start
-        tree: Tree = {start[1] * self.cols + start[0]: -1}
-        lines: dict[int, list[int]] = {start[first]: []}
+        ends: dict[int, tuple[int, int]] = {start[first]: (start[last], start[last])}
         for end in net.ends:
-            lines.setdefault(end[first], []).append(end[last])
-        self._run(tree, start, first, min(lines))
-        self._run(tree, start, first, max(lines))
-        for at, ends in lines.items():
-            if ends:
-                root = (start[0], at) if first else (at, start[1])
-                self._run(tree, root, last, min(ends))
-                self._run(tree, root, last, max(ends))
-        return tree
+            at, far = end[first], end[last]
+            low, high = ends.get(at, (start[last], start[last]))
+            ends[at] = far if far < low else low, far if far > high else high
+        here = self._number(start)
+        lines = [*self._lines(here, start[first], first, min(ends), max(ends))]
+        step = (1, self.cols)[first]
+        for at, (low, high) in ends.items():
+            lines += self._lines(here + step * (at - start[first]), start[last], last, low, high)
+        return lines
 
-    def _run(self, tree: Tree, start: Place, axis: int, end: int) -> None:
-        """Straight on from `start`, whose links are entered in `tree`, until the coordinate is `end`."""
-        here, far = start[1] * self.cols + start[0], end - start[axis]
-        if far:
-            step = (1, self.cols)[axis] * (1 if far > 0 else -1)
-            link, stop = 4 * here + 2 * axis + (far < 0), here + step * abs(far)
-            switches, links = range(here + step, stop + step, step), range(link, link + 4 * (stop - here), 4 * step)
-            tree.update(zip(switches, links, strict=True))
+    def _lines(self, here: int, at: int, axis: int, low: int, high: int) -> Iterator[_Line]:
+        """Straight on from switch `here`, whose coordinate is `at`, down to `low` and up to `high`."""
+        step, link = (1, self.cols)[axis], 4 * here + 2 * axis
+        if low < at:
+            far = step * (at - low)
+            links = range(link + 1, link + 1 - 4 * far, -4 * step)
+            yield _Line(range(here - step, here - step - far, -step), links, slice(links[-1], link + 2, 4 * step))
+        if high > at:
+            far = step * (high - at)
+            links = range(link, link + 4 * far, 4 * step)
+            yield _Line(range(here + step, here + step + far, step), links, slice(link, links[-1] + 1, 4 * step))
 
     # Negotiated congestion.
 
@@ -227,30 +242,57 @@ class Routing:
 
     def ends(self, link: int) -> Row:
         """x, y of both ends of a link."""
-        return link_ends(self.cols, self.rows)[link]
+        x0, y0, x1, y1 = link_ends(self.cols, self.rows)[link].tolist()
+        return x0, y0, x1, y1
+
+    @property
+    def sizes(self) -> list[int]:
+        """Hops of each net."""
+        return [len(tree) - 1 for tree in self.trees]
+
+    def hops(self) -> Numbers:
+        """[H, 4]: the hops of all nets, net by net, parents first: x, y of where they start and end."""
+        return link_ends(self.cols, self.rows)[self._links()]
 
     def hops_of(self, i: int) -> list[Row]:
-        """The hops of a net, parents first, as x, y of where they start and end."""
-        ends = link_ends(self.cols, self.rows)
-        return [ends[link] for link in links_of(self.trees[i])]
+        """The hops of a net."""
+        return [self.ends(link) for link in links_of(self.trees[i])]
 
     def tracks_of(self, i: int) -> list[int]:
         """The track of each hop of a net."""
-        return self._tracks[i]
+        sizes = self.sizes
+        return self.all_tracks[sum(sizes[:i]) : sum(sizes[: i + 1])].tolist()
+
+    def _links(self) -> Numbers:
+        import numpy as np
+
+        return np.fromiter((link for tree in self.trees for link in links_of(tree)), np.int64, sum(self.sizes))
 
     @cached_property
-    def _tracks(self) -> list[list[int]]:
-        """The track of each hop of each net: the one that is least busy on its link, large nets first."""
-        tracks: list[list[int]] = [[] for _ in self.nets]
-        busy = [[0] * self.tracks for _ in self.usage]
-        for i in self._largest_first():
-            demand, mine = self.nets[i].demand, tracks[i]
-            for link in links_of(self.trees[i]):
-                loads = busy[link]
-                track = loads.index(min(loads))
-                loads[track] += demand
-                mine.append(track)
+    def all_tracks(self) -> Numbers:
+        """The track of each of `hops`: the one that is least busy on its link, large nets first."""
+        import numpy as np
+
+        links, demands = self._links(), np.repeat(np.array([net.demand for net in self.nets], np.int64), self.sizes)
+        order = np.lexsort((-demands, links))  # link by link, on each the largest first; what is equal stays in order
+        starts = np.flatnonzero(np.diff(links[order], prepend=-1))
+        sizes = np.diff(starts, append=len(links))
+        busy = np.zeros((len(starts), self.tracks), np.int64)
+        tracks = np.zeros(len(links), np.int64)
+        for turn in range(int(sizes.max(initial=0))):
+            mine = np.flatnonzero(sizes > turn)
+            hops = order[starts[mine] + turn]
+            tracks[hops] = least = busy[mine].argmin(axis=1)
+            busy[mine, least] += demands[hops]
         return tracks
+
+
+class _Line(NamedTuple):
+    """Hops straight on: the switches that they enter, by which links, and these links as a slice of all links."""
+
+    switches: range
+    links: range
+    across: slice
 
 
 class _Box:
@@ -271,9 +313,11 @@ class _Box:
 
 
 @lru_cache(maxsize=16)
-def link_ends(cols: int, rows: int) -> Sequence[Row]:
+def link_ends(cols: int, rows: int) -> Numbers:
     """Of every link x, y of the switch that it leaves and of the one that it enters."""
-    return [(x, y, x + dx, y + dy) for y in range(rows) for x in range(cols) for dx, dy in MOVES]
+    import numpy as np
+
+    return np.array([(x, y, x + dx, y + dy) for y in range(rows) for x in range(cols) for dx, dy in MOVES], np.int64)
 
 
 @lru_cache(maxsize=16)

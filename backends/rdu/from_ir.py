@@ -92,7 +92,7 @@ class _Builder:
         slots: dict[SSAValue, int] = {slot: number for number, slot in enumerate(op.slots)}
         numbers = {unit: number for number, unit in enumerate(op.units)}
         nets = [
-            im.Net((source[0], source[1]), source[2], im.ints(hops, (len(hops), 4)), im.ints(tracks), flow)
+            im.Net((source[0], source[1]), source[2], im.ints(hops), im.ints(tracks), flow)
             for source, hops, tracks, flow in op.nets
         ]
         return im.Section(

@@ -93,10 +93,14 @@ def _section(section: im.Section, debug: im.Debug) -> rdu.SectionOp:
 
 
 def _add_physical(op: rdu.SectionOp, section: im.Section) -> None:
-    if section.nets:
-        op.set_nets([((*net.source, net.member), net.hops.tolist(), net.tracks.tolist()) for net in section.nets])
-        if all(net.flow >= 0 for net in section.nets):
-            op.properties["flows"] = rdu.table([(net.flow,) for net in section.nets], 1)
+    import numpy as np
+
+    nets = section.nets
+    if nets:
+        hops, tracks = np.concatenate([net.hops for net in nets]), np.concatenate([net.tracks for net in nets])
+        op.set_nets([(*net.source, net.member) for net in nets], [len(net.hops) for net in nets], hops, tracks)
+        if all(net.flow >= 0 for net in nets):
+            op.properties["flows"] = rdu.table([(net.flow,) for net in nets], 1)
     if section.config_bytes:
         op.properties["config_bytes"] = number(section.config_bytes)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from struct import pack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xdsl.dialects.builtin import (
     BytesAttr,
@@ -25,6 +26,13 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.dialects.rdu.dtypes import DTYPE_BYTES, TOKEN, dtype_name
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Numbers = NDArray[np.int64]
+    """For many numbers; numpy is loaded where they are handled."""
 
 Row = tuple[int, ...]
 
@@ -46,8 +54,23 @@ def values(attribute: DenseArrayBase[Any] | None) -> Row:
 
 def table(rows: Sequence[Sequence[int]], columns: int) -> DenseIntOrFPElementsAttr:
     """`dense<...> : tensor<rows x columns x i64>`: for many numbers, which print as hex and parse in milliseconds."""
-    flat = [value for row in rows for value in row]
+    flat = [*chain.from_iterable(rows)]
     return DenseIntOrFPElementsAttr(TensorType(i64, [len(rows), columns]), BytesAttr(pack(f"<{len(flat)}q", *flat)))
+
+
+def table_of(numbers: Numbers) -> DenseIntOrFPElementsAttr:
+    """The `table` of a two-dimensional array."""
+    return DenseIntOrFPElementsAttr(TensorType(i64, numbers.shape), BytesAttr(numbers.astype("<i8").tobytes()))
+
+
+def numbers_of(attribute: DenseIntOrFPElementsAttr | None, columns: int) -> Numbers:
+    """A `table` of `columns` as an array that cannot be written; no rows if it is absent."""
+    import numpy as np
+
+    if attribute is None:
+        return np.zeros((0, columns), np.int64)
+    flat = np.frombuffer(attribute.data.data, "<i8")
+    return np.broadcast_to(flat, attribute.get_shape()) if len(flat) == 1 else flat.reshape(attribute.get_shape())
 
 
 def rows(attribute: DenseIntOrFPElementsAttr | None) -> list[Row]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, IntegerAttr, StringAttr
 from xdsl.ir import Attribute
 
-from sambaflow.dialects.rdu.attributes import AccessAttr, AccessData, PortAttr, rows
+from sambaflow.dialects.rdu.attributes import AccessAttr, AccessData, PortAttr, row_count
 from sambaflow.dialects.rdu.instructions import ConstantOp, Instruction, YieldOp
 from sambaflow.dialects.rdu.sections import SectionOp
 from sambaflow.dialects.rdu.units import UnitOp
@@ -24,7 +24,7 @@ def config_bytes(section: SectionOp) -> int:
     (Sizes of real configuration files are not published; this counts a word per number and per instruction.)
     """
     units = sum(unit.units * unit_words(unit) for unit in section.units)
-    return WORD * (units + len(rows(section.hops)))
+    return WORD * (units + row_count(section.hops))
 
 
 def unit_words(unit: UnitOp) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xdsl.dialects.builtin import (
     DenseIntOrFPElementsAttr,
@@ -37,10 +37,13 @@ from sambaflow.dialects.rdu.assembly import (
     print_rest,
     with_rest,
 )
-from sambaflow.dialects.rdu.attributes import Row, array, row_count, rows, table
+from sambaflow.dialects.rdu.attributes import Row, array, numbers_of, row_count, rows, table, table_of
 from sambaflow.dialects.rdu.dtypes import DTYPE_BYTES, dtype_name
 from sambaflow.dialects.rdu.units import Array, StoreOp, UnitOp, number
 from sambaflow.machine.opcodes import MOST_ELEMENTS
+
+if TYPE_CHECKING:
+    from sambaflow.dialects.rdu.attributes import Numbers
 
 ROLES = ("input", "param", "buffer", "state", "output", "temp", "constant")
 TIERS = ("hbm", "ddr")
@@ -221,21 +224,23 @@ class SectionOp(IRDLOperation):
         return any(isinstance(use.operation, StoreOp) and use.index == 0 for use in slot.uses)
 
     @property
-    def nets(self) -> Iterator[tuple[Row, list[Row], Row, int]]:
-        """Source (group, port, unit), hops, tracks and flow id of every route; nothing before rdu-route."""
-        hops, tracks, flows = rows(self.hops), [t for (t,) in rows(self.tracks)], [f for (f,) in rows(self.flows)]
+    def nets(self) -> Iterator[tuple[Row, Numbers, Numbers, int]]:
+        """Source (group, port, unit), hops [H, 4], tracks [H] and flow id of every route; nothing before rdu-route."""
+        hops, tracks = numbers_of(self.hops, 4), numbers_of(self.tracks, 1)[:, 0]
+        flows = [flow for (flow,) in rows(self.flows)]
         at = 0
         for i, (source, (size,)) in enumerate(zip(rows(self.net_sources), rows(self.net_hops), strict=True)):
-            yield source, hops[at : at + size], tuple(tracks[at : at + size]), flows[i] if flows else -1
+            yield source, hops[at : at + size], tracks[at : at + size], flows[i] if flows else -1
             at += size
 
-    def set_nets(self, nets: Sequence[tuple[Row, Sequence[Row], Sequence[int]]]) -> None:
-        """Set the routes: source (group, port, unit), hops, tracks of each net."""
+    def set_nets(self, sources: Sequence[Row], sizes: Sequence[int], hops: Numbers, tracks: Numbers) -> None:
+        """Set the routes: source (group, port, unit) and number of hops of each net; hops [H, 4] and tracks [H] of all,
+        one net's after the other's."""
         self.properties |= {
-            "net_sources": table([source for source, _, _ in nets], 3),
-            "net_hops": table([(len(hops),) for _, hops, _ in nets], 1),
-            "hops": table([hop for _, hops, _ in nets for hop in hops], 4),
-            "tracks": table([(track,) for _, _, tracks in nets for track in tracks], 1),
+            "net_sources": table(sources, 3),
+            "net_hops": table([(size,) for size in sizes], 1),
+            "hops": table_of(hops),
+            "tracks": table_of(tracks.reshape(-1, 1)),
         }
         self.properties.pop("flows", None)
 
