@@ -157,17 +157,21 @@ def _number_like(scope: Scope, value: SSAValue) -> bool | int | float:
     return scope.choose.one_of((2, 1, 3, 0, -1) if whole else (0.5, 1, 2.0, 0, -1.5, 1.0))
 
 
+_DIVIDES = ("remainder", "fmod", "floor_divide")
+"""Binary operators that PyTorch refuses for an integer zero."""
+
+
 @recipe(infer.binary)
 def _binary(scope: Scope, row: Row) -> Use:
     bools = row.name in ("add", "mul", "maximum", "minimum")
     value = scope.any() if bools and scope.choose.chance(20) else scope.number()
     if scope.choose.chance(25):
         operands, settings = [value], {"other": _number_like(scope, value)}
-        if row.name in ("remainder", "floor_divide"):
+        if row.name in _DIVIDES:
             settings["other"] = scope.choose.one_of((2, 3))
     else:
         other = scope.beside(value, lambda s: bools or s.dtype != i1)
-        operands, settings = [value, _divisor(scope, other) if row.name in ("remainder", "floor_divide") else other], {}
+        operands, settings = [value, _divisor(scope, other) if row.name in _DIVIDES else other], {}
     whole = all(not is_float(shaped_of(v).dtype) for v in operands) and not isinstance(settings.get("other"), float)
     scaled = any(attr.name == "alpha" for attr in row.attributes) and all(shaped_of(v).dtype != i1 for v in operands)
     if scaled and scope.choose.chance(20):
