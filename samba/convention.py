@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import Parameter, Signature
@@ -67,6 +67,10 @@ class Convention:
             position += slot.spec.num_leaves
         self._check_rest(given)
         return tensors
+
+    def result(self, leaves: Iterable[Any]) -> Any:
+        """What the module returns, of the leaves of the flattened outputs."""
+        return _rebuilt(self.out_spec, iter(leaves))
 
     def _arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[Any, Any]:
         """What is given, by parameter; what *args and **kwargs take has a key of (parameter, index or name)."""
@@ -258,6 +262,18 @@ def _span(tensor: torch.Tensor) -> tuple[int, int]:
 
 def _children(spec: pytree.TreeSpec) -> list[pytree.TreeSpec]:
     return [spec.child(index) for index in range(spec.num_children)]
+
+
+def _rebuilt(spec: pytree.TreeSpec, leaves: Iterator[Any]) -> Any:
+    """The structure of the leaves as the module returned it: PyTorch's own tree_unflatten makes a tuple of a size."""
+    if spec.is_leaf():
+        return next(leaves)
+    parts = [_rebuilt(child, leaves) for child in _children(spec)]
+    return (
+        torch.Size(parts)
+        if spec.type is torch.Size
+        else pytree.SUPPORTED_NODES[spec.type].unflatten_fn(parts, spec.context)
+    )
 
 
 def _leaves(spec: pytree.TreeSpec, value: Any, label: str, graph: str) -> Iterator[tuple[str, Any]]:

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.utils import _pytree as pytree
 
 from sambaflow.backends.rdu.image import Image, Schedule, Symbol
 from sambaflow.errors import InputError, PefError, WeightError
@@ -175,11 +174,10 @@ class Executable:
         if convention is None:
             return results[0] if len(results) == 1 else tuple(results)
         following = iter(results)
-        leaves = [
+        return convention.result(
             constant if one is None else self.state[one] if one in state else next(following)
             for one, constant in zip(convention.outputs, convention.constants, strict=True)
-        ]
-        return pytree.tree_unflatten(leaves, convention.out_spec)
+        )
 
     def run(self, graph: str | None, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """One call by names: the "input" symbols in, the outputs that are not state out.

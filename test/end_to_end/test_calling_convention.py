@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -37,6 +37,11 @@ class Nested(nn.Module):
 class Variadic(nn.Module):
     def forward(self, *args: torch.Tensor, **kwargs: torch.Tensor) -> torch.Tensor:
         return args[0] - args[1] * kwargs["p"] + kwargs["q"]
+
+
+class Pair(NamedTuple):
+    left: Any
+    right: Any
 
 
 class Updating(nn.Module):
@@ -206,6 +211,23 @@ def test_what_a_graph_updates_in_place_is_updated_at_the_caller():
     ):
         with pytest.raises(InputError, match=message):
             exe(*arguments)
+
+
+class Returning(nn.Module):
+    """Containers and values of every kind that a module may return beside tensors."""
+
+    def forward(self, x: torch.Tensor) -> Any:
+        ordered = OrderedDict([("z", x.shape[0]), ("a", x.ndim)])
+        by_size = defaultdict(list, {"sizes": [x.shape, x[:0].shape, x[0, 0].shape]})
+        plain = [None, True, 2.5, "name"]
+        return (x + 1).max(dim=0), ordered, by_size, plain, Pair(x.shape, (x.numel(), torch.Size([1])))
+
+
+def test_a_result_has_the_containers_of_the_module():
+    want, got = Returning()(X), compiled(Returning(), X)(X)
+    assert repr(got) == repr(want)
+    assert [type(one) for one in got] == [type(one) for one in want]
+    assert type(got[-1].left) is torch.Size
 
 
 def test_weights_are_those_of_the_compile(tmp_path: Path):
