@@ -172,6 +172,15 @@ def shell(value: Value) -> torch.Tensor:
     return torch.empty(value.shape, dtype=value.dtype, device="meta")
 
 
+def refuse_layout(tensor: torch.Tensor, what: str, location: Location | None = None) -> None:
+    """InputError for a tensor whose elements are not at strides in one memory: sparse, nested or of oneDNN."""
+    if tensor.layout != torch.strided or tensor.is_nested:
+        layout = "nested" if tensor.is_nested else tensor.layout
+        raise InputError(
+            f"{what} is a tensor of layout {layout}", location=location, levers=["use dense tensors (.to_dense())"]
+        )
+
+
 def run_on_meta(target: OpOverload[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[torch.Tensor]:
     """The results of an operator on tensors of the meta device, wherever the call says that they should be."""
     meta = torch.device("meta")

@@ -185,7 +185,8 @@ def _batch_norm(a: Arguments, apply: Apply) -> Sequence[Value | None] | None:
 
 @expands("aten._native_batch_norm_legit.no_stats")
 def _batch_norm_without_statistics(a: Arguments, apply: Apply) -> Sequence[Value] | None:
-    return _batch_norm_in_training(a, apply)[:3] if a["training"] else None
+    results = _batch_norm_in_training(a, apply) if a["training"] else None
+    return None if results is None else results[:3]
 
 
 @expands("aten._native_batch_norm_legit_functional")
@@ -196,8 +197,13 @@ def _batch_norm_functional(a: Arguments, apply: Apply) -> Sequence[Value | None]
     return None if outputs is None else [*outputs, a["running_mean"], a["running_var"]]
 
 
-def _batch_norm_in_training(a: Arguments, apply: Apply) -> list[Value]:
-    """(result, mean, 1 / sqrt(var + eps), new running mean, new running variance) by the statistics of the batch."""
+def _batch_norm_in_training(a: Arguments, apply: Apply) -> list[Value] | None:
+    """(result, mean, 1 / sqrt(var + eps), new running mean, new running variance) by the statistics of the batch.
+
+    None without a dimension of channels, which PyTorch takes where there are no elements.
+    """
+    if len(a["input"].shape) < 2:
+        return None
     value, channels = a["input"], a["input"].shape[1]
     dims = [dim for dim in range(len(value.shape)) if dim != 1]
     wide = cast(value, torch.float32, apply) if value.dtype.itemsize < 4 else value

@@ -36,6 +36,7 @@ from sambaflow.frontends.calls import (
     leaves_of,
     map_only,
     raised_by_torch,
+    refuse_layout,
     result_shells,
     run_on_meta,
     shell,
@@ -164,6 +165,7 @@ class GraphReader:
             return self._item(args[0], location)
         call = Call(target, args, kwargs, location, node)
         refuse(call)
+        _refuse_layout(node, location)
         return self._operator(call) if signature(target).gives_tensors else self._plain_result(call)
 
     def _operator(self, call: Call) -> Any:
@@ -172,7 +174,8 @@ class GraphReader:
         if parts is not None:
             return [self._operator(one) for one in parts]
         if updates_statistics(call):
-            return self._in_place(with_written_statistics(call))[0]
+            results = self._in_place(with_written_statistics(call))
+            return results[0] if signature(call.target).gives_one else results
         if changes_view(call.target):
             return self._seen_anew(call)
         return self._in_place(call) if signature(call.target).is_mutable else self._functional(call)
@@ -189,7 +192,7 @@ class GraphReader:
             made = self.memory.alias(call, pure, results, self._geometries(call, results))
         else:
             made = [Tensor(value) for value in results]
-        return made[0] if signature(call.target).gives_one else made
+        return _in_structure(call, made)
 
     def _geometries(self, call: Call, results: list[Value]) -> list[torch.Tensor]:
         """The results of a call as PyTorch lays them out; aliases of operands share their storage."""
@@ -359,6 +362,23 @@ def _sees_memory(graph_module: fx.GraphModule) -> bool:
 def _attribute(graph_module: fx.GraphModule, node: fx.Node) -> Any:
     found = attribute(graph_module, node)
     return Tensor(constant(found)) if isinstance(found, torch.Tensor) else found
+
+
+def _in_structure(call: Call, tensors: list[Tensor]) -> Any:
+    """The results of a call as PyTorch nests them (`histogramdd` returns a tensor and a list of tensors)."""
+    if signature(call.target).gives_one:
+        return tensors[0]
+    noted = call.node.meta.get("val") if call.node is not None else None
+    if len(leaves_of(torch.Tensor, noted)) != len(tensors):
+        return tensors
+    following = iter(tensors)
+    return map_only(torch.Tensor, lambda shell: next(following), noted)
+
+
+def _refuse_layout(node: fx.Node, location: Location) -> None:
+    """InputError for sparse and nested tensors, which have no strides."""
+    for noted in leaves_of(torch.Tensor, node.meta.get("val")):
+        refuse_layout(noted, f"the result of {node.target}", location)
 
 
 def _passes_on(call: Call) -> bool:

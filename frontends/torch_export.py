@@ -38,7 +38,7 @@ from xdsl.dialects.builtin import ModuleOp
 from sambaflow.errors import InputError, Location, SambaError, UnsupportedOperator, UnsupportedOperators, WeightError
 from sambaflow.frontends.aliases import Tensor, end_of, overlaps
 from sambaflow.frontends.attributes import attributes_kept
-from sambaflow.frontends.calls import Value, constant
+from sambaflow.frontends.calls import Value, constant, refuse_layout
 from sambaflow.frontends.function_builder import FunctionBuilder
 from sambaflow.frontends.fx_graph import GraphReader, reads_by_strides
 from sambaflow.passes.collection import without_garbage_collection
@@ -335,6 +335,7 @@ class _Importer:
         return self.arguments[name]
 
     def _argument(self, meta: torch.Tensor, name: str, role: str) -> Tensor:
+        refuse_layout(meta, f"{role} {name!r}")
         shape = tuple(meta.shape)
         if not all(type(size) is int for size in shape):
             raise InputError(
@@ -418,11 +419,16 @@ def _unsupported(calls: list[tuple[str, Location | None]]) -> UnsupportedOperato
 
 
 def _named_tensors(model: nn.Module | ExportedProgram) -> dict[str, torch.Tensor]:
+    """Parameters, buffers and constants; InputError for one that is not dense."""
     if isinstance(model, ExportedProgram):
         constants = {name: c for name, c in model.constants.items() if isinstance(c, torch.Tensor)}
-        return {**model.state_dict, **constants}
-    named = dict(model.named_parameters(remove_duplicate=False))
-    return {**named, **dict(model.named_buffers(remove_duplicate=False))}
+        named = {**model.state_dict, **constants}
+    else:
+        named = dict(model.named_parameters(remove_duplicate=False))
+        named |= dict(model.named_buffers(remove_duplicate=False))
+    for name, tensor in named.items():
+        refuse_layout(tensor, repr(name))
+    return named
 
 
 def _canonical_names(named: Mapping[str, torch.Tensor]) -> dict[str, str]:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+import sambaflow
 from sambaflow.errors import InputError, SambaError, UnsupportedOperators
 from sambaflow.frontends.torch_export import Imported, Leaf, import_model
 from sambaflow.sim.samba_reference import run
@@ -173,3 +174,50 @@ def test_decompositions_do_not_need_the_flags_of_backends(monkeypatch: pytest.Mo
     assert torch.backends.flags_frozen()
     imported = import_model(torch.export.export(Program(lambda x: torch.logsumexp(x, 1)), (X,)))
     assert "logsumexp" not in str(imported.module)
+
+
+def test_results_that_nest_are_found_by_their_places() -> None:
+    """`histogramdd` returns a tensor and a list of tensors; what its operators are is another matter."""
+    with pytest.raises(UnsupportedOperators, match="histogramdd"):
+        import_model(Program(lambda x: torch.histogramdd(x, [2, 3]).bin_edges[1]), (torch.rand(4, 2),))
+
+
+def test_a_batch_norm_that_trains_returns_its_statistics_too() -> None:
+    """`native_batch_norm` has three results and writes the running statistics besides."""
+    x = torch.rand(4, 3, 5)
+    operands = [torch.rand(3) for _ in range(4)]
+
+    def normal(x: Tensor, *operands: Tensor) -> Any:
+        held = [one.clone() for one in operands]
+        return torch.native_batch_norm(x, *held, True, 0.1, 1e-5), held[2:]
+
+    check(Program(normal), (x, *operands))
+
+
+@pytest.mark.parametrize(
+    ("what", "x"),
+    [
+        (lambda x: x @ torch.ones(3, 2), torch.eye(3).to_sparse()),
+        (lambda x: x @ torch.ones(3, 2), torch.eye(3).to_sparse_csr()),
+        (lambda x: x.to_sparse() @ x, torch.eye(3)),
+    ],
+    ids=["coo", "csr", "made"],
+)
+def test_sparse_tensors_are_refused(what: Callable[..., Any], x: Tensor) -> None:
+    with pytest.raises(InputError, match=r"is a tensor of layout torch\.sparse_"):
+        import_model(Program(what), (x,))
+
+
+def test_sparse_buffers_are_refused() -> None:
+    module = nn.Linear(3, 2)
+    module.register_buffer("mask", torch.eye(3).to_sparse())
+    with pytest.raises(InputError, match=r"'mask' is a tensor of layout torch\.sparse_coo"):
+        sambaflow.compile(module, (torch.ones(1, 3),))
+
+
+def test_a_batch_norm_without_channels_is_refused() -> None:
+    def normal(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        return F.batch_norm(x, mean, variance, training=True)
+
+    with pytest.raises(SambaError, match="batch_norm"):
+        import_model(Program(normal), (torch.ones(0), torch.ones(0), torch.ones(0)))
