@@ -188,8 +188,8 @@ def test_a_batch_norm_that_trains_returns_its_statistics_too() -> None:
     operands = [torch.rand(3) for _ in range(4)]
 
     def normal(x: Tensor, *operands: Tensor) -> Any:
-        held = [one.clone() for one in operands]
-        return torch.native_batch_norm(x, *held, True, 0.1, 1e-5), held[2:]
+        weight, bias, mean, variance = (one.clone() for one in operands)
+        return torch.native_batch_norm(x, weight, bias, mean, variance, True, 0.1, 1e-5), mean, variance
 
     check(Program(normal), (x, *operands))
 
