@@ -98,7 +98,7 @@ class ResultCopies:
         """Whether the old state is read when the new one, `value`, may be in its place already."""
         maker = value.owner
         assert isinstance(maker, Operation)
-        if _is_read_behind(maker, state):
+        if _is_read_behind(self._first_writer(value), state):
             return True
         number = maker.results.index(value)
         body = maker.body.block if isinstance(maker, kernel.SectionOp) else self._callee(maker)
@@ -108,6 +108,33 @@ class ResultCopies:
         if isinstance(maker, kernel.SectionOp):
             return any(not _is_updated_in_order(old, ending.operands[number]) for old in inner)
         return any(self._old_is_needed(old, ending.operands[number]) for old in inner)
+
+    def _first_writer(self, value: SSAValue) -> Operation:
+        """The first op that writes the memory of a value: what one section makes, a later one may update in place."""
+        before: SSAValue | None = value
+        while before is not None and isinstance(before.owner, kernel.SectionOp | CallOp):
+            value, before = before, self._updated(before)
+        assert isinstance(value.owner, Operation)
+        return value.owner
+
+    def _updated(self, value: SSAValue) -> SSAValue | None:
+        """The value that a section or a call may have updated in place where it made `value`."""
+        maker = value.owner
+        assert isinstance(maker, Operation)
+        body = maker.body.block if isinstance(maker, kernel.SectionOp) else self._callee(maker)
+        ending = body.last_op
+        assert ending is not None
+        inner: SSAValue | None = ending.operands[maker.results.index(value)]
+        while inner is not None and not isinstance(inner, BlockArgument):
+            match inner.owner:
+                case kernel.Stage() as stage:
+                    tied = stage.tied_inputs[stage.results.index(inner)]
+                    inner = stage.operands[tied] if tied >= 0 else None
+                case kernel.SectionOp() | CallOp():
+                    inner = self._updated(inner)
+                case _:
+                    inner = None
+        return maker.operands[inner.index] if isinstance(inner, BlockArgument) else None
 
     def _callee(self, call: Operation) -> Block:
         assert isinstance(call, CallOp)

@@ -405,9 +405,8 @@ def _cumsum(x: Tensors, a: Settings) -> Tensor:
 
 @reference("topk")
 def _topk(x: Tensors, a: Settings) -> Tensors:
-    # equal values come in the order of their indices, which torch.topk leaves open
-    values, indices = torch.sort(x[0], dim=a["dim"], descending=a["largest"], stable=True)
-    return values.narrow(a["dim"], 0, a["k"]), indices.narrow(a["dim"], 0, a["k"])
+    # the kernel level picks among equal values as torch.topk does, which is not the order of their indices
+    return tuple(torch.topk(x[0], a["k"], a["dim"], a["largest"]))
 
 
 @reference("sort")

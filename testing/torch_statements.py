@@ -379,7 +379,7 @@ def index(names: Names) -> str:
         f"torch.take_along_dim({a}, {names.indices(like, shape[d])}, {d})",
         f"F.embedding({names.indices((2, count), shape[0])}, {a})",
         f"{a}.index_add({d}, {where}, {a}.index_select({d}, {where}))",
-        f"{a}[{first}, {names.indices((count,), shape[-1])}]",
+        f"{a}[{first}, ..., {names.indices((count,), shape[-1])}]",
         f"{a}.index_fill({d}, {where}, 1)",
     )
     return f"{names.new()} = {names.choose.one_of(forms)}"

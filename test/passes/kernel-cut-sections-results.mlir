@@ -95,3 +95,27 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
     func.return %0 : tensor<4xf32>
   }
 }
+
+// -----
+
+// New state is made where a section begins its memory, not where a later one updates it: the old one is read between.
+// CHECK-LABEL: func.func @begun_before
+// CHECK: %[[ZERO:.*]] = kernel.section @begun_before_0 ()
+// CHECK: %[[Y:.*]] = kernel.section @begun_before_1 (%{{.*}} = %n : tensor<4xf32>)
+// CHECK: %[[NEW:.*]] = kernel.section @begun_before_2 ({{.*}} = %[[ZERO]] : tensor<4xf32>
+// CHECK: %[[PLACE:.*]] = kernel.section @begun_before_copy_0 (%{{.*}} = %[[NEW]] : tensor<4xf32>)
+// CHECK: func.return %[[PLACE]], %[[Y]]
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
+  func.func @begun_before(%n: tensor<4xf32> {samba.name = "n", samba.role = "buffer"}, %i: tensor<1xi64> {samba.name = "i"}, %x: tensor<1xf32> {samba.name = "x"}) -> (tensor<4xf32> {samba.name = "after", samba.tied = 0 : i64}, tensor<4xf32> {samba.name = "y"}) {
+    %0 = kernel.map domain #kernel.domain<4 parallel> maps [affine_map<(d0) -> (d0)>] body {
+      %c = arith.constant 0.0 : f32
+      kernel.yield %c : f32
+    } : tensor<4xf32>
+    %1 = kernel.move ins(%n : tensor<4xf32>) domain #kernel.domain<4 parallel> maps [affine_map<(d0) -> (3 - d0)>, affine_map<(d0) -> (d0)>] : tensor<4xf32>
+    %2 = kernel.scatter ins(%0, %i, %x : tensor<4xf32>, tensor<1xi64>, tensor<1xf32>) domain #kernel.domain<1 parallel> maps [affine_map<(d0)[s0] -> (0)>, affine_map<(d0)[s0] -> (d0)>, affine_map<(d0)[s0] -> (d0)>, affine_map<(d0)[s0] -> (s0)>] bindings [1] tied [0] conflict "overwrite" body {
+    ^bb0(%a: f32, %b: i64, %v: f32):
+      kernel.yield %v : f32
+    } : tensor<4xf32>
+    func.return %2, %1 : tensor<4xf32>, tensor<4xf32>
+  }
+}

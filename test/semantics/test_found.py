@@ -47,6 +47,12 @@ func.func @f(%x: tensor<5x4x4xbf16>, %y: tensor<6x8x2x1xf32>) -> (tensor<2x40xbf
   %2 = samba.sum %1 {dim = [0]} : (tensor<16x6xf32>) -> tensor<6xf32>
   func.return %0, %2 : tensor<2x40xbf16>, tensor<6xf32>
 }""",
+    "topk picks among equal values as torch.topk does": """
+func.func @f(%x: tensor<2x4xbf16>) -> tensor<2x3xi64> {
+  %0 = samba.mul %x {other = 0} : tensor<2x4xbf16>
+  %1, %2 = samba.topk %0 {k = 3, largest = false} : (tensor<2x4xbf16>) -> (tensor<2x3xbf16>, tensor<2x3xi64>)
+  func.return %2 : tensor<2x3xi64>
+}""",
     "two graphs with parameters of one name and different shapes": """
 func.func @f(%x: tensor<1x8xf32>, %w: tensor<6x8xf32> {samba.role = "param", samba.name = "w"}) -> tensor<1x6xf32> {
   %0 = samba.linear %x, %w : (tensor<1x8xf32>, tensor<6x8xf32>) -> tensor<1x6xf32>
