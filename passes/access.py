@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 from xdsl.ir.affine import (
@@ -71,6 +72,11 @@ class LinearAccess:
     symbols: tuple[int, ...]
     rows: tuple[Row, ...]
     pad: int | None
+
+    @cached_property
+    def innermost_first(self) -> tuple[tuple[int, int, int], ...]:
+        """Extent, stride and dimension of every counter."""
+        return tuple(zip(self.extents, self.strides, self.dims, strict=True))[::-1]
 
     @property
     def low(self) -> int:

@@ -53,15 +53,15 @@ class ConvertKernelToRduPass(SambaPass):
         functions = {function.sym_name.data: function for function in functions_of(op)}
         lowered: dict[kernel.SectionOp, LoweredSection] = {}
         names: dict[kernel.SectionOp, str] = {}
-        distinct: dict[str, rdu.SectionOp] = {}
+        distinct = DistinctSections()
         for function in functions.values():
             for section in function.body.block.ops:
                 if isinstance(section, kernel.SectionOp):
                     _check_collectives(section, target.chips.data)
                     made = SectionLowering(section, resources.machine, resources.budget).lower()
                     lowered[section] = made
-                    names[section] = distinct.setdefault(_structure(made.op), made.op).sym_name.data
-        for section in distinct.values():
+                    names[section] = distinct.first_like(made.op).sym_name.data
+        for section in distinct.sections:
             self.count(ctx, "deeper", make_room(section, resources.machine, resources.budget))
         symbols = Symbols()
         chips = range(target.chips.data)
@@ -70,14 +70,14 @@ class ConvertKernelToRduPass(SambaPass):
             for function in functions.values()
             if function.sym_visibility is None or function.sym_visibility.data == "public"
         ]
-        program = rdu.ProgramOp(target, [*symbols.ops.values(), *distinct.values(), *schedules])
+        program = rdu.ProgramOp(target, [*symbols.ops.values(), *distinct.sections, *schedules])
         for old in list(op.ops):
             op.body.block.erase_op(old, safe_erase=False)
         op.body.block.add_op(program)
         op.attributes = {name: value for name, value in op.attributes.items() if name == "rdu.target"}
         for note in [name for name in op.attributes if name.startswith(("samba.", "kernel."))]:
             del op.attributes[note]  # notes of the levels above: they have no place in a PEF
-        self.count(ctx, "sections", len(distinct))
+        self.count(ctx, "sections", len(distinct.sections))
         self.count(ctx, "symbols", len(symbols.ops))
 
 
@@ -95,10 +95,27 @@ def _check_collectives(section: kernel.SectionOp, chips: int) -> None:
             )
 
 
-def _structure(section: rdu.SectionOp) -> str:
-    """The text of a section without its name: equal for sections that do the same."""
-    name = section.sym_name
-    section.properties["sym_name"] = StringAttr("_")
-    text = str(section)
-    section.properties["sym_name"] = name
-    return text
+class DistinctSections:
+    """Sections that do different things, each once."""
+
+    def __init__(self) -> None:
+        self.sections: list[rdu.SectionOp] = []
+        self._texts: dict[rdu.SectionOp, str] = {}
+
+    def first_like(self, section: rdu.SectionOp) -> rdu.SectionOp:
+        """The section that was here first and does the same; if there is none, `section`, which is kept."""
+        size = len(section.body.block.ops)
+        for other in self.sections:
+            if len(other.body.block.ops) == size and self._text(other) == self._text(section):
+                return other
+        self.sections.append(section)
+        return section
+
+    def _text(self, section: rdu.SectionOp) -> str:
+        """The text of a section without its name, made only where another has as many ops."""
+        if section not in self._texts:
+            name = section.sym_name
+            section.properties["sym_name"] = StringAttr("_")
+            self._texts[section] = str(section)
+            section.properties["sym_name"] = name
+        return self._texts[section]

@@ -124,16 +124,18 @@ class Tiling:
 
     def footprint(self, access: LinearAccess, elements: int, tile: Sequence[int]) -> int:
         """Distinct elements that the points of one tile read, at most."""
+        if any(access.symbols):
+            return elements
         product, reach = 1, 1
         rest = list(tile)
-        for counter in range(len(access.extents) - 1, -1, -1):
-            extent, stride, dim = access.extents[counter], access.strides[counter], access.dims[counter]
-            inside = min(rest[dim], extent)
-            rest[dim] = ceil(rest[dim] / extent)
+        for extent, stride, dim in access.innermost_first:
+            left = rest[dim]
+            inside = left if left < extent else extent
+            rest[dim] = -(-left // extent)
             if stride:
                 product *= inside
                 reach += abs(stride) * (inside - 1)
-        return elements if any(access.symbols) else min(product, reach, elements)
+        return min(product, reach, elements)
 
     def candidates(self, accesses: Sequence[LinearAccess | None], machine: Machine, pcus: int) -> tuple[Candidate, ...]:
         """The Pareto set of par factors, PCUs ascending, cycles descending: those of `pcus` at most, and the first."""

@@ -118,9 +118,9 @@ class Placed:
 def placed(netlist: Netlist, grid: Grid, moves: int, seed: int) -> Placed:
     """What `moves` trials make of a netlist; models compiled one after the other share sections, too."""
     placement = Placement(netlist, grid)
-    start = placement.length()
+    start = placement.length
     placement.improve(moves, Random(seed))
-    return Placed(tuple(map(tuple, placement.coordinates())), start, placement.length())
+    return Placed(tuple(map(tuple, placement.coordinates())), start, placement.length)
 
 
 class Placement:
@@ -150,15 +150,19 @@ class Placement:
                 self.wires[self.first[a] + i].append(self.first[b] + j)
                 self.wires[self.first[b] + j].append(self.first[a] + i)
         self.at: list[Place] = []
+        self.length = 0
+        """Of all wires, in hops."""
         self._start()
 
     def _start(self) -> None:
         """The shorter of the two starts. Trials bring broadcasts together better after the first: the second has to be
         shorter by a quarter."""
         self._start_by_groups()
-        packed, length = self.at, self.length()
+        packed, self.length = self.at, self._length()
         self._start_along_curve()
-        if 4 * self.length() >= 3 * length:
+        if 4 * (length := self._length()) < 3 * self.length:
+            self.length = length
+        else:
             self.at = packed
 
     def _start_by_groups(self) -> None:
@@ -204,8 +208,7 @@ class Placement:
             self.at.append(free.take(near))
         return self.at[units.start] if units else near
 
-    def length(self) -> int:
-        """Length of all wires, in hops."""
+    def _length(self) -> int:
         at, length = self.at, 0
         for (x, y), wires in zip(at, self.wires, strict=True):
             for other in wires:
@@ -240,6 +243,7 @@ class Placement:
             if other is not None:
                 gain += self._gain(other, there, here, unit)
             if gain > 0:
+                self.length -= gain
                 at[unit], standing[there] = there, unit
                 standing.pop(here)
                 if other is not None:
@@ -288,13 +292,17 @@ def along_curve(places: Sequence[Place], rows: int) -> list[Place]:
     return sorted(places, key=key)
 
 
+SIDE = 1 << 20
+"""More than columns or rows of a grid."""
+
+
 class FreePlaces:
     """The free places of one kind: of each column, from the leftmost on, the rows from top to bottom."""
 
     def __init__(self, places: Sequence[Place]) -> None:
         self.near: Place | None = None
         """Of the last wish."""
-        self.nearest: list[tuple[int, int, int]] = []
+        self.nearest: list[int] = []
         """All that is free by distance from `near`, the nearest last; none before `near` was wished for twice."""
         self.left = min((x for x, _ in places), default=0)
         width = max((x for x, _ in places), default=-1) - self.left + 1
@@ -309,13 +317,20 @@ class FreePlaces:
             _, column, y = self._best(near[0] - self.left, near[1])
         else:  # a group around one unit: its places are put in order once
             self.nearest = self.nearest or self._in_order(near[0] - self.left, near[1])
-            _, column, y = self.nearest.pop()
+            column, y = divmod(self.nearest.pop() % (SIDE * SIDE), SIDE)
         self.columns[column].remove(y)
         return column + self.left, y
 
-    def _in_order(self, at: int, below: int) -> list[tuple[int, int, int]]:
-        every = ((column, y) for column, rows in enumerate(self.columns) for y in rows)
-        return sorted(((abs(column - at) + abs(y - below), column, y) for column, y in every), reverse=True)
+    def _in_order(self, at: int, below: int) -> list[int]:
+        """All free places as numbers: distance, column and row, each with room for all of the others."""
+        return sorted(
+            (
+                ((abs(column - at) + abs(y - below)) * SIDE + column) * SIDE + y
+                for column, rows in enumerate(self.columns)
+                for y in rows
+            ),
+            reverse=True,
+        )
 
     def _best(self, at: int, below: int) -> tuple[int, int, int]:
         columns, width = self.columns, len(self.columns)

@@ -79,8 +79,8 @@ class Routing:
         """Route all nets; of the start and the `rounds` of negotiation, keep what overloads least."""
         for i in self._largest_first():
             net = self.nets[i]
-            ways = [self._dimension_ordered(net, last) for last in (1, 0)]
-            lines = min(ways, key=lambda lines: self._load(lines, net.demand))
+            ways = self._dimension_ordered(net)
+            lines = min(ways, key=lambda lines: self._load(lines, net.demand)) if len(ways) > 1 else ways[0]
             tree: Tree = {self._number(net.start): -1}
             for line in lines:
                 tree.update(zip(line.switches, line.links, strict=True))
@@ -125,36 +125,44 @@ class Routing:
 
     def _load(self, lines: Sequence[_Line], demand: int) -> tuple[int, int]:
         """How busy the lines of a tree would make its busiest link, in tracks; then its size."""
-        busiest = max([max(self.usage[line.across]) for line in lines], default=0)
-        size = sum([len(line.links) for line in lines])
+        usage, busiest, size = self.usage, 0, 0
+        for line in lines:
+            busiest = max(busiest, *usage[line.across])
+            size += line.count
         return (busiest + demand) // max(1, self.limit // self.tracks), size
 
-    def _dimension_ordered(self, net: Net, last: int) -> list[_Line]:
-        """A trunk from the start along one axis, and from it lines to all ends along `last` (0: x, 1: y)."""
-        first, start = 1 - last, net.start
+    def _dimension_ordered(self, net: Net) -> list[list[_Line]]:
+        """Two trees: a trunk from the start along one axis, and from it lines to all ends along the other."""
+        if len(net.ends) > 1:
+            return [self._trunk(net, 0), self._trunk(net, 1)]
+        (x0, y0), ((x1, y1),), here = net.start, net.ends, self._number(net.start)
+        across, along, cols = x1 - x0, y1 - y0, self.cols
+        one = [*self._line(here, 0, across), *self._line(here + across, 1, along)]
+        if not across or not along:
+            return [one]
+        return [one, [*self._line(here, 1, along), *self._line(here + cols * along, 0, across)]]
+
+    def _trunk(self, net: Net, first: int) -> list[_Line]:
+        """The tree whose trunk is along axis `first` (0: x, 1: y)."""
+        last, start = 1 - first, net.start
         ends: dict[int, tuple[int, int]] = {start[first]: (start[last], start[last])}
         for end in net.ends:
             at, far = end[first], end[last]
             low, high = ends.get(at, (start[last], start[last]))
             ends[at] = far if far < low else low, far if far > high else high
         here = self._number(start)
-        lines = [*self._lines(here, start[first], first, min(ends), max(ends))]
+        lines = [line for end in (min(ends), max(ends)) for line in self._line(here, first, end - start[first])]
         step = (1, self.cols)[first]
-        for at, (low, high) in ends.items():
-            lines += self._lines(here + step * (at - start[first]), start[last], last, low, high)
+        for at, both in ends.items():
+            crossing = here + step * (at - start[first])
+            lines += [line for end in both for line in self._line(crossing, last, end - start[last])]
         return lines
 
-    def _lines(self, here: int, at: int, axis: int, low: int, high: int) -> Iterator[_Line]:
-        """Straight on from switch `here`, whose coordinate is `at`, down to `low` and up to `high`."""
-        step, link = (1, self.cols)[axis], 4 * here + 2 * axis
-        if low < at:
-            far = step * (at - low)
-            links = range(link + 1, link + 1 - 4 * far, -4 * step)
-            yield _Line(range(here - step, here - step - far, -step), links, slice(links[-1], link + 2, 4 * step))
-        if high > at:
-            far = step * (high - at)
-            links = range(link, link + 4 * far, 4 * step)
-            yield _Line(range(here + step, here + step + far, step), links, slice(link, links[-1] + 1, 4 * step))
+    def _line(self, here: int, axis: int, by: int) -> tuple[_Line, ...]:
+        """From switch `here` straight on `by` switches along `axis`, up or down; none if that is 0."""
+        if by > 0:
+            return (_Line(here, (1, self.cols)[axis], by, 4 * here + 2 * axis),)
+        return (_Line(here, -(1, self.cols)[axis], -by, 4 * here + 2 * axis + 1),) if by else ()
 
     # Negotiated congestion.
 
@@ -252,7 +260,7 @@ class Routing:
 
     def hops(self) -> Numbers:
         """[H, 4]: the hops of all nets, net by net, parents first: x, y of where they start and end."""
-        return link_ends(self.cols, self.rows)[self._links()]
+        return link_ends(self.cols, self.rows)[self._links]
 
     def hops_of(self, i: int) -> list[Row]:
         """The hops of a net."""
@@ -263,17 +271,20 @@ class Routing:
         sizes = self.sizes
         return self.all_tracks[sum(sizes[:i]) : sum(sizes[: i + 1])].tolist()
 
+    @cached_property
     def _links(self) -> Numbers:
+        """The links of all trees, once `run` has led them."""
         import numpy as np
 
-        return np.fromiter((link for tree in self.trees for link in links_of(tree)), np.int64, sum(self.sizes))
+        entered = np.array([link for tree in self.trees for link in tree.values()], np.int64)
+        return entered[entered >= 0]
 
     @cached_property
     def all_tracks(self) -> Numbers:
         """The track of each of `hops`: the one that is least busy on its link, large nets first."""
         import numpy as np
 
-        links, demands = self._links(), np.repeat(np.array([net.demand for net in self.nets], np.int64), self.sizes)
+        links, demands = self._links, np.repeat(np.array([net.demand for net in self.nets], np.int64), self.sizes)
         order = np.lexsort((-demands, links))  # link by link, on each the largest first; what is equal stays in order
         starts = np.flatnonzero(np.diff(links[order], prepend=-1))
         sizes = np.diff(starts, append=len(links))
@@ -288,11 +299,28 @@ class Routing:
 
 
 class _Line(NamedTuple):
-    """Hops straight on: the switches that they enter, by which links, and these links as a slice of all links."""
+    """`count` hops straight on from switch `here`, `step` switches each, the first over link `first`."""
 
-    switches: range
-    links: range
-    across: slice
+    here: int
+    step: int
+    count: int
+    first: int
+
+    @property
+    def switches(self) -> range:
+        """What the hops enter."""
+        return range(self.here + self.step, self.here + self.step * (self.count + 1), self.step)
+
+    @property
+    def links(self) -> range:
+        """Over which links."""
+        return range(self.first, self.first + 4 * self.step * self.count, 4 * self.step)
+
+    @property
+    def across(self) -> slice:
+        """The links as a slice of all links."""
+        far = self.first + 4 * self.step * (self.count - 1)
+        return slice(min(self.first, far), max(self.first, far) + 1, 4 * abs(self.step))
 
 
 class _Box:

@@ -56,9 +56,9 @@ def test_every_unit_has_a_partner(sources: int, targets: int):
 @given(netlists())
 def test_units_stand_apart_on_places_of_their_kind(netlist: Netlist):
     placement = Placement(netlist, GRID)
-    start = placement.length()
+    start = placement.length
     placement.improve(300, Random(0))
-    assert placement.length() <= start
+    assert placement.length <= start
     coordinates = placement.coordinates()
     shared = {agcu: places for agcu, places in zip(netlist.shared, coordinates, strict=True) if agcu >= 0}
     assert all(shared.get(agcu, places) == places for agcu, places in zip(netlist.shared, coordinates, strict=True))
@@ -157,7 +157,7 @@ def test_a_chain_of_large_groups_starts_side_by_side():
     """Each unit stands by its partners; group after group, the second would stand around the first."""
     chain = Netlist((("pcu", 700), ("pmu", 350), ("pcu", 300)), ((0, 1), (1, 2)), (-1, -1, -1))
     placement = Placement(chain, grid_of(MACHINE, MACHINE.target()))
-    assert placement.length() < 5 * (700 + 350)
+    assert placement.length < 5 * (700 + 350)
 
 
 def test_places_that_are_free_are_found_nearest_first():

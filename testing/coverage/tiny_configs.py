@@ -83,7 +83,11 @@ EXCEPTIONS: dict[str, dict[str, Any]] = {
     "mamba2": {"num_heads": 8, "head_dim": 16},
     "lfm2_moe": {"num_hidden_layers": 2, "layer_types": ["conv", "full_attention"]},
     "zamba2": {"attention_head_dim": 2 * _HEAD},
-    "dory": {"num_hidden_layers": 2, "layer_types": ["sliding_attention", "full_attention"]},
+    "dory": {  # its scales are what is learned over this range: with a smaller one, scores of hundreds
+        "num_hidden_layers": 2,
+        "layer_types": ["sliding_attention", "full_attention"],
+        "initializer_range": 0.2,
+    },
     "cohere_compass_text": {
         "layer_types": ["sliding_attention", "full_attention"],
         "rope_parameters": dict.fromkeys(("sliding_attention", "full_attention"), _ROPE),
