@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from heapq import heappop, heappush
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sambaflow.dialects.rdu.attributes import Row
 from sambaflow.dialects.rdu.grid import Grid, Place
@@ -47,6 +47,10 @@ def links_of(tree: Tree) -> Iterator[int]:
     return islice(tree.values(), 1, None)
 
 
+_Line = tuple[int, int, int, int]
+"""Hops straight on: the switch that they leave, switches from one to the next, how many, the link of the first."""
+
+
 class Routing:
     """Trees for nets on the mesh. Switch s = y * cols + x; link 4 s + d leaves it in direction d.
 
@@ -82,8 +86,9 @@ class Routing:
             ways = self._dimension_ordered(net)
             lines = min(ways, key=lambda lines: self._load(lines, net.demand)) if len(ways) > 1 else ways[0]
             tree: Tree = {self._number(net.start): -1}
-            for line in lines:
-                tree.update(zip(line.switches, line.links, strict=True))
+            for here, step, count, first in lines:
+                switches = range(here + step, here + step * (count + 1), step)
+                tree.update(zip(switches, range(first, first + 4 * step * count, 4 * step), strict=True))
             self._add(i, tree)
         least, best = self._overload(), list(self.trees)
         while least and self.rounds < rounds and not self.is_exhausted:
@@ -126,9 +131,11 @@ class Routing:
     def _load(self, lines: Sequence[_Line], demand: int) -> tuple[int, int]:
         """How busy the lines of a tree would make its busiest link, in tracks; then its size."""
         usage, busiest, size = self.usage, 0, 0
-        for line in lines:
-            busiest = max(busiest, *usage[line.across])
-            size += line.count
+        for _, step, count, first in lines:
+            far, apart = 4 * step * (count - 1), 4 * abs(step)
+            across = usage[first : first + far + 1 : apart] if far >= 0 else usage[first + far : first + 1 : apart]
+            busiest = max(busiest, *across)
+            size += count
         return (busiest + demand) // max(1, self.limit // self.tracks), size
 
     def _dimension_ordered(self, net: Net) -> list[list[_Line]]:
@@ -161,8 +168,8 @@ class Routing:
     def _line(self, here: int, axis: int, by: int) -> tuple[_Line, ...]:
         """From switch `here` straight on `by` switches along `axis`, up or down; none if that is 0."""
         if by > 0:
-            return (_Line(here, (1, self.cols)[axis], by, 4 * here + 2 * axis),)
-        return (_Line(here, -(1, self.cols)[axis], -by, 4 * here + 2 * axis + 1),) if by else ()
+            return ((here, self.cols if axis else 1, by, 4 * here + 2 * axis),)
+        return ((here, -self.cols if axis else -1, -by, 4 * here + 2 * axis + 1),) if by else ()
 
     # Negotiated congestion.
 
@@ -296,31 +303,6 @@ class Routing:
             tracks[hops] = least = busy[mine].argmin(axis=1)
             busy[mine, least] += demands[hops]
         return tracks
-
-
-class _Line(NamedTuple):
-    """`count` hops straight on from switch `here`, `step` switches each, the first over link `first`."""
-
-    here: int
-    step: int
-    count: int
-    first: int
-
-    @property
-    def switches(self) -> range:
-        """What the hops enter."""
-        return range(self.here + self.step, self.here + self.step * (self.count + 1), self.step)
-
-    @property
-    def links(self) -> range:
-        """Over which links."""
-        return range(self.first, self.first + 4 * self.step * self.count, 4 * self.step)
-
-    @property
-    def across(self) -> slice:
-        """The links as a slice of all links."""
-        far = self.first + 4 * self.step * (self.count - 1)
-        return slice(min(self.first, far), max(self.first, far) + 1, 4 * abs(self.step))
 
 
 class _Box:
