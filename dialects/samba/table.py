@@ -253,8 +253,8 @@ _REDUCTIONS: list[Row] = [
            sample=["2x3xf32"],
            dim=1),
     *_rows("topk",
-           "The k largest (or smallest) along a dimension, in order, and their indices; of equal values those of the "
-           "lowest indices (torch.topk leaves open which).", ["self"], infer.topk,
+           "The k largest (or smallest) along a dimension, in order, and their indices; of equal values those that "
+           "torch.topk picks.", ["self"], infer.topk,
            Attr("k", INT), _LAST, Attr("largest", BOOL, True), sample=["2x5xf32"], k=2),
     *_rows("sort", "Sorted values along a dimension and their indices; equal values keep their order.", ["self"],
            infer.sort, _LAST, Attr("descending", BOOL, False), sample=["2x5xf32"]),
