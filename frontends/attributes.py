@@ -6,12 +6,13 @@ number, are compiled in as they were: a model that changes one would compute som
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 
 from sambaflow.errors import InputError
 
@@ -19,6 +20,7 @@ _HELD = frozenset({"_parameters", "_buffers", "_modules", "training"})
 """Attributes of every module that are looked after otherwise."""
 
 Attributes = Mapping[tuple[str, str], Any]
+_Buffers = Mapping[tuple[nn.Module, str], torch.Tensor]
 
 
 @contextmanager
@@ -32,15 +34,20 @@ def attributes_kept(model: nn.Module) -> Generator[None]:
     kept = [(tensor, tensor._version, tensor.clone()) for tensor in tensors]
     before: dict[tuple[str, str], Any] = {}
     changed: dict[tuple[str, str], tuple[Any, Any]] = {}
+    given: dict[tuple[nn.Module, str], torch.Tensor] = {}
+    inputs: list[torch.Tensor] = []
 
-    def enter(module: nn.Module, args: Any) -> None:
+    def enter(module: nn.Module, args: Any, kwargs: Any) -> None:
         before.update(attributes_of(module))
+        given.update(_buffers_of(module))
+        inputs.extend(leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor))
 
     def leave(module: nn.Module, args: Any, result: Any) -> None:
         after = attributes_of(module)
         changed.update({key: (before[key], after[key]) for key in before if _differs(before[key], after.get(key))})
+        _see_assigned(given, _buffers_of(module), [*inputs, *module.parameters()])
 
-    hooks = [model.register_forward_pre_hook(enter), model.register_forward_hook(leave)]
+    hooks = [model.register_forward_pre_hook(enter, with_kwargs=True), model.register_forward_hook(leave)]
     try:
         yield
     finally:
@@ -56,6 +63,23 @@ def attributes_kept(model: nn.Module) -> Generator[None]:
             " would not, and its next call would compute something else",
             levers=["make it a buffer: self.register_buffer(...)", "pass it in and return it"],
         )
+
+
+def _buffers_of(model: nn.Module) -> _Buffers:
+    return {
+        (module, name): value
+        for module in model.modules()
+        for name, value in module.named_buffers(recurse=False, remove_duplicate=False)
+    }
+
+
+def _see_assigned(before: _Buffers, after: _Buffers, others: Sequence[torch.Tensor]) -> None:
+    """Make what a call assigned to a buffer a view of it where it is an input, a parameter or another buffer as it was
+    given: torch.export's own check refuses the copy that it adds for it otherwise."""
+    known = {id(tensor) for tensor in (*before.values(), *others)}
+    for (module, name), value in after.items():
+        if id(value) in known and value is not before.get((module, name)):
+            setattr(module, name, value.view_as(value))
 
 
 def attributes_of(model: nn.Module) -> Attributes:

@@ -39,6 +39,7 @@ from sambaflow.errors import InputError, Location, SambaError, UnsupportedOperat
 from sambaflow.frontends.aliases import Tensor, end_of, overlaps
 from sambaflow.frontends.attributes import attributes_kept
 from sambaflow.frontends.calls import Value, constant, refuse_layout
+from sambaflow.frontends.fast_paths import fast_paths_refused
 from sambaflow.frontends.function_builder import FunctionBuilder
 from sambaflow.frontends.fx_graph import GraphReader, reads_by_strides
 from sambaflow.passes.collection import without_garbage_collection
@@ -130,7 +131,7 @@ def export(model: Model, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] |
             raise InputError(f"cannot read the exported program {model}: {_first_line(error)}") from error
     args, kwargs = _separate(args, dict(kwargs or {}), model)
     try:
-        with _quiet(), torch.no_grad(), attributes_kept(model):
+        with _quiet(), torch.no_grad(), attributes_kept(model), fast_paths_refused(model):
             return torch.export.export(model, args, kwargs, strict=False)
     except SambaError:
         raise

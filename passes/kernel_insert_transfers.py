@@ -17,7 +17,7 @@ from sambaflow.passes.base import SambaPass
 from sambaflow.passes.planning_analysis import in_place_inputs
 from sambaflow.passes.planning_sections import Section, sections_of
 from sambaflow.passes.properties import KERNEL
-from sambaflow.passes.result_copies import ties_of
+from sambaflow.passes.result_copies import is_read_behind, ties_of
 
 
 @dataclass(frozen=True)
@@ -194,12 +194,12 @@ def _is_new_state(value: SSAValue, results: set[int]) -> bool:
         if isinstance(op, kernel.SectionOp):
             inner = op.body.block.args[use.index]
             if any(isinstance(one.operation, kernel.ScatterOp) for one in inner.uses):
-                return _leads_to(op, inner, results)
+                return not is_read_behind(op, value) and _leads_to(op, inner, results)
         elif isinstance(op, CallOp):
             ties = ties_of(_callee(op))
             if use.index in ties.values():
                 made = next(result for result, argument in ties.items() if argument == use.index)
-                return _is_new_state(op.results[made], results)
+                return not is_read_behind(op, value) and _is_new_state(op.results[made], results)
     return False
 
 

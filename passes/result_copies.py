@@ -98,7 +98,7 @@ class ResultCopies:
         """Whether the old state is read when the new one, `value`, may be in its place already."""
         maker = value.owner
         assert isinstance(maker, Operation)
-        if _is_read_behind(self._first_writer(value), state):
+        if is_read_behind(self._first_writer(value), state):
             return True
         number = maker.results.index(value)
         body = maker.body.block if isinstance(maker, kernel.SectionOp) else self._callee(maker)
@@ -162,9 +162,10 @@ def _is_empty(value: SSAValue) -> bool:
     return not isinstance(value.type, TensorType) or 0 in value.type.get_shape()
 
 
-def _is_read_behind(maker: Operation, state: SSAValue) -> bool:
-    readers = {use.operation for use in state.uses}
-    after = maker.next_op
+def is_read_behind(op: Operation, value: SSAValue) -> bool:
+    """Whether an op that stands behind `op` reads a value."""
+    readers = {use.operation for use in value.uses}
+    after = op.next_op
     while after is not None and after not in readers:
         after = after.next_op
     return after is not None

@@ -142,7 +142,7 @@ class Routing:
         """Two trees: a trunk from the start along one axis, and from it lines to all ends along the other."""
         if len(net.ends) > 1:
             return [self._trunk(net, 0), self._trunk(net, 1)]
-        (x0, y0), ((x1, y1),), here = net.start, net.ends, self._number(net.start)
+        (x0, y0), (x1, y1), here = net.start, net.ends[0], self._number(net.start)
         across, along, cols = x1 - x0, y1 - y0, self.cols
         one = [*self._line(here, 0, across), *self._line(here + across, 1, along)]
         if not across or not along:

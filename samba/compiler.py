@@ -1,7 +1,7 @@
 """From a PyTorch model to an Executable.
 
 exe = sambaflow.compile(model, (x,), mode="o3", machine="sn40l", chips=2)
-exe = compile_graphs({"prefill": prefill, "decode": decode})     # several graphs share weights and state by name
+exe = compile_imported(import_graphs({"prefill": prefill, "decode": decode}))  # weights and state shared by name
 """
 
 from __future__ import annotations

@@ -80,13 +80,34 @@ def read_elsewhere(model: Model, x: torch.Tensor) -> Any:
     return picked.long(), model.table.gather(0, rows)
 
 
+def remembered(model: Model, x: torch.Tensor) -> Any:
+    """What the table and the input were after each of several writes, all read at the end."""
+    tables, inputs = [], []
+    for row in range(2):
+        model.table[row] = x[row] + row
+        tables.append(model.table.clone())
+        x[row] = 0
+        inputs.append(x.clone())
+    return torch.stack(tables) * 2, torch.stack(inputs) + model.table
+
+
+def replaced(model: Model, x: torch.Tensor) -> Any:
+    """A buffer that becomes the input, which is written after that."""
+    difference = x - model.table
+    model.table = x
+    x.add_(1)
+    return difference, model.table * 2
+
+
 def calls() -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     return [torch.randn(2, 3, generator=generator) for _ in range(2)]
 
 
 @pytest.mark.parametrize("mode", ["o0", "o3"])
-@pytest.mark.parametrize("function", [counted, rows_updated, exchanged, activated, assigned, read_elsewhere])
+@pytest.mark.parametrize(
+    "function", [counted, rows_updated, exchanged, activated, assigned, read_elsewhere, remembered, replaced]
+)
 def test_updates_are_as_in_eager_pytorch(function: Callable[..., Any], mode: str) -> None:
     eager = Model(function)
     exe = sambaflow.compile(copy.deepcopy(eager), (calls()[0],), mode=mode)
@@ -162,3 +183,22 @@ def test_attributes_that_a_call_leaves_or_makes_are_taken() -> None:
     with pytest.warns(UserWarning, match="assigned during export"):
         exe = sambaflow.compile(Attributes(function), (torch.ones(3),), mode="o1")
     torch.testing.assert_close(exe(torch.ones(3)), torch.full((3,), 2.0))
+
+
+def test_buffers_change_places() -> None:
+    class Swapped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("one", torch.ones(3))
+            self.register_buffer("two", torch.arange(3.0))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.one, self.two = self.two, self.one
+            return self.one + x
+
+    eager = Swapped()
+    exe = sambaflow.compile(Swapped(), (torch.ones(3),), mode="o1")
+    for _ in range(3):
+        x = torch.randn(3)
+        torch.testing.assert_close(exe(x), eager(x))
+        torch.testing.assert_close(exe.state, dict(eager.named_buffers()))
