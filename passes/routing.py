@@ -140,7 +140,7 @@ class Routing:
 
     def _dimension_ordered(self, net: Net) -> list[list[_Line]]:
         """Two trees: a trunk from the start along one axis, and from it lines to all ends along the other."""
-        if len(net.ends) > 1:
+        if len(net.ends) != 1:
             return [self._trunk(net, 0), self._trunk(net, 1)]
         (x0, y0), (x1, y1), here = net.start, net.ends[0], self._number(net.start)
         across, along, cols = x1 - x0, y1 - y0, self.cols
