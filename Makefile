@@ -17,7 +17,9 @@ $(VENV)/.installed: pyproject.toml
 demo: venv
 	$(BIN)/python examples/demo.py
 
-test: lint types lit pytest
+test: lint # pyright, which has one process, beside lit
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target types lit
+	$(MAKE) --no-print-directory pytest
 
 lint: venv
 	$(BIN)/ruff check .
