@@ -24,7 +24,7 @@ from xdsl.dialects.builtin import (
     i64,
 )
 from xdsl.ir import Attribute, Block, Operation, OpResult, Region, SSAValue
-from xdsl.ir.affine import AffineExpr, AffineMap
+from xdsl.ir.affine import AffineDimExpr, AffineExpr, AffineMap
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from sambaflow.dialects import kernel
@@ -431,11 +431,11 @@ def _is_map(stage: kernel.Stage) -> bool:
 
 def _points_of(stage: kernel.Stage, result: int) -> Expressions | None:
     """The stage's dimensions in terms of a result's coordinates (as dimensions); None when the map is no
-    permutation."""
+    permutation. One of extent 1 is a coordinate, too: a read may leave the result there."""
     map = stage.result_maps[result]
     points: list[AffineExpr | None] = [ZERO if extent == 1 else None for extent in stage.extents]
     for c, (expr, extent) in enumerate(zip(map.results, stage.output_types[result].get_shape(), strict=True)):
-        dim = _plain(expr, stage.extents)
+        dim = expr.position if isinstance(expr, AffineDimExpr) else _plain(expr, stage.extents)
         if dim is None:
             if extent > 1:
                 return None

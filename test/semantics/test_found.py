@@ -47,6 +47,14 @@ func.func @f(%x: tensor<5x4x4xbf16>, %y: tensor<6x8x2x1xf32>) -> (tensor<2x40xbf
   %2 = samba.sum %1 {dim = [0]} : (tensor<16x6xf32>) -> tensor<6xf32>
   func.return %0, %2 : tensor<2x40xbf16>, tensor<6xf32>
 }""",
+    "a pad of a transposed dimension of extent 1 is read outside of it": """
+func.func @f(%x: tensor<1x3xf32>) -> (tensor<3x4xf32>, tensor<3x3xf32>) {
+  %0 = samba.t %x : (tensor<1x3xf32>) -> tensor<3x1xf32>
+  %1 = samba.constant_pad_nd %0 {pad = [2, 1], value = -0.5} : (tensor<3x1xf32>) -> tensor<3x4xf32>
+  %2 = samba.abs %0 : tensor<3x1xf32>
+  %3 = samba.constant_pad_nd %2 {pad = [1, 1]} : (tensor<3x1xf32>) -> tensor<3x3xf32>
+  func.return %1, %3 : tensor<3x4xf32>, tensor<3x3xf32>
+}""",
     "topk picks among equal values as torch.topk does": """
 func.func @f(%x: tensor<2x4xbf16>) -> tensor<2x3xi64> {
   %0 = samba.mul %x {other = 0} : tensor<2x4xbf16>
