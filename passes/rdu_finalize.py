@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import ClassVar
 
 from xdsl.context import Context
 from xdsl.ir import Region
 
 from sambaflow.dialects import rdu
+from sambaflow.dialects.rdu.attributes import numbers_of
 from sambaflow.dialects.rdu.configuration import config_bytes
 from sambaflow.dialects.rdu.units import number
 from sambaflow.passes.base import OperationPass
@@ -79,23 +83,24 @@ def canonicalize(region: Region) -> None:
 
 def flow_ids(nets: Iterable[Sequence[int]]) -> list[int]:
     """The flow id of each net, given the numbers of its switches."""
-    taken: dict[int, int] = {}  # switch -> bit set of ids
+    taken: defaultdict[int, int] = defaultdict(int)  # switch -> bit set of ids
     flows: list[int] = []
     for switches in nets:
-        union = 0
+        union = reduce(or_, map(taken.__getitem__, switches))
+        lowest = ~union & (union + 1)
         for switch in switches:
-            union |= taken.get(switch, 0)
-        flow = (~union & (union + 1)).bit_length() - 1
-        bit = 1 << flow
-        for switch in switches:
-            taken[switch] = taken.get(switch, 0) | bit
-        flows.append(flow)
+            taken[switch] |= lowest
+        flows.append(lowest.bit_length() - 1)
     return flows
 
 
 def switches_of(section: rdu.SectionOp) -> Iterator[list[int]]:
     """The switches of each net by number, the first before those that its hops enter."""
     places = [unit.places for unit in section.units]
-    for (group, _, member), hops, _, _ in section.nets:
-        x, y = places[group][member] if not len(hops) else hops[0, :2].tolist()
-        yield [y * APART + x, *(hops[:, 3] * APART + hops[:, 2]).tolist()]
+    hops = numbers_of(section.hops, 4)
+    left, entered = ((hops[:, at + 1] * APART + hops[:, at]).tolist() for at in (0, 2))
+    first = 0
+    for (group, _, member), (size,) in zip(rdu.rows(section.net_sources), rdu.rows(section.net_hops), strict=True):
+        x, y = places[group][member]
+        yield [left[first] if size else y * APART + x, *entered[first : first + size]]
+        first += size

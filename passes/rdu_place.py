@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from itertools import chain
 from random import Random
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from xdsl.context import Context
 
@@ -20,6 +20,9 @@ from sambaflow.dialects.rdu.units import stream
 from sambaflow.machine import require, shared_agcus
 from sambaflow.passes.base import OperationPass
 
+if TYPE_CHECKING:
+    from sambaflow.dialects.rdu.attributes import Numbers
+
 
 @dataclass(frozen=True)
 class RduPlacePass(OperationPass[rdu.ProgramOp]):
@@ -30,11 +33,11 @@ class RduPlacePass(OperationPass[rdu.ProgramOp]):
         %y = rdu.pcu(%x) {count = 2 : i64, coordinates = dense<[[4, 20], [6, 20]]> : tensor<2x2xi64>, ...}
 
     Two starts: groups in the order of the streams, each unit on the free place nearest to the units that feed it; and
-    all groups at once along a curve through the grid. The one with the shorter wires is kept. Then `moves` counted
-    random trials (seeded): two units of a kind, or a unit and a free place, swap if wires get
-    shorter. A unit's wires run to its partners in the groups that it feeds and reads. Sections of equal structure are
-    placed once. Where loads, stores and collectives are more than the AGCUs, those of one AGCU share them, by bytes:
-    they stand at the same place.
+    all groups at once along a curve through the grid. The one with the shorter wires is kept. Then sweeps over the
+    units, those with the most wires first: a unit and what stands near the middle of its partners (a seeded choice)
+    swap if wires get shorter, until a sweep gains little or `moves` trials are made. A unit's wires run to its partners
+    in the groups that it feeds and reads. Sections of equal structure are placed once. Where loads, stores and
+    collectives are more than the AGCUs, those of one AGCU share them, by bytes: they stand at the same place.
 
     Needs nothing but unit counts. Raises CapacityError when the target has fewer units than a section takes.
     """
@@ -45,7 +48,7 @@ class RduPlacePass(OperationPass[rdu.ProgramOp]):
     leaves = ("placement",)
 
     moves: int = 4000
-    """Trials of the improvement, a section."""
+    """Trials of the improvement, a section, at most."""
     seed: int = 0
     """Of the random trials."""
 
@@ -146,9 +149,12 @@ class Placement:
                         self.kinds += [resource] * count
         self.wires: list[list[int]] = [[] for _ in self.kinds]
         for a, b in netlist.edges:
+            first, second = self.first[a], self.first[b]
             for i, j in partners(netlist.groups[a][1], netlist.groups[b][1]):
-                self.wires[self.first[a] + i].append(self.first[b] + j)
-                self.wires[self.first[b] + j].append(self.first[a] + i)
+                self.wires[first + i].append(second + j)
+                self.wires[second + j].append(first + i)
+        self.sites = {kind: (places := grid.places(kind), frozenset(places)) for kind in ("pcu", "pmu", "agcu")}
+        """All places of a kind, in order and as a set."""
         self.at: list[Place] = []
         self.length = 0
         """Of all wires, in hops."""
@@ -209,45 +215,53 @@ class Placement:
         return self.at[units.start] if units else near
 
     def _length(self) -> int:
-        at, length = self.at, 0
-        for (x, y), wires in zip(at, self.wires, strict=True):
-            for other in wires:
-                a, b = at[other]
-                length += (x - a if x > a else a - x) + (y - b if y > b else b - y)
-        return length // 2
+        import numpy as np
+
+        wires = [len(wires) for wires in self.wires]
+        at = np.array(self.at, np.int64).reshape(-1, 2)
+        others = at[np.fromiter(chain.from_iterable(self.wires), np.int64, sum(wires))]
+        return int(np.abs(np.repeat(at, wires, axis=0) - others).sum()) // 2
 
     def improve(self, moves: int, random: Random) -> None:
-        """Counted trials; a swap is kept when it shortens the wires (ties are not moves).
+        """Sweeps over the units, those with the most wires first; a swap is kept when it shortens the wires.
 
-        Ends early when so many wires were looked at as `moves` trials of units with 100 wires each would look at.
+        A sweep ends at the eighth of the units that shortens them by less than one in 256 (those with fewer wires gain
+        less), the sweeps after one that shortens them by less than one in 16; all of them when `moves` trials are made,
+        or when so many wires were looked at as `moves` trials of units with 100 wires each would look at.
         """
-        units = [unit for unit, wires in enumerate(self.wires) if wires]
-        if not units:
-            return
-        at = self.at
-        standing: dict[Place, int] = {place: unit for unit, place in enumerate(at)}
-        sites = {kind: self.grid.places(kind) for kind in ("pcu", "pmu", "agcu")}
-        index = {kind: frozenset(places) for kind, places in sites.items()}
-        left = 100 * moves
-        for _ in range(moves):
-            if left < 0:
+        wired = [unit for unit, wires in enumerate(self.wires) if wires]
+        units = sorted(wired, key=lambda unit: -len(self.wires[unit]))
+        standing: dict[Place, int] = {place: unit for unit, place in enumerate(self.at)}
+        size, looks = max(1, -(-len(units) // 8)), 100 * moves
+        while True:
+            start = self.length
+            for first in range(0, len(units), size):
+                before = self.length
+                for unit in units[first : first + size]:
+                    if moves == 0 or looks < 0:
+                        return
+                    moves, looks = moves - 1, looks - self._try(unit, standing, random)
+                if 256 * (before - self.length) < before:
+                    break
+            if 16 * (start - self.length) <= start:
                 return
-            unit = units[int(random.random() * len(units))]
-            kind = self.kinds[unit]
-            here, there = at[unit], self._wish(unit, sites[kind], index[kind], random)
-            if there == here:
-                continue
-            other = standing.get(there)
-            left -= len(self.wires[unit]) + (len(self.wires[other]) if other is not None else 0)
-            gain = self._gain(unit, here, there, other)
+
+    def _try(self, unit: int, standing: dict[Place, int], random: Random) -> int:
+        """Move a unit to the place that it wishes for if that shortens the wires; how many wires were looked at."""
+        at, here = self.at, self.at[unit]
+        if (there := self._wish(unit, random)) == here:
+            return 0
+        other = standing.get(there)
+        looked, gain = len(self.wires[unit]), self._gain(unit, here, there, other)
+        if other is not None:
+            looked, gain = looked + len(self.wires[other]), gain + self._gain(other, there, here, unit)
+        if gain > 0:
+            self.length -= gain
+            at[unit], standing[there] = there, unit
+            del standing[here]
             if other is not None:
-                gain += self._gain(other, there, here, unit)
-            if gain > 0:
-                self.length -= gain
-                at[unit], standing[there] = there, unit
-                standing.pop(here)
-                if other is not None:
-                    at[other], standing[here] = here, other
+                at[other], standing[here] = here, other
+        return looked
 
     def _gain(self, unit: int, here: Place, there: Place, partner: int | None) -> int:
         """By how much a unit's wires get shorter when it moves; one to the unit with which it changes places stays."""
@@ -259,9 +273,9 @@ class Placement:
                 gain += (y0 - b if y0 > b else b - y0) - (y1 - b if y1 > b else b - y1)
         return gain
 
-    def _wish(self, unit: int, sites: Sequence[Place], index: Container[Place], random: Random) -> Place:
+    def _wish(self, unit: int, random: Random) -> Place:
         """A place near the middle of a unit's partners, else any of its kind."""
-        at, wires = self.at, self.wires[unit]
+        at, wires, (sites, index) = self.at, self.wires[unit], self.sites[self.kinds[unit]]
         middle = len(wires) // 2
         x = sorted([at[other][0] for other in wires])[middle] + int(random.random() * 5) - 2
         y = sorted([at[other][1] for other in wires])[middle] + int(random.random() * 5) - 2
@@ -275,6 +289,9 @@ class Placement:
         counts = [count for _, count in self.netlist.groups]
         return [self.at[self.first[group] : self.first[group] + count] for group, count in enumerate(counts)]
 
+
+TAKEN = 1 << 20
+"""More than columns and rows of a grid."""
 
 BAND = 8
 """Rows of a band of the curve: units that one of a hundred partners feeds stand in a region that is nearly square."""
@@ -292,57 +309,36 @@ def along_curve(places: Sequence[Place], rows: int) -> list[Place]:
     return sorted(places, key=key)
 
 
-SIDE = 1 << 20
-"""More than columns or rows of a grid."""
-
-
 class FreePlaces:
-    """The free places of one kind: of each column, from the leftmost on, the rows from top to bottom."""
+    """The free places of one kind."""
 
     def __init__(self, places: Sequence[Place]) -> None:
+        import numpy as np
+
+        self.places = sorted(places)
+        self.x, self.y = np.array(self.places, np.int64).reshape(-1, 2).T
+        self.taken = np.zeros(len(self.places), np.int64)
+        """What makes a place that is taken further away than any other."""
         self.near: Place | None = None
         """Of the last wish."""
         self.nearest: list[int] = []
-        """All that is free by distance from `near`, the nearest last; none before `near` was wished for twice."""
-        self.left = min((x for x, _ in places), default=0)
-        width = max((x for x, _ in places), default=-1) - self.left + 1
-        self.columns: list[list[int]] = [[] for _ in range(width)]
-        for x, y in sorted(places):
-            self.columns[x - self.left].append(y)
+        """The numbers of all that is free by distance from `near`, the nearest last; none before `near` was wished for
+        twice."""
 
     def take(self, near: Place) -> Place:
         """Remove and return the nearest free place; of equally near ones the leftmost, then the topmost."""
         if near != self.near:
             self.near, self.nearest = near, []
-            _, column, y = self._best(near[0] - self.left, near[1])
+            number = int(self._distances(near).argmin())
         else:  # a group around one unit: its places are put in order once
-            self.nearest = self.nearest or self._in_order(near[0] - self.left, near[1])
-            column, y = divmod(self.nearest.pop() % (SIDE * SIDE), SIDE)
-        self.columns[column].remove(y)
-        return column + self.left, y
+            self.nearest = self.nearest or self._in_order(near)
+            number = self.nearest.pop()
+        self.taken[number] = TAKEN
+        return self.places[number]
 
-    def _in_order(self, at: int, below: int) -> list[int]:
-        """All free places as numbers: distance, column and row, each with room for all of the others."""
-        return sorted(
-            (
-                ((abs(column - at) + abs(y - below)) * SIDE + column) * SIDE + y
-                for column, rows in enumerate(self.columns)
-                for y in rows
-            ),
-            reverse=True,
-        )
+    def _in_order(self, near: Place) -> list[int]:
+        free = len(self.places) - self.taken.nonzero()[0].size
+        return self._distances(near).argsort(kind="stable")[:free][::-1].tolist()
 
-    def _best(self, at: int, below: int) -> tuple[int, int, int]:
-        columns, width = self.columns, len(self.columns)
-        best = (1 << 30, -1, -1)  # distance, column, row
-        for across in range(max(abs(at), abs(width - 1 - at)) + 1):
-            if across > best[0]:
-                break
-            for column in (at - across, at + across):
-                if 0 <= column < width and (rows := columns[column]):
-                    here = bisect_left(rows, below)
-                    for y in rows[here - 1 if here else 0 : here + 1]:
-                        distance = across + (y - below if y > below else below - y)
-                        if distance <= best[0]:
-                            best = min(best, (distance, column, y))
-        return best
+    def _distances(self, near: Place) -> Numbers:
+        return abs(self.x - near[0]) + abs(self.y - near[1]) + self.taken

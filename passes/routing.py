@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from heapq import heappop, heappush
-from itertools import islice
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from sambaflow.dialects.rdu.attributes import Row
@@ -42,11 +42,6 @@ Tree = dict[int, int]
 """Switch -> the link by which it is entered, parents first; the start is the first of all and entered by -1."""
 
 
-def links_of(tree: Tree) -> Iterator[int]:
-    """The links of a tree, parents first."""
-    return islice(tree.values(), 1, None)
-
-
 _Line = tuple[int, int, int, int]
 """Hops straight on: the switch that they leave, switches from one to the next, how many, the link of the first."""
 
@@ -65,7 +60,8 @@ class Routing:
         self.limit = tracks * max((net.demand for net in nets), default=1)
         links = 4 * self.cols * self.rows
         self.usage, self.prices = [0] * links, [HOP] * links
-        self.trees: list[Tree] = [{} for _ in nets]
+        self.links: list[list[int]] = [[] for _ in nets]
+        """The tree of each net: its links, parents first."""
         self.rounds = self.work = 0
         self.bound = steps * max(100, sum(len(net.ends) for net in nets))
 
@@ -85,21 +81,20 @@ class Routing:
             net = self.nets[i]
             ways = self._dimension_ordered(net)
             lines = min(ways, key=lambda lines: self._load(lines, net.demand)) if len(ways) > 1 else ways[0]
-            tree: Tree = {self._number(net.start): -1}
-            for here, step, count, first in lines:
-                switches = range(here + step, here + step * (count + 1), step)
-                tree.update(zip(switches, range(first, first + 4 * step * count, 4 * step), strict=True))
-            self._add(i, tree)
-        least, best = self._overload(), list(self.trees)
+            links: list[int] = []
+            for _, step, count, first in lines:
+                links += range(first, first + 4 * step * count, 4 * step)
+            self._add(i, links)
+        least, best = self._overload(), list(self.links)
         while least and self.rounds < rounds and not self.is_exhausted:
             self.rounds += 1
             self._negotiate()
             if (overload := self._overload()) < least:
-                least, best = overload, list(self.trees)
-        for i, tree in enumerate(best):
-            if self.trees[i] is not tree:
+                least, best = overload, list(self.links)
+        for i, links in enumerate(best):
+            if self.links[i] is not links:
                 self._remove(i)
-                self._add(i, tree)
+                self._add(i, links)
 
     def overloaded(self) -> list[int]:
         """Links that carry more than the limit."""
@@ -111,16 +106,16 @@ class Routing:
     def _largest_first(self) -> list[int]:
         return sorted(range(len(self.nets)), key=lambda i: (-self.nets[i].demand, i))
 
-    def _add(self, i: int, tree: Tree) -> None:
-        self.trees[i] = tree
-        self._charge(tree, self.nets[i].demand)
+    def _add(self, i: int, links: list[int]) -> None:
+        self.links[i] = links
+        self._charge(links, self.nets[i].demand)
 
     def _remove(self, i: int) -> None:
-        self._charge(self.trees[i], -self.nets[i].demand)
+        self._charge(self.links[i], -self.nets[i].demand)
 
-    def _charge(self, tree: Tree, demand: int) -> None:
+    def _charge(self, links: Sequence[int], demand: int) -> None:
         usage = self.usage
-        for link in links_of(tree):
+        for link in links:
             usage[link] += demand
 
     def _number(self, place: Place) -> int:
@@ -132,9 +127,15 @@ class Routing:
         """How busy the lines of a tree would make its busiest link, in tracks; then its size."""
         usage, busiest, size = self.usage, 0, 0
         for _, step, count, first in lines:
-            far, apart = 4 * step * (count - 1), 4 * abs(step)
-            across = usage[first : first + far + 1 : apart] if far >= 0 else usage[first + far : first + 1 : apart]
-            busiest = max(busiest, *across)
+            if count == 1:
+                most = usage[first]
+            else:
+                far, apart = 4 * step * (count - 1), 4 * abs(step)
+                most = max(
+                    usage[first : first + far + 1 : apart] if far > 0 else usage[first + far : first + 1 : apart]
+                )
+            if most > busiest:
+                busiest = most
             size += count
         return (busiest + demand) // max(1, self.limit // self.tracks), size
 
@@ -152,17 +153,21 @@ class Routing:
     def _trunk(self, net: Net, first: int) -> list[_Line]:
         """The tree whose trunk is along axis `first` (0: x, 1: y)."""
         last, start = 1 - first, net.start
-        ends: dict[int, tuple[int, int]] = {start[first]: (start[last], start[last])}
+        before = start[last]
+        ends: dict[int, tuple[int, int]] = {start[first]: (before, before)}
         for end in net.ends:
             at, far = end[first], end[last]
-            low, high = ends.get(at, (start[last], start[last]))
+            low, high = ends.get(at, (before, before))
             ends[at] = far if far < low else low, far if far > high else high
         here = self._number(start)
         lines = [line for end in (min(ends), max(ends)) for line in self._line(here, first, end - start[first])]
-        step = (1, self.cols)[first]
-        for at, both in ends.items():
-            crossing = here + step * (at - start[first])
-            lines += [line for end in both for line in self._line(crossing, last, end - start[last])]
+        step, apart = (1, self.cols)[first], (1, self.cols)[last]
+        for at, (low, high) in ends.items():
+            turn = here + step * (at - start[first])
+            if low < before:
+                lines.append((turn, -apart, before - low, 4 * turn + 2 * last + 1))
+            if high > before:
+                lines.append((turn, apart, high - before, 4 * turn + 2 * last))
         return lines
 
     def _line(self, here: int, axis: int, by: int) -> tuple[_Line, ...]:
@@ -182,22 +187,23 @@ class Routing:
         for link in over:
             self.prices[link] += HOP // 2
         usage, limit = self.usage, self.limit
-        for i, tree in enumerate(self.trees):
-            if not over.isdisjoint(tree.values()) and any(usage[link] > limit for link in links_of(tree)):
+        for i, links in enumerate(self.links):
+            if not over.isdisjoint(links) and any(usage[link] > limit for link in links):
                 kept = self._kept(i)
                 self._remove(i)
-                self._add(i, self._grown(self.nets[i], kept) or tree)
+                grown = self._grown(self.nets[i], kept)
+                self._add(i, [link for link in grown.values() if link >= 0] if grown else links)
                 if self.is_exhausted:
                     return
 
     def _kept(self, i: int) -> Tree:
         """The part of a tree that reaches ends over no overloaded link."""
-        tree: Tree = {}
-        for switch, link in self.trees[i].items():
-            if link < 0 or (self.usage[link] <= self.limit and link // 4 in tree):
-                tree[switch] = link
-        x, y = self.nets[i].start
-        needed = {y * self.cols + x}
+        start, steps = self._number(self.nets[i].start), [dx + dy * self.cols for dx, dy in MOVES]
+        tree: Tree = {start: -1}
+        for link in self.links[i]:
+            if self.usage[link] <= self.limit and link // 4 in tree:
+                tree[link // 4 + steps[link % 4]] = link
+        needed = {start}
         for x, y in self.nets[i].ends:
             here = y * self.cols + x
             while here in tree and here not in needed:
@@ -263,15 +269,15 @@ class Routing:
     @property
     def sizes(self) -> list[int]:
         """Hops of each net."""
-        return [len(tree) - 1 for tree in self.trees]
+        return [len(links) for links in self.links]
 
     def hops(self) -> Numbers:
         """[H, 4]: the hops of all nets, net by net, parents first: x, y of where they start and end."""
-        return link_ends(self.cols, self.rows)[self._links]
+        return link_ends(self.cols, self.rows)[self._all_links]
 
     def hops_of(self, i: int) -> list[Row]:
         """The hops of a net."""
-        return [self.ends(link) for link in links_of(self.trees[i])]
+        return [self.ends(link) for link in self.links[i]]
 
     def tracks_of(self, i: int) -> list[int]:
         """The track of each hop of a net."""
@@ -279,19 +285,18 @@ class Routing:
         return self.all_tracks[sum(sizes[:i]) : sum(sizes[: i + 1])].tolist()
 
     @cached_property
-    def _links(self) -> Numbers:
+    def _all_links(self) -> Numbers:
         """The links of all trees, once `run` has led them."""
         import numpy as np
 
-        entered = np.array([link for tree in self.trees for link in tree.values()], np.int64)
-        return entered[entered >= 0]
+        return np.fromiter(chain.from_iterable(self.links), np.int64, sum(self.sizes))
 
     @cached_property
     def all_tracks(self) -> Numbers:
         """The track of each of `hops`: the one that is least busy on its link, large nets first."""
         import numpy as np
 
-        links, demands = self._links, np.repeat(np.array([net.demand for net in self.nets], np.int64), self.sizes)
+        links, demands = self._all_links, np.repeat(np.array([net.demand for net in self.nets], np.int64), self.sizes)
         order = np.lexsort((-demands, links))  # link by link, on each the largest first; what is equal stays in order
         starts = np.flatnonzero(np.diff(links[order], prepend=-1))
         sizes = np.diff(starts, append=len(links))
