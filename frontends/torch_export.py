@@ -23,7 +23,7 @@ import sys
 import traceback
 from collections.abc import Generator, Mapping, Sequence, Set
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -42,39 +42,10 @@ from sambaflow.frontends.calls import Value, constant, refuse_layout
 from sambaflow.frontends.fast_paths import fast_paths_refused
 from sambaflow.frontends.function_builder import FunctionBuilder
 from sambaflow.frontends.fx_graph import GraphReader, reads_by_strides
+from sambaflow.frontends.imported import Graph, Imported, Leaf
 from sambaflow.passes.collection import without_garbage_collection
 
 Model = nn.Module | ExportedProgram | str | Path
-
-
-@dataclass
-class Imported:
-    """What came out of an import; several graphs of one model may share a module.
-
-    `inputs` and `outputs` of a graph are its user inputs and results in the order of their flattened structures
-    (`in_spec`, `out_spec`): names of arguments and results, or the plain value of a leaf that is no tensor.
-    """
-
-    module: ModuleOp
-    weights: dict[str, torch.Tensor] = field(default_factory=dict[str, torch.Tensor])
-    graphs: dict[str, Graph] = field(default_factory=dict[str, "Graph"])
-
-
-@dataclass(frozen=True)
-class Graph:
-    """The calling convention of one graph; see `Imported`."""
-
-    inputs: tuple[Any, ...]
-    outputs: tuple[Any, ...]
-    in_spec: pytree.TreeSpec
-    out_spec: pytree.TreeSpec
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """A leaf of inputs or outputs that is a tensor: the name of the argument or result."""
-
-    name: str
 
 
 def import_model(

@@ -30,7 +30,7 @@ class KernelSizeFifosPass(SambaPass):
     ->
         %b = kernel.buffer %0 {depth = 6 : i64, tokens = 16 : i64, tier = "sram", pmus = 1 : i64} : T
 
-    Least bytes that keep the pipeline at the pace of its slowest stage (a linear program), then room where two ways
+    Least bytes that keep the pipeline at the pace of its slowest stage, then room where two ways
     that meet again would block each other (execution on token counts). Buffers behind loads keep the depth that
     `kernel-insert-buffers` gave them, because what they hold is what is loaded early. Needs `kernel-insert-buffers`.
     """

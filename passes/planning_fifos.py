@@ -1,15 +1,14 @@
 """Depths of the buffers of a section: least bytes that neither stall the pipeline nor deadlock it.
 
 stalls     every stage of a section advances at the pace of its slowest one. If stage v starts `s_v - s_u` after u, an
-           edge between them that hands over a token every tau collects (s_v - s_u) / tau tokens. A linear program over
-           the start times minimises the sum of window bytes times depth (HiGHS).
+           edge between them that hands over a token every tau collects (s_v - s_u) / tau tokens. Start times are
+           those with the least sum of window bytes times depth.
 deadlock   two ways from one stage to another need room for what the longer one holds back. The section is executed on
            token counts alone; where it sticks, a full edge gets a window more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import ceil
 
 from sambaflow.machine.dataflow import Channel, Network, settle
@@ -28,35 +27,20 @@ def size(network: Network) -> None:
     settle(network)
 
 
-def _starts(network: Network) -> list[float]:
-    """When each actor should start: the linear program's answer, or as soon as possible when there is only one way."""
-    earliest = _earliest(network)
-    sized = [c for c in network.channels if c.tokens > 1 and not c.fixed]
-    count = len(network.actors)
-    pace = max((actor.time for actor in network.actors), default=1) or 1
-    from numpy import array, zeros
-    from scipy.optimize import linprog
-    from scipy.sparse import csr_array
+def _starts(network: Network) -> list[int]:
+    """When each actor should start: as soon as possible, or what waits for nothing (a load) just before its data are
+    due.
 
-    # minimise sum of bytes a picosecond of lateness costs, subject to s_v - s_u >= what u needs for a first token
-    weights = zeros(count)
-    for channel in sized:
-        rate = channel.window_bytes * channel.tokens / pace
-        weights[channel.target] += rate
-        weights[channel.source] -= rate
-    weights += 1e-9  # of equal costs, the earliest start
-    rows, columns, entries, bounds = [], [], [], []
-    for row, channel in enumerate(network.channels):
-        rows += [row, row]
-        columns += [channel.source, channel.target]
-        entries += [1.0, -1.0]
-        bounds.append(-float(_first_token(network, channel)))
-    limits = [(float(earliest[v]), float(_latest(network, earliest, v))) for v in range(count)]
-    if not network.channels:
-        return [float(start) for start in earliest]
-    matrix = csr_array((array(entries), (array(rows), array(columns))), shape=(len(network.channels), count))
-    answer = linprog(weights, A_ub=matrix, b_ub=array(bounds), bounds=limits, method="highs-ds")
-    return [round(float(start)) for start in answer.x] if answer.success else [float(start) for start in earliest]
+    That is what minimises the sum of window bytes times depth: an actor with inputs starts when it can, so that nothing
+    behind it is late, and between it and an actor without inputs no buffer grows when that one starts later.
+    """
+    starts = _earliest(network)
+    due: dict[int, int] = {}
+    for channel in network.channels:
+        if not network.actors[channel.source].inputs:
+            latest = starts[channel.target] - _first_token(network, channel)
+            due[channel.source] = min(latest, due.get(channel.source, latest))
+    return [due.get(number, start) for number, start in enumerate(starts)]
 
 
 def _first_token(network: Network, channel: Channel) -> int:
@@ -71,8 +55,3 @@ def _earliest(network: Network) -> list[int]:
             channel = network.channels[index]
             starts[number] = max(starts[number], starts[channel.source] + _first_token(network, channel))
     return starts
-
-
-def _latest(network: Network, earliest: Sequence[int], actor: int) -> int:
-    """Only what nothing else is late for may wait: an actor without inputs (a load); the rest starts when it can."""
-    return earliest[actor] if network.actors[actor].inputs else max(earliest)

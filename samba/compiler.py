@@ -14,25 +14,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import fx, nn
 from torch.export import ExportedProgram
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.utils.exceptions import VerifyException
 
-from sambaflow.backends.rdu.image import Image
-from sambaflow.diagnostics import VerifyExceptionAt, error_at, location_of
-from sambaflow.dialects.rdu import ProgramOp, machine_of
-from sambaflow.dialects.rdu.capacity import demand_of, verify_capacity
-from sambaflow.errors import InputError, PassError
+from sambaflow.errors import InputError
+from sambaflow.frontends.imported import Graph, Imported, Leaf
 from sambaflow.frontends.locking import compile_lock
-from sambaflow.machine import require
 from sambaflow.passes.base import SambaContext
-from sambaflow.passes.collection import without_garbage_collection
-from sambaflow.passes.pipelines import mode_pipeline, run_pipeline
 from sambaflow.samba.convention import Convention, plain_signature, signature_of
 from sambaflow.samba.executable import Executable, snapshot
+from sambaflow.samba.module_compiler import compile_module
 
 if TYPE_CHECKING:
     from sambaflow.frontends.hf import HfGraph
-    from sambaflow.frontends.torch_export import Graph, Imported
 
 Model = nn.Module | ExportedProgram | str | Path
 
@@ -125,45 +117,8 @@ def compile_imported(
     return Executable(image, imported.weights, conventions, live=live)
 
 
-def compile_module(
-    module: ModuleOp,
-    *,
-    mode: str = "o3",
-    machine: str | None = None,
-    chips: int | None = None,
-    tiles: int | None = None,
-    rules: str = "",
-    ctx: SambaContext | None = None,
-) -> Image:
-    """The Image of a samba-level module, which the passes lower in place; None keeps what the module's target says."""
-    from sambaflow.backends.rdu.from_ir import image_of
-
-    pipeline = mode_pipeline(mode, {"machine": machine, "chips": chips, "tiles": tiles, "rules": rules or None})
-    context = ctx or SambaContext()
-    with without_garbage_collection():
-        run_pipeline(module, pipeline, context)
-        _refuse_what_does_not_fit(module)
-        return image_of(module)
-
-
-def _refuse_what_does_not_fit(module: ModuleOp) -> None:
-    """CapacityError when a finished program asks more of the chip than it has; PassError for what is wrongly placed."""
-    for program in module.ops:
-        if not isinstance(program, ProgramOp):
-            continue
-        budget = machine_of(program).target(chips=program.target.chips.data, tiles=program.target.tiles.data)
-        for section in program.sections:
-            require(demand_of(section, budget), budget, op=section.name, location=location_of(section))
-        try:
-            verify_capacity(program)
-        except VerifyException as error:
-            place = error.op if isinstance(error, VerifyExceptionAt) else program
-            raise error_at(place, str(error), PassError) from None
-
-
 def convention_of(name: str, graph: Graph, signature: Signature | None = None) -> Convention:
     """The calling convention of an imported graph; without a signature of its module, arguments as at compile."""
-    from sambaflow.frontends.torch_export import Leaf
 
     def names(leaves: tuple[Any, ...]) -> tuple[str | None, ...]:
         return tuple(leaf.name if isinstance(leaf, Leaf) else None for leaf in leaves)

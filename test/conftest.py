@@ -16,7 +16,7 @@ from xdsl.dialects.builtin import ModuleOp
 from sambaflow.backends.rdu.encode import encode
 from sambaflow.backends.rdu.image import Image
 from sambaflow.dialects.rdu import ProgramOp
-from sambaflow.samba import compiler
+from sambaflow.samba import compiler, module_compiler
 from sambaflow.sim import rdu_reference
 from sambaflow.sim.functional import Engine
 from sambaflow.sim.random_inputs import random_tensors
@@ -61,7 +61,7 @@ class Compiled:
 def compiled() -> Generator[Compiled]:
     """Notes every program that is compiled, and every graph that is run or timed."""
     seen = Compiled()
-    compile_module, run, time_graph = compiler.compile_module, Engine.run, timing.time_graph
+    compile_module, run, time_graph = module_compiler.compile_module, Engine.run, timing.time_graph
 
     def compiling(module: ModuleOp, **options: Any) -> Image:
         image = compile_module(module, **options)
@@ -79,7 +79,8 @@ def compiled() -> Generator[Compiled]:
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiler, "compile_module", compiling)
+        for place in (compiler, module_compiler):
+            patch.setattr(place, "compile_module", compiling)
         patch.setattr(Engine, "run", running)
         patch.setattr(timing, "time_graph", timed)
         yield seen

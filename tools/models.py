@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from sambaflow.errors import InputError, Location, SambaError
 
 if TYPE_CHECKING:
-    from sambaflow.frontends.torch_export import Imported
+    from sambaflow.frontends.imported import Imported
 
 DTYPES = ("float32", "bfloat16")
 
@@ -106,7 +106,7 @@ def _line(error: BaseException, path: str) -> Location:
 
 
 def _from_mlir(path: str) -> Imported:
-    from sambaflow.frontends.torch_export import Imported
+    from sambaflow.frontends.imported import Imported
     from sambaflow.passes.base import SambaContext
     from sambaflow.passes.parsing import decode, parse_module
     from sambaflow.passes.verification import verify_module

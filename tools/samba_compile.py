@@ -13,10 +13,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 from sambaflow.passes.pipelines import mode_names
 from sambaflow.reporting import Reporter
+from sambaflow.tools.files import write_atomically
 from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from
 from sambaflow.tools.report_arguments import (
     add_diagnostics_arguments,
@@ -27,6 +30,10 @@ from sambaflow.tools.report_arguments import (
     run,
     write_remarks,
 )
+
+if TYPE_CHECKING:
+    from sambaflow.frontends.imported import Imported
+    from sambaflow.passes.base import SambaContext
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,19 +69,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _compile(args: argparse.Namespace, reporter: Reporter) -> None:
     from sambaflow.passes.base import SambaContext
-    from sambaflow.samba.compiler import compile_imported
 
     imported, ctx = import_from(args), SambaContext()
     print_remarks(args, ctx.journal, reporter)
-    options = {"mode": args.mode, "machine": args.machine, "chips": args.chips, "tiles": args.tiles}
     try:
-        exe = compile_imported(imported, **options, rules=args.rules, ctx=ctx)
+        save = _compiled(imported, args, ctx)
     finally:
         write_remarks(args, ctx.journal.remarks)
     try:
-        exe.save(args.output)
+        save()
     except OSError as error:
         raise OSError(error.errno, error.strerror, args.output) from None
+
+
+def _compiled(imported: Imported, args: argparse.Namespace, ctx: SambaContext) -> Callable[[], None]:
+    """What writes the files. IR has no weights and needs no torch."""
+    options = {"mode": args.mode, "machine": args.machine, "chips": args.chips, "tiles": args.tiles}
+    if imported.graphs:
+        from sambaflow.samba.compiler import compile_imported
+
+        return partial(compile_imported(imported, **options, rules=args.rules, ctx=ctx).save, args.output)
+
+    from sambaflow.backends.rdu.encode import encode
+    from sambaflow.samba.module_compiler import compile_module
+
+    image = compile_module(imported.module, **options, rules=args.rules, ctx=ctx)
+    return lambda: write_atomically(args.output, encode(image))
 
 
 if __name__ == "__main__":

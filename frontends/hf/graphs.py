@@ -17,7 +17,8 @@ from torch.utils import _pytree as pytree
 from sambaflow.errors import InputError
 from sambaflow.frontends.hf.cache import cache_of
 from sambaflow.frontends.hf.survey import Survey, accepts, survey
-from sambaflow.frontends.torch_export import Imported, export, import_model
+from sambaflow.frontends.imported import Imported
+from sambaflow.frontends.torch_export import export, import_model
 
 SPELLINGS = ("", "position_ids", "position_ids attention_mask")
 """What decode tells the model of the past; in this order the first that the model takes with a position that is data.

@@ -12,7 +12,7 @@ from sambaflow.errors import InternalError, SambaError
 from sambaflow.passes.base import SambaContext
 from sambaflow.passes.parsing import parse_module
 from sambaflow.passes.verification import verify_module
-from sambaflow.samba import compiler
+from sambaflow.samba import module_compiler
 
 ROOT = Path(__file__).resolve().parents[2]
 SEPARATOR = "// -----"
@@ -41,7 +41,7 @@ def test_what_compiles_runs(mode: str):
     compiled = 0
     for module in samba_modules():
         try:
-            compiler.compile_module(module.clone(), mode=mode, machine="sn40l")
+            module_compiler.compile_module(module.clone(), mode=mode, machine="sn40l")
             compiled += 1
         except InternalError:
             raise

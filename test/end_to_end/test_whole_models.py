@@ -23,7 +23,8 @@ import transformers
 from torch import nn
 
 from sambaflow.frontends import hf
-from sambaflow.frontends.torch_export import Imported, import_model
+from sambaflow.frontends.imported import Imported
+from sambaflow.frontends.torch_export import import_model
 from sambaflow.samba.compiler import compile_imported, import_graphs
 from sambaflow.samba.executable import Executable
 from sambaflow.sim.timing.program import check_graph

@@ -19,7 +19,8 @@ from torch.utils import _pytree as pytree
 
 from sambaflow.dialects.samba import verify_conventions
 from sambaflow.errors import InputError
-from sambaflow.frontends.torch_export import Imported, Leaf, import_model
+from sambaflow.frontends.imported import Imported, Leaf
+from sambaflow.frontends.torch_export import import_model
 from sambaflow.sim.samba_reference import run
 
 Function = Callable[..., Any]

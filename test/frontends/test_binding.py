@@ -16,7 +16,8 @@ from torch.utils import _pytree as pytree
 
 import sambaflow
 from sambaflow.errors import InputError, SambaError, UnsupportedOperators
-from sambaflow.frontends.torch_export import Imported, Leaf, import_model
+from sambaflow.frontends.imported import Imported, Leaf
+from sambaflow.frontends.torch_export import import_model
 from sambaflow.sim.samba_reference import run
 from sambaflow.testing.coverage.operators import differs
 

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from sambaflow.errors import InputError
 from sambaflow.frontends import hf
-from sambaflow.frontends.torch_export import Imported
+from sambaflow.frontends.imported import Imported
 from sambaflow.sim.samba_reference import run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -14,7 +14,8 @@ from torch import nn
 from sambaflow.diagnostics import location_of
 from sambaflow.dialects.samba import verify_conventions
 from sambaflow.errors import InputError, UnsupportedOperators, WeightError
-from sambaflow.frontends.torch_export import Imported, Leaf, import_exported, import_model, weights
+from sambaflow.frontends.imported import Imported, Leaf
+from sambaflow.frontends.torch_export import import_exported, import_model, weights
 from sambaflow.frontends.weights import load_weights, save_weights
 from sambaflow.sim.samba_reference import run
 

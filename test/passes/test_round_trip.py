@@ -23,7 +23,8 @@ from sambaflow.backends.rdu.encode import encode, strip
 from sambaflow.backends.rdu.from_ir import image_of
 from sambaflow.backends.rdu.to_ir import module_of
 from sambaflow.frontends import hf
-from sambaflow.frontends.torch_export import Imported, import_model
+from sambaflow.frontends.imported import Imported
+from sambaflow.frontends.torch_export import import_model
 from sambaflow.passes.base import SambaContext
 from sambaflow.passes.parsing import parse_module
 from sambaflow.passes.pipelines import run_pipeline

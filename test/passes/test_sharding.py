@@ -25,7 +25,8 @@ from sambaflow.dialects.samba.inference import is_float
 from sambaflow.dialects.samba.table import shaped
 from sambaflow.errors import InputError
 from sambaflow.frontends import hf
-from sambaflow.frontends.torch_export import Imported, import_model
+from sambaflow.frontends.imported import Imported
+from sambaflow.frontends.torch_export import import_model
 from sambaflow.passes.base import SambaContext
 from sambaflow.passes.pipelines import parse_pipeline, run_pipeline
 from sambaflow.passes.sharding import Shard, local_shape, reshaped
