@@ -1,7 +1,7 @@
 """Every pass keeps what random modules compute, to what the pass declares.
 
-Each of 100 random samba modules goes through all samba and kernel passes in the order of the registry; its outputs
-after one pass are those before the next. Folding sees 100 modules of constants besides, kernel passes 100 of directly
+Each of 75 random samba modules goes through all samba and kernel passes in the order of the registry; its outputs
+after one pass are those before the next. Folding sees 75 modules of constants besides, kernel passes 75 of directly
 made stages; rdu passes see 30 small modules. A pass may refuse few of them.
 """
 
@@ -93,9 +93,9 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "samba": Kind(samba_modules(least=2, most=9), 100, SAMBA + KERNEL),
-    "constants": Kind(samba_modules(least=2, most=9, constants=90), 100, ("samba-canonicalize", "samba-cse")),
-    "stages": Kind(stage_modules(least=2, most=6), 100, KERNEL, chips=st.just(1)),
+    "samba": Kind(samba_modules(least=2, most=9), 75, SAMBA + KERNEL),
+    "constants": Kind(samba_modules(least=2, most=9, constants=90), 75, ("samba-canonicalize", "samba-cse")),
+    "stages": Kind(stage_modules(least=2, most=6), 75, KERNEL, chips=st.just(1)),
     "rdu": Kind(samba_modules(least=2, most=4, operators=LOWERED), 30, RDU, before=SAMBA + KERNEL),
 }
 
