@@ -1,8 +1,8 @@
-"""samba-opt refuses bad input with a diagnostic, never with a traceback: a thousand small modules of all levels, each
+"""samba-opt refuses bad input with a diagnostic, never with a traceback: two hundred small modules of all levels, each
 with a few bytes, tokens, numbers, types, attributes or lines changed, through no pass, one pass or a whole pipeline.
 
 A case is its number: the piece of the corpus, the form it is printed in, the changes and the pipeline follow from it.
-What fails is printed as the smallest text found that fails so. Other thousands, or one case again:
+What fails is printed as the smallest text found that fails so. Others, thousands of them, or one case again:
 
     python test/tools/test_mutated_inputs.py 1000 20000
 """
@@ -42,7 +42,7 @@ from sambaflow.passes.verification import verify_module
 from sambaflow.tools import samba_opt
 
 ROOT = Path(__file__).resolve().parents[2]
-CASES, CHUNKS = 1000, 20
+CASES, CHUNKS = 200, 4
 LARGEST = 6000
 """Characters of a piece."""
 SECONDS = 60
