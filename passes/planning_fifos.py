@@ -17,7 +17,7 @@ from sambaflow.machine.dataflow import Channel, Network, settle
 def size(network: Network) -> None:
     """Set the depth of every channel that is not fixed."""
     if any(channel.tokens > 1 and not channel.fixed for channel in network.channels):
-        starts = _starts(network)
+        starts = start_times(network)
         pace = max((actor.time for actor in network.actors), default=1) or 1
         for channel in network.channels:
             if not channel.fixed:
@@ -27,12 +27,11 @@ def size(network: Network) -> None:
     settle(network)
 
 
-def _starts(network: Network) -> list[int]:
-    """When each actor should start: as soon as possible, or what waits for nothing (a load) just before its data are
-    due.
+def start_times(network: Network) -> list[int]:
+    """When each actor starts, in picoseconds: as soon as it can, but one without inputs (a load) as late as it may.
 
-    That is what minimises the sum of window bytes times depth: an actor with inputs starts when it can, so that nothing
-    behind it is late, and between it and an actor without inputs no buffer grows when that one starts later.
+    Nothing behind a load starts later for it, and its tokens wait for less long. With the other starts given, each load
+    has a latest start of its own, so no solver has to weigh one against another.
     """
     starts = _earliest(network)
     due: dict[int, int] = {}

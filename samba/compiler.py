@@ -19,9 +19,9 @@ from sambaflow.errors import InputError
 from sambaflow.frontends.imported import Graph, Imported, Leaf
 from sambaflow.frontends.locking import compile_lock
 from sambaflow.passes.base import SambaContext
+from sambaflow.samba import module_compiler
 from sambaflow.samba.convention import Convention, plain_signature, signature_of
 from sambaflow.samba.executable import Executable, snapshot
-from sambaflow.samba.module_compiler import compile_module
 
 if TYPE_CHECKING:
     from sambaflow.frontends.hf import HfGraph
@@ -111,7 +111,9 @@ def compile_imported(
     `signatures` are those of the graphs' modules; without one a graph takes its arguments as at compile. `live` weights
     stay the caller's: see `Executable`.
     """
-    image = compile_module(imported.module, mode=mode, machine=machine, chips=chips, tiles=tiles, rules=rules, ctx=ctx)
+    image = module_compiler.compile_module(
+        imported.module, mode=mode, machine=machine, chips=chips, tiles=tiles, rules=rules, ctx=ctx
+    )
     known = signatures or {}
     conventions = {name: convention_of(name, graph, known.get(name)) for name, graph in imported.graphs.items()}
     return Executable(image, imported.weights, conventions, live=live)

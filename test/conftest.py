@@ -16,7 +16,7 @@ from xdsl.dialects.builtin import ModuleOp
 from sambaflow.backends.rdu.encode import encode
 from sambaflow.backends.rdu.image import Image
 from sambaflow.dialects.rdu import ProgramOp
-from sambaflow.samba import compiler, module_compiler
+from sambaflow.samba import module_compiler
 from sambaflow.sim import rdu_reference
 from sambaflow.sim.functional import Engine
 from sambaflow.sim.random_inputs import random_tensors
@@ -79,8 +79,7 @@ def compiled() -> Generator[Compiled]:
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        for place in (compiler, module_compiler):
-            patch.setattr(place, "compile_module", compiling)
+        patch.setattr(module_compiler, "compile_module", compiling)
         patch.setattr(Engine, "run", running)
         patch.setattr(timing, "time_graph", timed)
         yield seen

@@ -91,9 +91,9 @@ def _compiled(imported: Imported, args: argparse.Namespace, ctx: SambaContext) -
         return partial(compile_imported(imported, **options, rules=args.rules, ctx=ctx).save, args.output)
 
     from sambaflow.backends.rdu.encode import encode
-    from sambaflow.samba.module_compiler import compile_module
+    from sambaflow.samba import module_compiler
 
-    image = compile_module(imported.module, **options, rules=args.rules, ctx=ctx)
+    image = module_compiler.compile_module(imported.module, **options, rules=args.rules, ctx=ctx)
     return lambda: write_atomically(args.output, encode(image))
 
 

@@ -151,6 +151,19 @@ def test_samba_opt_starts_without_heavy_libraries():
     assert (done.stdout.split(), done.stderr) == ([], "")
 
 
+def test_ir_is_compiled_without_torch(tmp_path: Path):
+    program = (
+        "import sys\n"
+        "sys.modules['torch'] = None\n"
+        "from sambaflow.tools.samba_compile import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    out = tmp_path / "out.pef"
+    command = [sys.executable, "-c", program, str(ROOT / "examples" / "linear_relu.mlir"), "-o", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "") and out.exists()
+
+
 @pytest.mark.parametrize("name", PASSES)
 def test_a_pass_has_one_name_everywhere(name: str):
     assert load_own_pass(name).name == name
