@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Exceeded(BaseException):  # noqa: N818 - not an error of the work, which may catch Exception
+class Exceeded(BaseException):
     """The work took longer than it may. Not an Exception, so that nothing in the work catches it."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sambaflow.backends.rdu import codec
 from sambaflow.backends.rdu import image as im
-from sambaflow.backends.rdu.check import check_references
+from sambaflow.backends.rdu.check import check
 from sambaflow.backends.rdu.elf import ElfSection, read_elf, string_at
 from sambaflow.backends.rdu.encode import checksums
 from sambaflow.errors import Location, PefError
@@ -57,7 +57,7 @@ def _decode(data: bytes) -> im.Image:
             _add_debug(image, _json(named[".debug"]))
     except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise PefError(f"holds contents that make no sense ({type(error).__name__}: {error})") from None
-    check_references(image)
+    check(image)
     return image
 
 
