@@ -1,20 +1,75 @@
-"""Checks of an Image that share nothing with the passes that made it.
+"""Checks of an Image: that it is a whole program, and that its units and routes stand on the chip.
 
-`check_references`: every number that points at something points at something (the decoder runs it).
-`check_physical`: units stand where the grid has such units and do not overlap, routes are trees that reach all they
-feed.
+    check              what the decoder runs: references, the rules of the rdu dialect, no second opinions, places
+    check_references   every number that points at something points at something
+    check_physical     units stand where the grid has such units and do not overlap, routes are trees that reach all
+                       that they feed; shares nothing with the passes that placed and routed
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any, cast
+
+from xdsl.ir import Operation
+from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.backends.rdu import image as im
+from sambaflow.backends.rdu.from_ir import image_of
+from sambaflow.backends.rdu.to_ir import module_of
 from sambaflow.backends.rdu.words import Kind, decode_program
+from sambaflow.diagnostics import VerifyExceptionAt, symbols_around
 from sambaflow.dialects.rdu.grid import Grid, Place, grid_of, partners
+from sambaflow.dialects.rdu.units import UnitOp
 from sambaflow.errors import PefError, SambaError
 
 
+def check(image: im.Image) -> None:
+    """PefError, saying where and why, about an image that is no program which this chip can run.
+
+    The rules are those of the rdu dialect: the image is read as IR and verified. What the image says twice (bytes of a
+    symbol, streams beside the units that make them) must be what the IR says once. Then places and routes.
+    """
+    check_references(image)
+    module = module_of(image)
+    for op in module.walk(region_first=True):
+        try:
+            op.verify(verify_nested_ops=False)
+        except VerifyException as error:
+            place = error.op if isinstance(error, VerifyExceptionAt) else op
+            raise PefError(f"{_name_of(place)}: {error}") from None
+    for difference in _differences(image, image_of(module), ""):
+        raise PefError(difference)
+    for problem in check_physical(image):
+        raise PefError(problem)
+
+
+def _name_of(op: Operation) -> str:
+    """`unit 3 of section 'layer' (rdu.pcu)`."""
+    section = op.parent_op()
+    if isinstance(op, UnitOp) and section is not None:
+        return f"unit {section.regions[0].block.get_operation_index(op)} of '{symbols_around(section)}' ({op.name})"
+    return f"'{symbols_around(op)}' ({op.name})"
+
+
+def _differences(image: Any, program: Any, path: str) -> Iterator[str]:
+    """What an image says of itself that its program does not say: the path of a field, and both values."""
+    import numpy as np
+
+    if is_dataclass(image) and type(image) is type(program):
+        for field in fields(image):
+            if field.compare and not _is_for_people(image, field.name):
+                one, other = getattr(image, field.name), getattr(program, field.name)
+                yield from _differences(one, other, f"{path}.{field.name}" if path else field.name)
+    elif isinstance(image, list) and isinstance(program, list) and len(cast(list[Any], image)) == len(program):
+        for i, (one, other) in enumerate(zip(cast(list[Any], image), cast(list[Any], program), strict=True)):
+            yield from _differences(one, other, f"{path}[{i}]")
+    elif isinstance(image, np.ndarray):
+        if image.shape != program.shape or (image != program).any():
+            yield f"{path} is {image.tolist()}, of the program that it stands for {program.tolist()}"
+    elif image != program:
+        yield f"{path} is {image}, of the program that it stands for {program}"
 def check_references(image: im.Image) -> None:
     """PefError about the first number that points nowhere, and about tile programs that cannot run."""
     for section in image.sections:
@@ -207,3 +262,8 @@ def _route_problems(section: im.Section, grid: Grid, tracks: int) -> Iterator[st
 def _place(unit: im.Unit, member: int) -> Place:
     x, y = unit.coordinates[member].tolist()
     return x, y
+
+
+def _is_for_people(record: Any, field: str) -> bool:
+    """Whether a field changes nothing of what is executed."""
+    return field == "debug" or (isinstance(record, im.Unit) and field in ("name", "location"))

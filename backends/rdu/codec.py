@@ -20,7 +20,6 @@ from sambaflow.dialects.rdu.units import COLLECTIVES, CONFLICTS
 from sambaflow.errors import PefError
 
 _MASK = (1 << 64) - 1
-_ARRAY_LIMIT = 1 << 32
 
 
 @dataclass
@@ -159,8 +158,6 @@ def _array(columns: int | None = None) -> Codec:
 
         count = reader.take()
         size = count * (columns or 1)
-        if count >= _ARRAY_LIMIT:
-            raise PefError(f"an array of {count} at word {reader.at - 1} is not believable")
         flat = reader.take_words(size).view(np.int64)
         return flat if columns is None else flat.reshape(count, columns)
 
@@ -176,7 +173,7 @@ def _read_matrix(reader: Reader) -> im.Ints:
     import numpy as np
 
     count, columns = reader.take(), reader.take()
-    if count >= _ARRAY_LIMIT or columns >= _ARRAY_LIMIT:
+    if max(count, columns) > len(reader.words):  # rows of no columns take no words
         raise PefError(f"an array of {count} x {columns} at word {reader.at - 2} is not believable")
     return reader.take_words(count * columns).view(np.int64).reshape(count, columns)
 

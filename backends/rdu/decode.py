@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from typing import Any
 
@@ -48,7 +49,7 @@ def _decode(data: bytes) -> im.Image:
         image = im.Image(
             version=version,
             machine=header["machine"],
-            target=im.Target(**header["target"]),
+            target=_target(header),
             symbols=reading.words(named[".pef.symbols"], codec.SYMBOLS),
             sections=[reading.section(section) for section in config],
             schedules=reading.words(named[".schedule"], codec.SCHEDULES),
@@ -74,18 +75,32 @@ def _verify_checksums(sections: list[ElfSection]) -> None:
 
 def _json(section: ElfSection) -> dict[str, Any]:
     try:
-        found = json.loads(section.data.decode("utf-8"))
+        found = json.loads(section.data.decode("utf-8"), parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):
-        raise PefError(f"section '{section.name}' is no JSON") from None
+        raise PefError(f"section '{section.name}' is no JSON of finite numbers") from None
     if not isinstance(found, dict):
         raise PefError(f"section '{section.name}' holds no object")
     return found
 
 
+def _finite(text: str) -> float:
+    """The number of a JSON text; ValueError for `NaN`, `Infinity` and what is too large, which Python would read."""
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text} is not finite")
+    return value
+
+
+def _target(header: dict[str, Any]) -> im.Target:
+    machine, tiles, chips = (header["target"][key] for key in ("machine", "tiles", "chips"))
+    if not isinstance(machine, str) or type(tiles) is not int or type(chips) is not int:
+        raise PefError("section '.pef.header' names no target: a machine, tiles and chips")
+    return im.Target(machine, tiles, chips)
+
+
 def _version(header: dict[str, Any]) -> tuple[int, int]:
     version = header.get("version")
     major, minor = im.FORMAT_VERSION
-    if not isinstance(version, list) or len(version) != 2 or not all(isinstance(v, int) for v in version):
+    if not isinstance(version, list) or len(version) != 2 or not all(type(v) is int for v in version):
         raise PefError("section '.pef.header' states no version")
     if version[0] != major or version[1] > minor:
         raise PefError(
@@ -146,4 +161,6 @@ def _add_debug(image: im.Image, debug: dict[str, Any]) -> None:
     image.debug.strings = strings
     for section, rows in zip(image.sections, debug["units"], strict=True):
         for unit, (name, location) in zip(section.units, rows, strict=True):
-            unit.name, unit.location = int(name), int(location)
+            if not all(type(n) is int and -1 <= n < len(strings) for n in (name, location)):
+                raise PefError(f"section '.debug' gives {name} and {location} as places of its {len(strings)} strings")
+            unit.name, unit.location = name, location

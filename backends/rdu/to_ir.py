@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import (
     VectorType,
 )
 from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.utils.exceptions import VerifyException
 
 from sambaflow import machine as machines
 from sambaflow.backends.rdu import image as im
@@ -26,12 +27,15 @@ from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.units import number
 from sambaflow.errors import Location, PefError, SambaError
 
-_LOCATION = re.compile(r"(.*):(\d+):(\d+) (.*)", re.DOTALL)
+_LOCATION = re.compile(r"(.*):(\d{1,9}):(\d{1,9}) (.*)", re.DOTALL)
 
 
 def module_of(image: im.Image) -> ModuleOp:
     """A module with `rdu.target` and the rdu.program that the image stands for. PefError if it stands for none."""
-    target = rdu.TargetAttr(image.target.machine, image.target.tiles, image.target.chips)
+    try:
+        target = rdu.TargetAttr(image.target.machine, image.target.tiles, image.target.chips)
+    except VerifyException as error:
+        raise PefError(f"has no target: {error}") from None
     ops = [
         *(_symbol(symbol) for symbol in image.symbols),
         *(_section(section, image.debug) for section in image.sections),

@@ -37,7 +37,7 @@ from sambaflow.dialects.rdu.assembly import (
     print_rest,
     with_rest,
 )
-from sambaflow.dialects.rdu.attributes import Row, array, numbers_of, row_count, rows, table, table_of
+from sambaflow.dialects.rdu.attributes import Row, array, numbers_of, row_count, rows, table, table_of, values
 from sambaflow.dialects.rdu.dtypes import DTYPE_BYTES, dtype_name
 from sambaflow.dialects.rdu.units import Array, StoreOp, UnitOp, number
 from sambaflow.machine.opcodes import MOST_ELEMENTS
@@ -155,6 +155,10 @@ class SymbolOp(IRDLOperation):
             raise VerifyException(f"data of type {self.data.type} for a constant of type {self.type}")
         if self.shard is not None and len(self.shard) != 3:
             raise VerifyException("a shard is [dimension, outer, chips]")
+        if self.shard is not None:
+            dim, outer, chips = values(self.shard)
+            if dim not in range(len(self.shape)) or outer < 1 or chips < 1 or self.shape[dim] % outer:
+                raise VerifyException(f"shard {[dim, outer, chips]} does not divide {self.type}")
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")

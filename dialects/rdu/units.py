@@ -37,6 +37,8 @@ from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.dialects.rdu.attributes import AccessAttr, AccessData, PortAttr, Row, StreamType, array, rows, values
 from sambaflow.dialects.rdu.dtypes import TOKEN, dtype_name
+from sambaflow.dialects.rdu.reach import exceeds, leaves_bounds, reach
+from sambaflow.machine.opcodes import MOST_ELEMENTS
 
 MODES = ("systolic", "simd", "reduce", "tail")
 KINDS = ("parallel", "reduction", "sequential")
@@ -104,7 +106,19 @@ class UnitOp(IRDLOperation):
             raise VerifyException(
                 f"{self.units} units have coordinates of shape ({self.units}, 2), not {self.coordinates.get_shape()}"
             )
+        if prod(self.extents) > MOST_ELEMENTS:
+            raise VerifyException(f"the domain has {prod(self.extents)} points, more than {MOST_ELEMENTS}")
         self.verify_unit()
+        for number, result in enumerate(self.results):
+            self._verify_windows(number, stream(result))
+
+    def _verify_windows(self, result: int, type: StreamType) -> None:
+        """The windows of a result hold its points, each window at least one."""
+        made = self.points_of(result)
+        points = prod(self.extents) if made is None else made
+        elements, windows = type.tile_elements, type.count.data
+        if windows > points or elements > points or (made is not None and windows * elements < points):
+            raise VerifyException(f"result {result} hands over {points} points, which {type} does not stand for")
 
     def points_of(self, result: int) -> int | None:
         """Points that a result delivers; None for a token."""
@@ -114,8 +128,14 @@ class UnitOp(IRDLOperation):
         """What the kind of unit adds."""
         raise NotImplementedError
 
-    def require_access(self, what: str, access: AccessData, extents: Row, indices: range) -> None:
-        """`indices`: the input ports that deliver indices."""
+    def require_access(
+        self, what: str, access: AccessData, extents: Row, indices: range, elements: int, *, reads: bool
+    ) -> None:
+        """`indices`: the input ports that deliver indices; `elements`: of the space that is accessed."""
+        if any(extent < 1 for extent in extents):
+            raise VerifyException(f"{what}: extents are at least 1: {list(extents)}")
+        if prod(extents) > MOST_ELEMENTS:
+            raise VerifyException(f"{what}: the domain has {prod(extents)} points, more than {MOST_ELEMENTS}")
         if len(access.strides) != len(extents):
             raise VerifyException(
                 f"{what}: a domain of rank {len(extents)} needs as many strides, not {len(access.strides)}"
@@ -125,6 +145,12 @@ class UnitOp(IRDLOperation):
                 raise VerifyException(f"{what}: input port {port} delivers no index (ports {_span(indices)} do)")
             if stream(self.ports[port]).dtype not in ("i32", "i64", "u8", "i8", "i16"):
                 raise VerifyException(f"{what}: an index is an integer, port {port} delivers {self.ports[port].type}")
+        if exceeds(access, extents):
+            raise VerifyException(f"{what}: an address or a bound does not fit 64 bits")
+        if reads and access.pad is None and (row := leaves_bounds(access, extents)) is not None:
+            raise VerifyException(f"{what}: reads out of range of the bound {list(row)}, but has no pad")
+        if not (found := reach(access, extents)).lies_in(elements):
+            raise VerifyException(f"{what}: names elements {found} of {elements}")
 
     def require_tile(self, tile: Row) -> None:
         if len(tile) != len(self.extents) or any(not 1 <= t <= e for t, e in zip(tile, self.extents, strict=True)):
@@ -231,7 +257,8 @@ class TransferOp(BufferedUnitOp):
                 f"{self.VALUES} value and {self.indices.value.data} index streams, but {len(self.streams)} streams"
             )
         self.require_tile(values(self.tile))
-        self.require_access("access", self.access.data, self.extents, indices)
+        elements, reads = prod(slot_type(self.slot).get_shape()), isinstance(self, LoadOp)
+        self.require_access("access", self.access.data, self.extents, indices, elements, reads=reads)
         for port in range(indices.stop):
             self.require_port(port, self.extents)
         if any(stream(value).dtype != TOKEN for value in self.streams[indices.stop :]):
@@ -469,7 +496,9 @@ class PmuOp(UnitOp):
             raise VerifyException("a buffer holds at least one window of at least one byte")
         indices = range(len(self.write_ports), len(self.streams))
         for port, write in enumerate(self.write_ports):
-            self.require_access(f"write port {port}", write.data.access, write.data.extents, indices)
+            access, extents = write.data.access, write.data.extents
+            self.require_access(f"write port {port}", access, extents, indices, self.extents[0], reads=False)
             self.require_port(port, write.data.extents)
         for port, read in enumerate(self.read_ports):
-            self.require_access(f"read port {port}", read.data.access, read.data.extents, indices)
+            access, extents = read.data.access, read.data.extents
+            self.require_access(f"read port {port}", access, extents, indices, self.extents[0], reads=True)
