@@ -489,9 +489,14 @@ class SectionLowering:
     def _output_streams(self, op: kernel.Stage) -> list[rdu.StreamType]:
         """The types of a PCU's output ports; final accumulators that are no results leave by ports nobody reads."""
         made = [kernel.element_type(value.type) for value in op.yielded]  # sums are f32 until they are stored
-        adds = isinstance(op, kernel.ScatterOp) and op.conflict.data == "add"
+        scatters = isinstance(op, kernel.ScatterOp)  # hands over what it scatters, not the tensor that it is part of
+        adds = scatters and op.conflict.data == "add"
         streams = [
-            self._stream(made[number] if adds else type.element_type, prod(type.get_shape()), self._emitted(op, number))
+            self._stream(
+                made[number] if adds else type.element_type,
+                prod(op.extents if scatters else type.get_shape()),
+                self._emitted(op, number),
+            )
             for number, type in enumerate(op.output_types)
         ]
         if op.init_constants and op.step_results == len(op.results):

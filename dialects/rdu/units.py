@@ -113,12 +113,11 @@ class UnitOp(IRDLOperation):
             self._verify_windows(number, stream(result))
 
     def _verify_windows(self, result: int, type: StreamType) -> None:
-        """The windows of a result hold its points, each window at least one."""
+        """A window stands for at least one point, and holds no more elements than there are points or places."""
         made = self.points_of(result)
         points = prod(self.extents) if made is None else made
-        elements, windows = type.tile_elements, type.count.data
-        if windows > points or elements > points or (made is not None and windows * elements < points):
-            raise VerifyException(f"result {result} hands over {points} points, which {type} does not stand for")
+        if type.count.data > points or type.tile_elements > max(points, prod(self.extents)):
+            raise VerifyException(f"result {result} has {points} points, too few for {type}")
 
     def points_of(self, result: int) -> int | None:
         """Points that a result delivers; None for a token."""
