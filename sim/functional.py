@@ -4,15 +4,14 @@
     engine.load({"fc.weight": w})              # whole tensors; each chip gets its shard
     outputs = engine.run("forward", [x])       # whole tensors, sharded on the way in, assembled on the way out
 
-Memory is real: every chip has one arena per tier and a symbol is a window of it, so a wrong address or lifetime gives
-wrong numbers. The units of a section run in the order of their streams, all firings of a unit in one call (`tiled=True`
+Memory is real (`memory.py`): a symbol is a window of its chip's memory, so a wrong address or lifetime gives wrong
+numbers. The units of a section run in the order of their streams, all firings of a unit in one call (`tiled=True`
 walks the tile grids instead and gives the same bits). All chips of a launch go through a section unit by unit, in
 lockstep, so a collective finds the operands of every chip.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
@@ -23,11 +22,10 @@ from sambaflow.backends.rdu.image import Image, Launch, Repeat, Schedule, Shard,
 from sambaflow.errors import InputError, PefError, WeightError
 from sambaflow.sim.functional_dtypes import TORCH_DTYPES
 from sambaflow.sim.functional_section import SectionProgram
+from sambaflow.sim.memory import Memory
 
 LASTING = ("param", "buffer", "state")
 """Roles of symbols whose contents outlive a call."""
-ALIGNMENT = 8
-"""No element is wider: a symbol at a multiple of it can be viewed in its dtype."""
 
 
 @contextmanager
@@ -54,38 +52,16 @@ class Engine:
             raise PefError(
                 f"symbol '{unplaced[0]}' has no address: memory has not been planned", levers=["rdu-plan-memory"]
             )
-        tiers = sorted({symbol.tier for symbol in image.symbols})
-        spans = {tier: self._span(tier) for tier in tiers}
-        self._bases = {tier: span[0] for tier, span in spans.items()}
-        self._arenas = [
-            {tier: torch.zeros(end - base, dtype=torch.uint8) for tier, (base, end) in spans.items()}
-            for _ in range(self.chips)
-        ]
-        self._windows: dict[tuple[int, int], torch.Tensor] = {}
+        self.memory = Memory(image.symbols, self.chips)
         for number, symbol in enumerate(image.symbols):
             if symbol.data is not None:
                 raw = torch.frombuffer(bytearray(symbol.data), dtype=TORCH_DTYPES[symbol.dtype])
                 for chip in range(self.chips):
                     self.storage(number, chip).copy_(raw)
 
-    def _span(self, tier: str) -> tuple[int, int]:
-        symbols = [symbol for symbol in self.image.symbols if symbol.tier == tier]
-        base = min(symbol.address for symbol in symbols) // ALIGNMENT * ALIGNMENT
-        return base, max(symbol.address + symbol.bytes for symbol in symbols)
-
     def storage(self, number: int, chip: int) -> torch.Tensor:
         """The flat storage of a symbol on a chip: a view, so writing it writes the chip's memory."""
-        window = self._windows.get((number, chip))
-        if window is None:
-            symbol = self.image.symbols[number]
-            start = symbol.address - self._bases[symbol.tier]
-            count = math.prod(int(n) for n in symbol.shape)
-            dtype = TORCH_DTYPES[symbol.dtype]
-            if start % dtype.itemsize:
-                raise PefError(f"symbol '{symbol.name}' stands at the unaligned address {symbol.address:#x}")
-            window = self._arenas[chip][symbol.tier][start : start + count * dtype.itemsize].view(dtype)
-            self._windows[number, chip] = window
-        return window
+        return self.memory.of(number, chip)
 
     # -- whole tensors in and out ------------------------------------------------------------------------------------
 

@@ -1,10 +1,4 @@
-"""Checks of an Image: that it is a whole program, and that its units and routes stand on the chip.
-
-    check              what the decoder runs: references, the rules of the rdu dialect, no second opinions, places
-    check_references   every number that points at something points at something
-    check_physical     units stand where the grid has such units and do not overlap, routes are trees that reach all
-                       that they feed; shares nothing with the passes that placed and routed
-"""
+"""What the decoder checks of an Image: that it is a whole program, and says one thing only."""
 
 from __future__ import annotations
 
@@ -17,12 +11,12 @@ from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.backends.rdu import image as im
 from sambaflow.backends.rdu.from_ir import image_of
+from sambaflow.backends.rdu.physical import check_physical
 from sambaflow.backends.rdu.to_ir import module_of
 from sambaflow.backends.rdu.words import Kind, decode_program
 from sambaflow.diagnostics import VerifyExceptionAt, symbols_around
-from sambaflow.dialects.rdu.grid import Grid, Place, grid_of, partners
 from sambaflow.dialects.rdu.units import UnitOp
-from sambaflow.errors import PefError, SambaError
+from sambaflow.errors import PefError
 
 
 def check(image: im.Image) -> None:
@@ -62,14 +56,16 @@ def _differences(image: Any, program: Any, path: str) -> Iterator[str]:
             if field.compare and not _is_for_people(image, field.name):
                 one, other = getattr(image, field.name), getattr(program, field.name)
                 yield from _differences(one, other, f"{path}.{field.name}" if path else field.name)
-    elif isinstance(image, list) and isinstance(program, list) and len(cast(list[Any], image)) == len(program):
-        for i, (one, other) in enumerate(zip(cast(list[Any], image), cast(list[Any], program), strict=True)):
-            yield from _differences(one, other, f"{path}[{i}]")
     elif isinstance(image, np.ndarray):
         if image.shape != program.shape or (image != program).any():
             yield f"{path} is {image.tolist()}, of the program that it stands for {program.tolist()}"
+    elif isinstance(image, list) and len(cast(list[Any], image)) == len(program):
+        for i, (one, other) in enumerate(zip(cast(list[Any], image), program, strict=True)):
+            yield from _differences(one, other, f"{path}[{i}]")
     elif image != program:
         yield f"{path} is {image}, of the program that it stands for {program}"
+
+
 def check_references(image: im.Image) -> None:
     """PefError about the first number that points nowhere, and about tile programs that cannot run."""
     for section in image.sections:
@@ -198,70 +194,6 @@ def _schedule_problems(schedule: im.Schedule, image: im.Image) -> Iterator[str]:
                 yield f"a launch of section {launch.section} does not bind a symbol to each slot"
             if not known(launch.chips, image.target.chips):
                 yield f"a launch runs on chips {launch.chips.tolist()}, the target has {image.target.chips}"
-
-
-def check_physical(image: im.Image) -> list[str]:
-    """What is wrong with places and routes, a sentence each; empty if nothing is."""
-    from sambaflow import machine as machines
-
-    try:
-        machine = machines.from_dict(image.machine)
-        grid = grid_of(machine, machine.target(chips=image.target.chips, tiles=image.target.tiles))
-    except SambaError as error:
-        return [error.message]
-    problems: list[str] = []
-    for section in image.sections:
-        places: set[tuple[int, int]] = set()
-        streams: set[tuple[int, int, int]] = set()  # AGCUs carry several streams, each over an AGCU once
-        for i, unit in enumerate(section.units):
-            allowed = set(grid.places(unit.resource))
-            for x, y in unit.coordinates.tolist():
-                if (x, y) not in allowed:
-                    problems.append(f"{section.name}: unit {i} stands at ({x}, {y}), where no {unit.resource} is")
-                if (i, x, y) in streams if unit.resource == "agcu" else (x, y) in places:
-                    problems.append(f"{section.name}: unit {i} stands at ({x}, {y}), which is taken")
-                streams.add((i, x, y)) if unit.resource == "agcu" else places.add((x, y))
-        if any(len(unit.coordinates) != unit.count for unit in section.units):
-            problems.append(f"{section.name}: not every unit has a place")
-            continue
-        problems += [f"{section.name}: {p}" for p in _route_problems(section, grid, machine.network.tracks)]
-    return problems
-
-
-def _route_problems(section: im.Section, grid: Grid, tracks: int) -> Iterator[str]:
-    targets: dict[tuple[tuple[int, int], int], list[Place]] = {}
-    for stream in section.streams:
-        source, target = section.units[stream.source[0]], section.units[stream.target[0]]
-        for member, partner in partners(source.count, target.count):
-            place = _place(target, partner)
-            targets.setdefault((stream.source, member), []).append(grid.switch(place))
-    nets = {(net.source, net.member): net for net in section.nets}
-    if len(nets) != len(section.nets):
-        yield "two routes have one source"
-    for key, ends in targets.items():
-        (group, port), member = key
-        who = f"output {port} of unit {member} of group {group}"
-        if key not in nets:
-            yield f"{who} has no route"
-            continue
-        net = nets[key]
-        reached = {grid.switch(_place(section.units[group], member))}
-        for (x0, y0, x1, y1), track in zip(net.hops.tolist(), net.tracks.tolist(), strict=True):
-            if abs(x0 - x1) + abs(y0 - y1) != 1 or not (0 <= x1 < grid.cols and 0 <= y1 < grid.rows):
-                yield f"{who}: a hop goes from ({x0}, {y0}) to ({x1}, {y1})"
-            if (x0, y0) not in reached or (x1, y1) in reached:
-                yield f"{who}: the hop from ({x0}, {y0}) to ({x1}, {y1}) does not grow its tree"
-            if not 0 <= track < tracks:
-                yield f"{who}: track {track} of {tracks} at ({x0}, {y0})"
-            reached.add((x1, y1))
-        for end in ends:
-            if end not in reached:
-                yield f"{who}: the route does not reach {end}"
-
-
-def _place(unit: im.Unit, member: int) -> Place:
-    x, y = unit.coordinates[member].tolist()
-    return x, y
 
 
 def _is_for_people(record: Any, field: str) -> bool:

@@ -19,12 +19,12 @@ from elftools.elf.sections import SymbolTableSection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sambaflow.backends.rdu.check import check_physical
 from sambaflow.backends.rdu.decode import decode
 from sambaflow.backends.rdu.elf import E_MACHINE, ElfSection, read_elf, write_elf
 from sambaflow.backends.rdu.encode import checksums, encode, strip
 from sambaflow.backends.rdu.from_ir import image_of
 from sambaflow.backends.rdu.image import Image, Pcu
+from sambaflow.backends.rdu.physical import check_physical
 from sambaflow.backends.rdu.to_ir import module_of
 from sambaflow.backends.rdu.words import Kind, Operand, decode_word, encode_word
 from sambaflow.errors import PefError

@@ -34,8 +34,8 @@ def facts_of(model: str) -> Facts:
     """What the compiler and the simulator say about one model."""
     import torch
 
-    from sambaflow.backends.rdu.check import check_physical
     from sambaflow.backends.rdu.image import Repeat
+    from sambaflow.backends.rdu.physical import check_physical
     from sambaflow.frontends import hf
     from sambaflow.samba.compiler import compile_imported, import_graphs
     from sambaflow.sim.timing.program import check_graph

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 import sambaflow
-from sambaflow.backends.rdu.check import check_physical
 from sambaflow.backends.rdu.decode import decode
 from sambaflow.backends.rdu.encode import encode
+from sambaflow.backends.rdu.physical import check_physical
 
 
 class Function(nn.Module):
