@@ -1,4 +1,4 @@
-"""What compiles can be run and timed: whatever program a test compiles is run once on random inputs, and timed.
+"""What compiles can be read, run and timed: what a test compiles is decoded, run once on random inputs, and timed.
 
 Programs that the test itself runs or times are not run or timed again, nor is one that an earlier test compiled.
 Those whose memory is larger than `MOST_BYTES` are timed only.
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from xdsl.dialects.builtin import ModuleOp
 
+from sambaflow.backends.rdu.decode import decode
 from sambaflow.backends.rdu.encode import encode
 from sambaflow.backends.rdu.image import Image
 from sambaflow.dialects.rdu import ProgramOp
@@ -45,6 +46,7 @@ class Compiled:
             if (data := encode(image)) in self.known:
                 continue
             self.known.add(data)
+            decode(data)
             small = sum(symbol.bytes for symbol in image.symbols) * max(1, image.target.chips) <= MOST_BYTES
             for graph in graphs_of(module).values():
                 if small and (id(image), graph.name) not in self.run:

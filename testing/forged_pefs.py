@@ -232,12 +232,12 @@ def _other_list(value: list[Any], chosen: random.Random) -> list[Any]:
 def _alter_words(data: bytes, chosen: random.Random) -> bytes:
     """A word of a section becomes another number, or that of another place."""
     sections = read_elf(data)
-    section = chosen.choice(
-        [s for s in sections if s.name.startswith(".rdu.") or s.name in (".pef.symbols", ".schedule")]
-    )
-    words = np.frombuffer(section.data, "<u8").copy()
-    if not len(words):
+    worded = [s for s in sections if s.name.startswith(".rdu.") or s.name in (".pef.symbols", ".schedule")]
+    worded = [s for s in worded if s.data and len(s.data) % 8 == 0]
+    if not worded:
         return data
+    section = chosen.choice(worded)
+    words = np.frombuffer(section.data, "<u8").copy()
     at = chosen.randrange(len(words))
     choices = (*NUMBERS, int(words[at]) + 1, int(words[at]) - 1, int(words[chosen.randrange(len(words))]))
     words[at] = np.uint64(chosen.choice(choices) & (1 << 64) - 1)
@@ -253,7 +253,7 @@ _JSON_VALUES: tuple[Any, ...] = (
 def _alter_header(data: bytes, chosen: random.Random) -> bytes:
     """A value of the header or of the debug section becomes another one, or goes."""
     sections = read_elf(data)
-    section = chosen.choice([s for s in sections if s.name in (".pef.header", ".pef.header", ".debug")])
+    section = chosen.choice([s for s in sections if s.name in (".pef.header", ".pef.header", ".debug")] or sections)
     try:
         content = json.loads(section.data)
     except ValueError:

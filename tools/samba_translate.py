@@ -68,10 +68,14 @@ def _from_torch(args: argparse.Namespace) -> str:
 
 
 def _to_pef(args: argparse.Namespace) -> bytes:
+    from sambaflow.backends.rdu.check import check
     from sambaflow.backends.rdu.encode import encode
     from sambaflow.backends.rdu.from_ir import image_of
 
-    return encode(image_of(_read_module(args.model), text_file=args.model))
+    image = image_of(_read_module(args.model), text_file=args.model)
+    data = encode(image)
+    check(image)
+    return data
 
 
 def _from_pef(args: argparse.Namespace) -> str:

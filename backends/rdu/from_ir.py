@@ -9,7 +9,6 @@ from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp, TensorType, VectorType
 from xdsl.ir import Operation, SSAValue
-from xdsl.utils.exceptions import VerifyException
 
 from sambaflow import machine as machines
 from sambaflow.backends.rdu import image as im
@@ -137,7 +136,8 @@ class _Builder:
                 )
             case rdu.PcuOp():
                 return _pcu(op, common)
-            case rdu.CollectiveOp():
+            case _:
+                assert isinstance(op, rdu.CollectiveOp), "the last kind of unit"
                 window = stream(op.streams)
                 return im.Collective(
                     op=op.op.data,
@@ -147,8 +147,6 @@ class _Builder:
                     bytes=window.tile_bytes * window.count.data,
                     **common,
                 )
-            case _:
-                raise error_at(op, "is no unit of a PEF", PefError)
 
     def _location(self, op: Operation) -> str:
         location = location_from_attr(op.location)
@@ -219,8 +217,7 @@ def _symbol(op: rdu.SymbolOp) -> im.Symbol:
 
 def _slot(section: rdu.SectionOp, value: SSAValue) -> im.Slot:
     type = value.type
-    if not isinstance(type, TensorType):
-        raise VerifyException(f"a slot is a tensor, not {type}")
+    assert isinstance(type, TensorType), "slots are tensors"
     return im.Slot(rdu.dtype_name(type.element_type) or "", im.ints(type.get_shape()), section.writable(value))
 
 
@@ -233,8 +230,7 @@ def _window(value: SSAValue) -> im.Window:
 def _streams(op: rdu.UnitOp, numbers: dict[rdu.UnitOp, int]) -> Iterable[im.Stream]:
     for port, value in enumerate(op.ports):
         source = value.owner
-        if not isinstance(source, rdu.UnitOp):
-            raise error_at(op, "reads a stream that no unit of its section makes", PefError)
+        assert isinstance(source, rdu.UnitOp), "streams are results of units of the section"
         type = stream(value)
         yield im.Stream(
             source=(numbers[source], value.index),  # pyright: ignore[reportAttributeAccessIssue]

@@ -455,10 +455,3 @@ class Image(Record):
     sections: list[Section]
     schedules: list[Schedule]
     debug: Debug = field(default_factory=Debug)
-
-    def symbol(self, name: str) -> int:
-        """The number of the symbol `name`; KeyError if there is none."""
-        for number, symbol in enumerate(self.symbols):
-            if symbol.name == name:
-                return number
-        raise KeyError(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 from xdsl.dialects.builtin import (
@@ -61,8 +62,16 @@ def _machine_data(image: im.Image) -> str | None:
     return None if here == embedded else embedded
 
 
+def _element(dtype: str) -> Attribute:
+    if dtype == rdu.TOKEN:
+        raise PefError("elements of type 'token' stand where values are stored or computed")
+    return rdu.dtype_type(dtype)
+
+
 def _symbol(symbol: im.Symbol) -> rdu.SymbolOp:
-    element = rdu.dtype_type(symbol.dtype)
+    element = _element(symbol.dtype)
+    if symbol.data is not None and len(symbol.data) != im.DTYPE_BYTES[symbol.dtype] * prod(symbol.shape.tolist()):
+        raise PefError(f"constant '{symbol.name}' has {len(symbol.data)} bytes, of which {symbol.shape} is no shape")
     type: TensorType[Any] = TensorType(element, symbol.shape.tolist())
     data = None
     if symbol.data is not None:
@@ -76,7 +85,7 @@ def _symbol(symbol: im.Symbol) -> rdu.SymbolOp:
 
 
 def _section(section: im.Section, debug: im.Debug) -> rdu.SectionOp:
-    types = [TensorType(rdu.dtype_type(slot.dtype), slot.shape.tolist()) for slot in section.slots]
+    types = [TensorType(_element(slot.dtype), slot.shape.tolist()) for slot in section.slots]
     block = Block(arg_types=types)
     inputs: dict[int, list[im.Stream]] = {}
     for stream in section.streams:
@@ -84,8 +93,6 @@ def _section(section: im.Section, debug: im.Debug) -> rdu.SectionOp:
     results: list[tuple[SSAValue, ...]] = []
     for i, unit in enumerate(section.units):
         streams = sorted(inputs.get(i, []), key=lambda stream: stream.target[1])
-        if any(stream.source[0] >= i for stream in streams):
-            raise PefError(f"unit {i} of section '{section.name}' reads from a unit that stands after it")
         operands = [results[stream.source[0]][stream.source[1]] for stream in streams]
         op = _unit(unit, operands, [stream.depth for stream in streams], block)
         _add_debug(op, unit, debug)
@@ -172,28 +179,26 @@ def _bare_unit(unit: im.Unit, operands: list[SSAValue], depths: list[int], block
             )
         case im.Pcu():
             return _pcu(unit, operands, results, depths)
-        case im.Collective():
+        case _:
+            assert isinstance(unit, im.Collective), "the last kind of unit"
             return rdu.CollectiveOp.create_collective(
                 operands[0],
                 results[0],
                 op=unit.op,
                 dim=unit.dim,
                 chips=unit.chips,
-                wire=rdu.dtype_type(unit.wire),
+                wire=_element(unit.wire),
                 domain=domain,
                 depth=depths[0],
                 count=unit.count,
             )
-        case _:
-            raise PefError(f"a unit of kind '{unit.kind}' has no op")
 
 
 def _pcu(unit: im.Pcu, operands: list[SSAValue], results: list[rdu.StreamType], depths: list[int]) -> rdu.PcuOp:
     accumulators: list[Attribute] = [
-        rdu.dtype_type(a.dtype) if a.length == 1 else VectorType(rdu.dtype_type(a.dtype), [a.length])
-        for a in unit.accumulators
+        _element(a.dtype) if a.length == 1 else VectorType(_element(a.dtype), [a.length]) for a in unit.accumulators
     ]
-    reader = Disassembler([rdu.dtype_type(name) for name in unit.inputs], accumulators, unit.constants.tolist())
+    reader = Disassembler([_element(name) for name in unit.inputs], accumulators, unit.constants.tolist())
     return rdu.PcuOp.create_pcu(
         operands,
         results,
@@ -221,7 +226,7 @@ def _signed(bits: int) -> int:
 def _stream_type(window: im.Window) -> rdu.StreamType:
     if window.dtype == rdu.TOKEN:
         return rdu.StreamType(NoneType(), window.tokens)
-    return rdu.StreamType(TensorType(rdu.dtype_type(window.dtype), window.tile.tolist()), window.tokens)
+    return rdu.StreamType(TensorType(_element(window.dtype), window.tile.tolist()), window.tokens)
 
 
 def _access(access: im.Access) -> rdu.AccessData:

@@ -252,6 +252,8 @@ class SectionOp(IRDLOperation):
         for slot in self.slots:
             if not isinstance(slot.type, TensorType) or not slot.type.has_static_shape():
                 raise VerifyException(f"a slot is a tensor of static shape, not {slot.type}")
+            if dtype_name(slot.type.element_type) is None:
+                raise VerifyException(f"no unit handles elements of a slot of {slot.type}")
         for op in self.body.block.ops:
             if not isinstance(op, UnitOp):
                 raise VerifyException(f"holds units, not {op.name}")
