@@ -14,7 +14,7 @@ from xdsl.dialects.builtin import VectorType, i1, i64
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from sambaflow.backends.rdu.words import Instruction as Decoded
-from sambaflow.backends.rdu.words import Kind, Operand, decode_program, encode_word
+from sambaflow.backends.rdu.words import Kind, Operand, decode_program, encode_word, results
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.instructions import element_dtype, fixed_result
@@ -134,6 +134,19 @@ class Disassembler:
                 at[Operand(Kind.REGISTER, instruction.destination.number + i)] = result
         block.add_op(rdu.YieldOp(*yielded))
         return Region(block)
+
+
+def lists_of(words: Sequence[int]) -> set[int]:
+    """The accumulators that hold sorted lists, also lists of one: they take what an update of a list gives."""
+    updated: set[int] = set()
+    lists: set[int] = set()
+    for instruction in decode_program(words):
+        destination = instruction.destination
+        if instruction.opcode.name in rdu.RESULTS:
+            updated.update(range(destination.number, destination.number + results(instruction)))
+        elif destination.kind is Kind.ACCUMULATOR and instruction.sources[0].kind is Kind.REGISTER:
+            lists |= {destination.number} if instruction.sources[0].number in updated else set()
+    return lists
 
 
 def _lookup(at: dict[Operand, SSAValue], operand: Operand, instruction: Decoded) -> SSAValue:

@@ -22,7 +22,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from sambaflow import machine as machines
 from sambaflow.backends.rdu import image as im
-from sambaflow.backends.rdu.programs import Disassembler
+from sambaflow.backends.rdu.programs import Disassembler, lists_of
 from sambaflow.diagnostics import location_attr
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.units import number
@@ -195,8 +195,10 @@ def _bare_unit(unit: im.Unit, operands: list[SSAValue], depths: list[int], block
 
 
 def _pcu(unit: im.Pcu, operands: list[SSAValue], results: list[rdu.StreamType], depths: list[int]) -> rdu.PcuOp:
+    lists = lists_of(unit.body.tolist())
     accumulators: list[Attribute] = [
-        _element(a.dtype) if a.length == 1 else VectorType(_element(a.dtype), [a.length]) for a in unit.accumulators
+        VectorType(_element(a.dtype), [a.length]) if a.length != 1 or i in lists else _element(a.dtype)
+        for i, a in enumerate(unit.accumulators)
     ]
     reader = Disassembler([_element(name) for name in unit.inputs], accumulators, unit.constants.tolist())
     return rdu.PcuOp.create_pcu(
