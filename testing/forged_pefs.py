@@ -17,9 +17,9 @@ import random
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cache
+from functools import cache, lru_cache
 from multiprocessing import get_context
 from typing import Any, cast
 
@@ -142,25 +142,31 @@ def resealed(sections: Sequence[ElfSection]) -> bytes:
 Setter = Callable[[Any], None]
 
 
-def _leaves(node: Any, put: Setter) -> Iterator[tuple[Any, Setter]]:
-    """Every number, text, list and array under `node`, with what puts another value in its place."""
-    yield node, put
+def _children(node: Any, put: Setter) -> list[tuple[Any, Setter]]:
+    """What a record, list, array or object consists of, each with what puts another value in its place."""
     if is_dataclass(node):
-        for field in fields(node):
-            if field.name not in ("machine", "version"):
-                yield from _leaves(getattr(node, field.name), _attribute(node, field.name))
-    elif isinstance(node, list | dict):
-        items: Any = node.items() if isinstance(node, dict) else enumerate(cast(list[Any], node))
-        for key, child in list(items):
-            yield from _leaves(child, _item(node, key))
-    elif isinstance(node, tuple):
-        whole = cast(tuple[Any, ...], node)
-        for i, child in enumerate(whole):
-            yield child, lambda value, i=i: put((*whole[:i], value, *whole[i + 1 :]))
-    elif isinstance(node, np.ndarray):
+        names = [field.name for field in fields(node) if field.name not in ("machine", "version")]
+        return [(getattr(node, name), _attribute(node, name)) for name in names]
+    if isinstance(node, np.ndarray):
         flat = node.reshape(-1)
-        for i in range(min(len(flat), 64)):
-            yield int(flat[i]), _item(flat, i)
+        return [(int(flat[i]), _item(flat, i)) for i in range(len(flat))]
+    if isinstance(node, tuple):
+        whole = cast(tuple[Any, ...], node)
+        return [(child, lambda v, i=i: put((*whole[:i], v, *whole[i + 1 :]))) for i, child in enumerate(whole)]
+    if isinstance(node, list | dict):
+        items: Any = node.items() if isinstance(node, dict) else enumerate(cast(list[Any], node))
+        return [(child, _item(node, key)) for key, child in items]
+    return []
+
+
+def _place(root: Any, chosen: random.Random) -> tuple[Any, Setter]:
+    """A value somewhere under `root`, found by going down at random, with what puts another one in its place."""
+    value, put = root, cast(Setter, lambda value: None)
+    while children := _children(value, put):
+        if value is not root and chosen.random() < 0.15:
+            break
+        value, put = chosen.choice(children)
+    return value, put
 
 
 def _attribute(node: Any, name: str) -> Setter:
@@ -176,24 +182,28 @@ def _item(node: Any, key: Any) -> Setter:
 
 def _alter_image(data: bytes, chosen: random.Random) -> bytes:
     """A field of a record gets another value, or that of another field of its kind."""
-    try:
-        image = decode(data)
-    except PefError:
+    if (start := _image_of(data)) is None:
         return data
-    leaves = list(_leaves(image, lambda value: None))
     for _ in range(20):
-        value, put = chosen.choice(leaves)
-        others = [other for other, _ in chosen.sample(leaves, min(40, len(leaves))) if type(other) is type(value)]
+        image = copy.deepcopy(start)
+        value, put = _place(image, chosen)
+        others = [other for other, _ in (_place(start, chosen) for _ in range(10)) if type(other) is type(value)]
         try:
             put(_other_value(value, others, chosen))
             found = encode(image)
         except Exception:  # what no file can hold: the encoder says so, or numpy does
-            image = decode(data)
-            leaves = list(_leaves(image, lambda value: None))
             continue
         if found != data:
             return found
     return data
+
+
+@lru_cache(maxsize=8)
+def _image_of(data: bytes) -> Image | None:
+    try:
+        return decode(data)
+    except PefError:
+        return None
 
 
 def _other_value(value: Any, others: Sequence[Any], chosen: random.Random) -> Any:
@@ -258,10 +268,7 @@ def _alter_header(data: bytes, chosen: random.Random) -> bytes:
         content = json.loads(section.data)
     except ValueError:
         return data
-    leaves = list(_leaves(content, lambda value: None))[1:]
-    if not leaves:
-        return data
-    value, put = chosen.choice(leaves)
+    value, put = _place(content, chosen)
     if isinstance(value, dict) and value and chosen.random() < 0.5:
         cast(dict[str, Any], value).pop(chosen.choice(list(cast(dict[str, Any], value))))
     else:

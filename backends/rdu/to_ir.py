@@ -119,7 +119,7 @@ def _add_physical(op: rdu.SectionOp, section: im.Section) -> None:
 def _add_debug(op: rdu.UnitOp, unit: im.Unit, debug: im.Debug) -> None:
     if label := debug.text(unit.name):
         op.properties["label"] = StringAttr(label)
-        hint = re.sub(r"\W", "_", label)
+        hint = re.sub(r"\W", "_", label, flags=re.ASCII)
         for result in op.results:
             result.name_hint = hint if not hint[:1].isdigit() else f"_{hint}"
     if match := _LOCATION.fullmatch(debug.text(unit.location)):
