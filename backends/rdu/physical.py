@@ -100,7 +100,8 @@ def _lives(image: im.Image) -> list[tuple[int, int]]:
                     launch += 1
         for number in schedule.inputs.tolist():
             used(number, start)
-        for number in schedule.outputs.tolist():
+        updated = [schedule.inputs.tolist()[tie] for tie in schedule.tied.tolist() if tie >= 0]
+        for number in (*schedule.outputs.tolist(), *updated):
             used(number, max(start, launch - 1))
     end = max(0, launch - 1)
     resident = [symbol.role in RESIDENT for symbol in image.symbols]

@@ -55,8 +55,8 @@ def launches_of(schedule: ScheduleOp) -> Iterator[tuple[LaunchOp, list[str]]]:
 def lives_of(program: ProgramOp) -> dict[str, Life]:
     """The life of every symbol, by name, in the order of the symbols.
 
-    Inputs live from the start of their graph, outputs to its end, temporaries from the first launch that binds them to
-    the last; resident roles through the whole program.
+    Inputs live from the start of their graph, outputs and inputs that outputs update to its end, temporaries from the
+    first launch that binds them to the last; resident roles through the whole program.
     """
     symbols = {op.sym_name.data: op for op in program.symbols}
     uses = {section.sym_name.data: slot_uses(section) for section in program.sections}
@@ -74,7 +74,7 @@ def lives_of(program: ProgramOp) -> dict[str, Life]:
         for name in schedule.input_names:
             life = spans.setdefault(name, Life(start, start))
             life.first = min(life.first, start)
-        for name in schedule.output_names:
+        for name in (*schedule.output_names, *schedule.updated_names):
             life = spans.setdefault(name, Life(end, end))
             life.last = max(life.last, end)
     total = max(0, number - 1)

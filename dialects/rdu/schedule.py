@@ -100,6 +100,12 @@ class ScheduleOp(IRDLOperation):
         return _names(self.outputs)
 
     @property
+    def updated_names(self) -> list[str]:
+        """Inputs that outputs update in place."""
+        names = self.input_names
+        return [names[tie] for tie in values(self.tied) if tie >= 0]
+
+    @property
     def steps(self) -> list[LaunchOp | RepeatOp]:
         return [op for op in self.body.block.ops if isinstance(op, LaunchOp | RepeatOp)]
 
@@ -131,6 +137,10 @@ class ScheduleOp(IRDLOperation):
         for name in (*self.input_names, *self.output_names):
             if name not in symbols:
                 raise VerifyExceptionAt(self, f"there is no symbol @{name}")
+        for output, tie in zip(self.output_names, values(self.tied), strict=True):
+            if tie >= 0 and _whole(symbols[output]) != _whole(updated := symbols[self.input_names[tie]]):
+                message = f"output @{output} of type {symbols[output].type} updates @{updated.sym_name.data}, which is "
+                raise VerifyExceptionAt(self, f"{message}{updated.type}, or is sharded in another way")
         for launch, rounds in self.launches:
             launch.verify_against(rounds, symbols, sections)
 
@@ -337,6 +347,11 @@ class LaunchOp(IRDLOperation):
         parser.parse_keyword("chips")
         known["chips"] = array(parse_numbers(parser))
         return with_rest(cls, parser, known)
+
+
+def _whole(symbol: SymbolOp) -> tuple[Attribute, Row]:
+    """What a symbol is over all chips."""
+    return symbol.type, values(symbol.shard)
 
 
 def _names(attribute: ArrayAttr[Any]) -> list[str]:

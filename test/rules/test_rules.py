@@ -32,11 +32,11 @@ from sambaflow.dialects.samba import Samba
 from sambaflow.errors import Diagnostic, SambaError
 from sambaflow.passes.properties import PROPERTIES
 from sambaflow.passes.registry import PASSES, load_own_pass
-from sambaflow.tools import samba_opt
+from sambaflow.tools import samba_opt, samba_translate
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("machine", "dialects", "passes")
-TOOLS: dict[str, Callable[[Sequence[str]], int]] = {"samba-opt": samba_opt.main}
+FOLDERS = ("machine", "dialects", "passes", "backends")
+TOOLS: dict[str, Callable[[Sequence[str]], int]] = {"samba-opt": samba_opt.main, "samba-translate": samba_translate.main}
 
 NO_RULES = ("AssertionError", "NotImplementedError")
 """What is raised where no input leads (so is `assert`), and by methods that subclasses have to write."""

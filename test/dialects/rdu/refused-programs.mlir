@@ -336,3 +336,14 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 4> {
     rdu.launch @s [@x] chips [0, 1, 2, 3]
   }
 }
+
+// -----
+
+// An output updates an input of its own type.
+rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
+  rdu.symbol @x state tensor<8xf32>
+  rdu.symbol @y output tensor<9xf32>
+  // expected-error@below {{output @y of type tensor<9xf32> updates @x, which is tensor<8xf32>, or is sharded in another way}}
+  rdu.schedule @forward inputs [@x] outputs [@y] tied [0] {
+  }
+}
