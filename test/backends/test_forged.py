@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, UnitAttr
 
 from sambaflow.backends.rdu import codec, elf
 from sambaflow.backends.rdu import image as im
@@ -362,3 +362,30 @@ def test_an_unfinished_program_is_refused():
             schedule.properties.pop("orchestration", None)
         with pytest.raises(PefError, match=said):
             encode(image_of(module))
+
+
+def parsed(old: str = "", new: str = "") -> ModuleOp:
+    """The program of the dialect's test with a piece of its text replaced."""
+    text = PROGRAM.read_text()
+    assert old in text
+    return parse_module(text.replace(old, new) if old else text, "program.mlir", SambaContext())
+
+
+def test_what_ir_has_and_a_pef_has_not_is_refused_at_its_place():
+    module = parsed()
+    program_of(module).attributes["note"] = UnitAttr()
+    with pytest.raises(PefError, match="has the attribute 'note': a PEF has no place for it"):
+        image_of(module)
+    other = parsed(
+        'rdu.target = #rdu.target<machine = "sn40l", tiles = 4', 'rdu.target = #rdu.target<machine = "sn40l", tiles = 2'
+    )
+    with pytest.raises(PefError, match=r"is for #rdu\.target<.*tiles = 4.*>, its module for #rdu\.target<.*tiles = 2"):
+        image_of(other)
+    with pytest.raises(PefError, match=r"program\.mlir:43:14: 'arith\.addf' op is no instruction of a tile"):
+        image_of(parsed("rdu.add %acc, %6", "arith.addf %acc, %6"))
+
+
+def test_a_program_of_too_many_registers_is_refused_at_its_place():
+    lines = "\n".join(f"%r{i} = rdu.neg %6 : f32" for i in range(512))
+    with pytest.raises(PefError, match="register number 512 does not fit an instruction word"):
+        image_of(parsed("rdu.add %acc, %6", f"rdu.add %6, %6 : f32\n{lines}\n%9 = rdu.add %r511, %acc"))
