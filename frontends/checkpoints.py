@@ -171,7 +171,7 @@ def _check_inside(index: Path, shard: str) -> None:
     target = (index.parent / shard).resolve()
     plain = Path(shard)
     inside = target.is_relative_to(folder) or target.is_relative_to(cache / "blobs")
-    if plain.is_absolute() or ".." in plain.parts or "\0" in shard or not inside:
+    if not shard or plain.is_absolute() or ".." in plain.parts or "\0" in shard or not inside:
         raise WeightError(
             f"the index names {shard!r}, which is outside its folder",
             location=Location(str(index)),

@@ -27,7 +27,8 @@ def weights_of(image: Image, pef: str | Path, given: str | Path | None = None) -
     checkpoint = read_checkpoint(given)
     wanted = [symbol for symbol in image.symbols if symbol.role in ("param", "buffer")]
     tensors = checkpoint.tensors
-    if checkpoint.config is not None and not all(_fits(symbol, tensors.get(symbol.name)) for symbol in wanted):
+    is_saved = checkpoint.config is not None or checkpoint.path.is_dir()
+    if is_saved and not all(_fits(symbol, tensors.get(symbol.name)) for symbol in wanted):
         tensors = _translated(checkpoint, wanted)
     return tensors | _constants(beside, [one.name for one in wanted if one.name not in tensors])
 

@@ -3,8 +3,9 @@
 model.mlir                 samba-level IR
 model.pt2                  a saved ExportedProgram
 file.py:function           runs the file; the function returns (module, args) or (module, args, kwargs)
---hf FOLDER                what transformers' save_pretrained wrote, or a config.json alone; --phase prefill|decode|forward (several, separated by commas,
-                           become graphs of one PEF that share weights and state), --batch, --length, --prompt
+--hf FOLDER                what transformers' save_pretrained wrote, or a config.json alone; --phase
+                           prefill|decode|forward (several, separated by commas, become graphs of one PEF that share
+                           weights and state), --batch, --length, --prompt
 """
 
 from __future__ import annotations

@@ -90,7 +90,13 @@ def _compile(args: argparse.Namespace, reporter: Reporter) -> None:
 def _spare_checkpoint(args: argparse.Namespace) -> None:
     """The weights beside the PEF must not take the place of those that they come from."""
     beside = Path(args.output).with_suffix(".safetensors")
-    if args.hf is not None and beside.is_file() and beside.resolve().parent == Path(args.hf).resolve():
+    source = None if args.hf is None else Path(args.hf).resolve()
+    if (
+        source is not None
+        and beside.is_file()
+        and beside.name.startswith("model")
+        and (beside.resolve().parent == (source if source.is_dir() else source.parent))
+    ):
         raise InputError(
             f"the weights beside the PEF would replace {beside.name} of the checkpoint",
             location=Location(str(beside)),

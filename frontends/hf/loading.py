@@ -117,8 +117,8 @@ def _without_weights(path: Path, model: transformers.PreTrainedModel) -> Diagnos
     if model.device.type == "meta":
         count = sum(parameter.numel() for parameter in model.parameters())
         message = (
-            f"a configuration alone has no weights, and {count / 1e9:.2g} billion are not made up "
-            f"(random ones up to {META_PARAMETERS // 10**6} million): give them with {given}, or run with --weights FOLDER"
+            f"a configuration alone has no weights, and for {count / 1e9:.2g} billion none are made up (random ones up "
+            f"to {META_PARAMETERS // 10**6} million): give them with {given}, or run with --weights FOLDER"
         )
     else:
         message = f"a configuration alone has no weights: they are random, from seed 0; give them with {given}"
@@ -259,6 +259,10 @@ def checkpoint_tensors(checkpoint: Checkpoint, dtype: torch.dtype) -> dict[str, 
     Raises InputError for a checkpoint without a configuration beside it, and as `load_model` does.
     """
     if checkpoint.config is None:
-        raise InputError(f"{checkpoint.folder} has no config.json", location=Location(str(checkpoint.path)))
+        raise InputError(
+            f"{checkpoint.folder} has no config.json, by which its tensors would be found in the program",
+            location=Location(str(checkpoint.path)),
+            levers=["copy config.json to the weights, as save_pretrained writes it"],
+        )
     architecture = Architecture.of(load_config(checkpoint.config), dtype)
     return tensors_of(with_weights(architecture, checkpoint)[0])

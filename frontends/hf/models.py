@@ -13,7 +13,6 @@ from typing import Any
 import torch
 import transformers
 from transformers.models.auto import modeling_auto
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 from sambaflow.errors import InputError, Location
 from sambaflow.frontends.hf.attention import ATTENTION
@@ -28,7 +27,7 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def load_config(path: str | Path, **changes: Any) -> transformers.PretrainedConfig:
-    """The configuration in a `config.json`, or in a folder with one, with `changes` (say `num_hidden_layers=2`) applied.
+    """The configuration in a `config.json` or a folder, with `changes` (say `num_hidden_layers=2`) applied.
 
     Raises `InputError` for a file that is not there, not JSON, of a model type transformers does not know, or with
     fields that it does not take.
@@ -42,7 +41,7 @@ def load_config(path: str | Path, **changes: Any) -> transformers.PretrainedConf
         raise _unreadable(
             file, 'it has no "model_type"', 'set "model_type", for example "llama", as save_pretrained does'
         )
-    if model_type not in CONFIG_MAPPING_NAMES:
+    if model_type not in transformers.CONFIG_MAPPING:
         raise _unknown(file, model_type, "auto_map" in fields)
     try:
         return transformers.AutoConfig.for_model(**fields)
@@ -89,7 +88,7 @@ def _unknown(file: Path, model_type: str, has_code: bool) -> InputError:
     reason = f"transformers {transformers.__version__} has no model type {model_type!r}"
     if has_code:
         reason += ', and code beside the configuration ("auto_map") is not run'
-    near = difflib.get_close_matches(model_type, CONFIG_MAPPING_NAMES, 3)
+    near = difflib.get_close_matches(model_type, list(transformers.CONFIG_MAPPING), 3)
     return _unreadable(
         file, reason, f"one of its types: {', '.join(near)}" if near else "", "pip install --upgrade transformers"
     )
@@ -147,7 +146,7 @@ class Architecture:
                 levers=[f"--dtype {name}" for name in _DTYPES],
             )
         text: Any = config.get_text_config(decoder=True)
-        expected: Any = kind.config_class
+        expected: Any = getattr(kind, "config_class", None) or transformers.PretrainedConfig
         if isinstance(text, expected) and not isinstance(config, expected):
             config = text  # the language model of a configuration for several, as transformers' auto classes build it
         return Architecture(kind, config, wanted)
