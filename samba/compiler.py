@@ -83,7 +83,7 @@ def import_transformers(
     path: str | Path,
     phases: Sequence[str],
     batch: int = 1,
-    length: int = 1024,
+    length: int | None = None,
     prompt: int | None = None,
     dtype: str | None = None,
 ) -> Imported:

@@ -32,7 +32,11 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     add("--hf", metavar="PATH", help="a transformers folder with weights, or config.json alone, instead of MODEL")
     add("--phase", default="prefill", help="of --hf: prefill, decode, forward, or several: prefill,decode")
     add("--batch", type=int, default=1, help="of --hf: sequences (default 1)")
-    add("--length", type=int, default=1024, help="of --hf: positions of the cache (default 1024)")
+    add(
+        "--length",
+        type=int,
+        help="of --hf: positions of the cache, or tokens of a forward (default: 1024, or all that the model has)",
+    )
     add("--prompt", type=int, help="of --hf: tokens of a prefill (default: --length)")
     add("--dtype", choices=DTYPES, help="of --hf: instead of the configuration's own")
 

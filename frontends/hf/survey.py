@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import weakref
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from transformers.cache_utils import DummyLayer, DynamicCache, DynamicLayer, Dyn
 
 from sambaflow.errors import InputError
 from sambaflow.frontends.hf.attention import ATTENTION, windows_of_masks
+from sambaflow.frontends.hf.inputs import accepts
 
 PLAIN_LAYERS = (DynamicLayer, DynamicSlidingWindowLayer, DummyLayer)
 """Kinds of cache layers that hold keys and values of every position and nothing else, or nothing."""
@@ -42,11 +42,6 @@ def survey(model: transformers.PreTrainedModel) -> Survey:
     return _surveys[model]
 
 
-def accepts(model: transformers.PreTrainedModel, keyword: str) -> bool:
-    """Whether `forward` names the keyword."""
-    return keyword in inspect.signature(model.forward).parameters
-
-
 def _survey(model: transformers.PreTrainedModel) -> Survey:
     options: dict[str, Any] = {}
     cache: Any = None
@@ -65,7 +60,7 @@ def _survey(model: transformers.PreTrainedModel) -> Survey:
     except Exception as error:  # the model's own code: an input it misses, a shape that does not fit
         raise InputError(
             f"{type(model).__name__} does not run on input_ids alone: {_words(error)}",
-            levers=["a model that takes tokens and gives logits", "correct the configuration"],
+            levers=["--phase forward: one call, with nothing kept", "correct the configuration"],
         ) from error
     kept: Any = out.get("cache") if isinstance(out, dict) else None
     if kept is not None and kept is not cache:

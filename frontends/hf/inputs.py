@@ -1,0 +1,155 @@
+"""What a model's `forward` takes and how large it is: found by the names of its arguments, and by running it.
+
+    inputs_of(model, batch=1, tokens=16)     # {"input_features": [1, 80, 3000], "decoder_input_ids": [1, 16]}
+
+Tokens are `input_ids` and `decoder_input_ids` [batch, tokens]; images `pixel_values` [batch, channels, height, width]
+of the configuration's `image_size`; sound `input_features` or `input_values`, whose layout a model's code alone knows:
+the first of the usual ones with which it runs.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+import transformers
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils import _pytree as pytree
+
+from sambaflow.errors import InputError
+from sambaflow.frontends.quiet import without_logs
+
+IMAGE = 224
+"""Height and width of images for a model that takes any, as most image processors of transformers resize them."""
+
+FRAMES = 16
+"""Frames of a video where the configuration does not say."""
+
+Shape = tuple[int, ...]
+
+
+def accepts(model: transformers.PreTrainedModel, keyword: str) -> bool:
+    """Whether `forward` names the keyword."""
+    return keyword in inspect.signature(model.forward).parameters
+
+
+def has_two_sequences(model: transformers.PreTrainedModel) -> bool:
+    """Whether the model reads one sequence and writes another."""
+    return bool(getattr(model.config, "is_encoder_decoder", False)) and accepts(model, "decoder_input_ids")
+
+
+def main_input(model: transformers.PreTrainedModel) -> str:
+    name: Any = model.main_input_name
+    return name if isinstance(name, str) else str(name[0])
+
+
+def token_inputs(model: transformers.PreTrainedModel) -> tuple[str, ...]:
+    """The arguments of the model that are tokens [batch, tokens]."""
+    main = main_input(model)
+    return (("input_ids",) if main == "input_ids" else ()) + (
+        ("decoder_input_ids",) if has_two_sequences(model) else ()
+    )
+
+
+def inputs_of(model: transformers.PreTrainedModel, batch: int, tokens: int) -> dict[str, torch.Tensor]:
+    """Zeros of the arguments that the model needs, with shapes that it runs on.
+
+    Raises InputError, with the model's own words, when it runs on none of those that are known.
+    """
+    reason: Exception | None = None
+    tried: list[str] = []
+    for shapes in _candidates(model, batch, tokens):
+        inputs = {name: _zeros(model, name, shape) for name, shape in shapes.items()}
+        try:
+            with without_logs(), torch.no_grad():
+                _on_fake_tensors(model, inputs)
+            return inputs
+        except Exception as error:  # the model's own code: an input it misses, a shape that does not fit
+            reason = reason or error
+            tried.append(", ".join(f"{name} {list(shape)}" for name, shape in shapes.items()))
+    known = tuple(_SHAPES) if reason is None else tuple(tried)
+    lines = str(reason or "").strip().splitlines()
+    raise InputError(
+        f"{type(model).__name__} does not run on "
+        + (f"{tried[0]} alone: {lines[0] if lines else type(reason).__name__}" if tried else f"{main_input(model)!r}"),
+        limit=f"tried {'; '.join(known)}",
+        levers=[
+            "a longer input: --length" if tried else "a model that takes tokens, images or sound",
+            "export it with its inputs: samba-compile file.py:function, a function that returns (model, inputs)",
+        ],
+    ) from reason
+
+
+def _candidates(model: transformers.PreTrainedModel, batch: int, tokens: int) -> Iterator[Mapping[str, Shape]]:
+    """Sets of inputs: what the model needs by its own account, then all that it takes."""
+    main = main_input(model)
+    least = [main, *(["decoder_input_ids"] if has_two_sequences(model) else [])]
+    every = [*least, *(name for name in _SHAPES if name not in least and accepts(model, name))]
+    if main not in _SHAPES:
+        return
+    for names in (least, every) if len(every) > len(least) else (least,):
+        options = [[(batch, *rest) for rest in _SHAPES[name](model, tokens)] for name in names]
+        for shapes in itertools.product(*options):
+            yield dict(zip(names, shapes, strict=True))
+
+
+def _zeros(model: transformers.PreTrainedModel, name: str, shape: Shape) -> torch.Tensor:
+    dtype = torch.long if name.endswith("_ids") else model.dtype
+    return torch.zeros(shape, dtype=dtype, device=next(model.parameters()).device)
+
+
+def _on_fake_tensors(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> None:
+    with FakeTensorMode(allow_non_fake_inputs=True) as fake:
+        model(**pytree.tree_map(fake.from_tensor, dict(inputs)), return_dict=True)
+
+
+# -- shapes without the batch
+
+
+def _tokens(model: transformers.PreTrainedModel, tokens: int) -> Sequence[Shape]:
+    return [(tokens,)]
+
+
+def _images(model: transformers.PreTrainedModel, tokens: int) -> Sequence[Shape]:
+    size: Any = _field(model, "image_size") or IMAGE
+    height, width = (size, size) if isinstance(size, int) else tuple(size)[-2:]
+    channels: int = _field(model, "num_channels") or 3
+    frames: int = _field(model, "num_frames") or FRAMES
+    return [(channels, height, width), (frames, channels, height, width)]
+
+
+def _features(model: transformers.PreTrainedModel, tokens: int) -> Sequence[Shape]:
+    """Mel bins over time, Whisper's way or time first."""
+    bins = [_field(model, name) for name in ("num_mel_bins", "input_feat_per_channel", "feature_size", "input_dim")]
+    found: list[int] = [size for size in bins if isinstance(size, int)] or [80]
+    positions = _field(model, "max_source_positions")
+    mels = [(found[0], 2 * positions)] if isinstance(positions, int) else []
+    return [*mels, (tokens, found[0]), (found[0], tokens)]
+
+
+def _samples(model: transformers.PreTrainedModel, tokens: int) -> Sequence[Shape]:
+    """Samples of a wave; with channels; or a spectrogram of the configuration's length."""
+    shapes: list[Shape] = [(tokens,), (int(_field(model, "audio_channels") or 1), tokens)]
+    length, bins = _field(model, "max_length"), _field(model, "num_mel_bins")
+    return [(length, bins), *shapes] if isinstance(length, int) and isinstance(bins, int) else shapes
+
+
+_SHAPES: dict[str, Callable[[transformers.PreTrainedModel, int], Sequence[Shape]]] = {
+    "input_ids": _tokens,
+    "pixel_values": _images,
+    "pixel_values_videos": _images,
+    "input_features": _features,
+    "input_values": _samples,
+    "decoder_input_ids": _tokens,
+}
+
+
+def _field(model: transformers.PreTrainedModel, name: str) -> Any:
+    """A field of the configuration, or of the part of it that is about images or sound."""
+    config: Any = model.config
+    parts = [config, *(getattr(config, part, None) for part in ("vision_config", "audio_config", "encoder"))]
+    return next((value for part in parts if (value := getattr(part, name, None)) is not None), None)
