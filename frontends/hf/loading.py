@@ -105,8 +105,8 @@ def _inferred(path: Path, config: transformers.PretrainedConfig) -> tuple[Diagno
     if config.architectures:
         return ()
     name = Architecture.of(config).name
-    message = f'the configuration has no "architectures": {name} is taken'
-    return (Diagnostic("warning", message, Location(str(path)), facts={"levers": ['set "architectures": ["..."]']}),)
+    message = f'the configuration has no "architectures": {name} is taken, as if it were ["{name}"]'
+    return (Diagnostic("warning", message, Location(str(path))),)
 
 
 def _without_weights(path: Path, model: transformers.PreTrainedModel) -> Diagnostic:
@@ -117,7 +117,7 @@ def _without_weights(path: Path, model: transformers.PreTrainedModel) -> Diagnos
     if model.device.type == "meta":
         count = sum(parameter.numel() for parameter in model.parameters())
         message = (
-            f"a configuration alone has no weights, and for {count / 1e9:.2g} billion none are made up (random ones up "
+            f"a configuration alone has no weights, and for {count / 1e9:.1f} billion none are made up (random ones up "
             f"to {META_PARAMETERS // 10**6} million): give them with {given}, or run with --weights FOLDER"
         )
     else:
