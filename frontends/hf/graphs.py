@@ -14,7 +14,14 @@ from torch.utils import _pytree as pytree
 
 from sambaflow.errors import InputError
 from sambaflow.frontends.hf.cache import cache_of
-from sambaflow.frontends.hf.inputs import accepts, has_two_sequences, inputs_of, main_input, token_inputs
+from sambaflow.frontends.hf.inputs import (
+    accepts,
+    check_unrolled,
+    has_two_sequences,
+    inputs_of,
+    main_input,
+    token_inputs,
+)
 from sambaflow.frontends.hf.survey import Survey, survey
 from sambaflow.frontends.imported import Imported
 from sambaflow.frontends.quiet import without_logs
@@ -191,6 +198,7 @@ LENGTH = 1024
 def _forward_graph(model: transformers.PreTrainedModel, batch: int, length: int, tokens: int) -> HfGraph:
     if token_inputs(model):
         _check_length(model, tokens, length)
+        check_unrolled(model, batch, tokens)
     inputs = inputs_of(model, batch, tokens)
     return HfGraph("forward", _Forward(model, tuple(inputs)).eval(), tuple(inputs.values()), tuple(inputs), ())
 

@@ -19,6 +19,7 @@ import transformers
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from sambaflow.errors import InputError
 from sambaflow.frontends.quiet import without_logs
@@ -105,6 +106,52 @@ def _zeros(model: transformers.PreTrainedModel, name: str, shape: Shape) -> torc
 def _on_fake_tensors(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> None:
     with FakeTensorMode(allow_non_fake_inputs=True) as fake:
         model(**pytree.tree_map(fake.from_tensor, dict(inputs)), return_dict=True)
+
+
+# -- sequences that a model's code walks token by token
+
+OPERATORS = 10_000
+"""Operators of a graph; a model that makes more of them one token at a time takes minutes to trace and compile."""
+
+
+def check_unrolled(model: transformers.PreTrainedModel, batch: int, tokens: int) -> None:
+    """InputError for a model whose code loops over tokens (a recurrence) when that makes a graph of too many operators.
+
+    Two short inputs tell: their graphs have as many operators if there is no loop.
+    """
+    short, long = 4, 8
+    if tokens <= long:
+        return
+    try:
+        few, many = (_operators(model, inputs_of(model, batch, count)) for count in (short, long))
+    except InputError:  # it does not run on so little, and is not measured
+        return
+    each = (many - few) / (long - short)
+    expected = many + each * (tokens - long)
+    if each > 0 and expected > OPERATORS:
+        fits = int(long + max(0, OPERATORS - many) / each)
+        raise InputError(
+            f"{type(model).__name__} computes one token after the other: its code is unrolled",
+            demand=f"{expected:.0f} operators for {tokens} tokens",
+            limit=f"{OPERATORS} operators",
+            levers=[f"--length {fits}"],
+        )
+
+
+class _Counter(TorchDispatchMode):
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def _operators(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> int:
+    with without_logs(), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as fake, _Counter() as counter:
+        made = pytree.tree_map(fake.from_tensor, dict(inputs))
+        counter.count = 0
+        model(**made, return_dict=True)
+        return counter.count
 
 
 # -- shapes without the batch
