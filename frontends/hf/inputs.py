@@ -74,12 +74,13 @@ def inputs_of(model: transformers.PreTrainedModel, batch: int, tokens: int) -> d
             tried.append(", ".join(f"{name} {list(shape)}" for name, shape in shapes.items()))
     known = tuple(_SHAPES) if reason is None else tuple(tried)
     lines = str(reason or "").strip().splitlines()
+    token_or_sound = bool(tried) and not main_input(model).startswith("pixel_values")
     raise InputError(
         f"{type(model).__name__} does not run on "
         + (f"{tried[0]} alone: {lines[0] if lines else type(reason).__name__}" if tried else f"{main_input(model)!r}"),
         limit=f"tried {'; '.join(known)}",
         levers=[
-            "a longer input: --length" if tried else "a model that takes tokens, images or sound",
+            "a longer input: --length" if token_or_sound else "correct the configuration, image_size for one",
             "export it with its inputs: samba-compile file.py:function, a function that returns (model, inputs)",
         ],
     ) from reason
@@ -103,15 +104,29 @@ def _zeros(model: transformers.PreTrainedModel, name: str, shape: Shape) -> torc
     return torch.zeros(shape, dtype=dtype, device=next(model.parameters()).device)
 
 
-def _on_fake_tensors(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> None:
+def call_once(model: transformers.PreTrainedModel, inputs: Mapping[str, torch.Tensor]) -> Mapping[str, Any]:
+    """The model's outputs by name; it keeps nothing for a next call."""
+    options: dict[str, Any] = {"use_cache": False} if accepts(model, "use_cache") else {}
+    if "input_ids" in inputs:
+        options |= token_types(model, inputs["input_ids"])
+    return model(**inputs, return_dict=True, **options)
+
+
+def token_types(model: nn.Module, input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Zeros for a model that looks these, the default, up in a buffer: said outright, no lookup is left."""
+    looked_up = any(name.endswith("embeddings.token_type_ids") for name, _ in model.named_buffers())
+    return {"token_type_ids": torch.zeros_like(input_ids)} if looked_up else {}
+
+
+def _on_fake_tensors(model: transformers.PreTrainedModel, inputs: Mapping[str, torch.Tensor]) -> None:
     with FakeTensorMode(allow_non_fake_inputs=True) as fake:
-        model(**pytree.tree_map(fake.from_tensor, dict(inputs)), return_dict=True)
+        call_once(model, pytree.tree_map(fake.from_tensor, dict(inputs)))
 
 
 # -- sequences that a model's code walks token by token
 
-OPERATORS = 10_000
-"""Operators of a graph; a model that makes more of them one token at a time takes minutes to trace and compile."""
+OPERATORS = 40_000
+"""Calls of PyTorch in a graph; one that has more of them, some for each token, takes minutes to trace and compile."""
 
 
 def check_unrolled(model: transformers.PreTrainedModel, batch: int, tokens: int) -> None:
@@ -146,11 +161,11 @@ class _Counter(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def _operators(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> int:
+def _operators(model: transformers.PreTrainedModel, inputs: Mapping[str, torch.Tensor]) -> int:
     with without_logs(), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as fake, _Counter() as counter:
         made = pytree.tree_map(fake.from_tensor, dict(inputs))
         counter.count = 0
-        model(**made, return_dict=True)
+        call_once(model, made)
         return counter.count
 
 
