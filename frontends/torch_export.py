@@ -390,7 +390,9 @@ def _unsupported(calls: list[tuple[str, Location | None]]) -> UnsupportedOperato
         UnsupportedOperator(name, len(found), tuple(dict.fromkeys(place for place in found if place)))
         for name, found in sorted(places.items(), key=lambda item: (-len(item[1]), item[0]))
     ]
-    return UnsupportedOperators(operators)
+    experts = any(operator.name.startswith("transformers.grouped_mm") for operator in operators)
+    levers = ['model.config._experts_implementation = "batched_mm", before the model is compiled'] if experts else []
+    return UnsupportedOperators(operators, levers=levers)
 
 
 def _named_tensors(model: nn.Module | ExportedProgram) -> dict[str, torch.Tensor]:

@@ -16,11 +16,13 @@ from sambaflow.errors import InputError
 from sambaflow.frontends.hf.cache import cache_of
 from sambaflow.frontends.hf.inputs import (
     accepts,
+    call_once,
     check_unrolled,
     has_two_sequences,
     inputs_of,
     main_input,
     token_inputs,
+    token_types,
 )
 from sambaflow.frontends.hf.survey import Survey, survey
 from sambaflow.frontends.imported import Imported
@@ -53,7 +55,7 @@ class _Graph(nn.Module):
             cache, held = cache_of(tensors, self.kept.layers, self.kept.count, position)
             layers = dict(zip(self.kept.layers, held, strict=True))
             options = {"cache": cache, "use_cache": True}
-        options |= _token_types(self.model, input_ids)
+        options |= token_types(self.model, input_ids)
         if position is not None and "position_ids" in self.spelled:
             options["position_ids"] = position[None].expand(input_ids.shape[0], 1)
         if "attention_mask" in self.spelled:
@@ -89,11 +91,7 @@ class _Forward(_Graph):
         self.names = tuple(names)
 
     def forward(self, *tensors: torch.Tensor) -> dict[str, torch.Tensor]:
-        inputs = dict(zip(self.names, tensors, strict=True))
-        options: dict[str, Any] = {"use_cache": False} if accepts(self.model, "use_cache") else {}
-        if "input_ids" in inputs:
-            options |= _token_types(self.model, inputs["input_ids"])
-        return _results(self.model(**inputs, return_dict=True, **options))
+        return _results(call_once(self.model, dict(zip(self.names, tensors, strict=True))))
 
 
 RESULTS = ("logits", "last_hidden_state", "pooler_output")
@@ -103,12 +101,6 @@ RESULTS = ("logits", "last_hidden_state", "pooler_output")
 def _results(out: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     tensors = {name: value for name, value in out.items() if isinstance(value, torch.Tensor)}
     return {name: tensors[name] for name in RESULTS if name in tensors} or tensors
-
-
-def _token_types(model: nn.Module, input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Zeros for a model that looks these, the default, up in a buffer: said outright, no lookup is left."""
-    looked_up = any(name.endswith("embeddings.token_type_ids") for name, _ in model.named_buffers())
-    return {"token_type_ids": torch.zeros_like(input_ids)} if looked_up else {}
 
 
 @dataclass(frozen=True)

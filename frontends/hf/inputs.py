@@ -21,7 +21,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sambaflow.errors import InputError
+from sambaflow.errors import InputError, Note
 from sambaflow.frontends.quiet import without_logs
 
 IMAGE = 224
@@ -72,18 +72,28 @@ def inputs_of(model: transformers.PreTrainedModel, batch: int, tokens: int) -> d
         except Exception as error:  # the model's own code: an input it misses, a shape that does not fit
             reason = reason or error
             tried.append(", ".join(f"{name} {list(shape)}" for name, shape in shapes.items()))
-    known = tuple(_SHAPES) if reason is None else tuple(tried)
-    lines = str(reason or "").strip().splitlines()
-    token_or_sound = bool(tried) and not main_input(model).startswith("pixel_values")
+    name = type(model).__name__
+    export = "export it with its inputs: samba-compile file.py:function, a function that returns (model, inputs)"
+    if reason is None:
+        known = f"inputs {', '.join(_SHAPES)}"
+        raise InputError(
+            f"{name} takes {main_input(model)!r}, of which the size is not known", limit=known, levers=[export]
+        )
+    image = main_input(model).startswith("pixel_values")
+    size = "correct the configuration, image_size for one" if image else "a longer input: --length"
     raise InputError(
-        f"{type(model).__name__} does not run on "
-        + (f"{tried[0]} alone: {lines[0] if lines else type(reason).__name__}" if tried else f"{main_input(model)!r}"),
-        limit=f"tried {'; '.join(known)}",
-        levers=[
-            "a longer input: --length" if token_or_sound else "correct the configuration, image_size for one",
-            "export it with its inputs: samba-compile file.py:function, a function that returns (model, inputs)",
-        ],
+        f"{name} does not run on {tried[0]} alone: {words(reason)}",
+        notes=[Note(f"nor on {one}") for one in tried[1:4]],
+        levers=[size, export],
     ) from reason
+
+
+def words(error: Exception) -> str:
+    """What a model's own code says, in one line."""
+    if "DataDependent" in type(error).__name__:
+        return "it branches or sizes a tensor by a tensor's value"
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def _candidates(model: transformers.PreTrainedModel, batch: int, tokens: int) -> Iterator[Mapping[str, Shape]]:

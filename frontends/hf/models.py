@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ def load_config(path: str | Path, **changes: Any) -> transformers.PretrainedConf
 
 def _fields(file: Path, given: str) -> dict[str, Any]:
     try:
-        fields: Any = json.loads(file.read_text(encoding="utf-8"))
+        fields: Any = json.loads(file.read_text(encoding="utf-8"), object_hook=_number_or_object)
     except (FileNotFoundError, NotADirectoryError) as error:
         what = (
             "no such file" if Path(given).parent.is_dir() or file.name != Path(given).name else "no such file or folder"
@@ -74,6 +75,12 @@ def _fields(file: Path, given: str) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise _unreadable(file, f"it is a JSON {type(fields).__name__}, not an object with fields")
     return fields
+
+
+def _number_or_object(fields: dict[str, Any]) -> Any:
+    """transformers writes infinity, which JSON lacks, as {"__float__": "Infinity"}."""
+    text = fields.get("__float__")
+    return float(text) if isinstance(text, str) and len(fields) == 1 else fields
 
 
 def _unreadable(file: Path, reason: str, *levers: str) -> InputError:
@@ -159,9 +166,10 @@ class Architecture:
             with torch.device(device):
                 model = self.kind._from_config(self.config, dtype=self.dtype, **self._implementations)
         except Exception as error:  # a shape, a missing package, a check of the configuration: the model's own words
+            reason = f"{type(error).__name__}: {_words(error)}"
             raise InputError(
-                f"transformers cannot build {self.name} from the configuration: {type(error).__name__}: {error}",
-                levers=["correct the configuration"],
+                f"transformers cannot build {self.name} from the configuration: {reason}",
+                levers=re.findall(r"pip install [\w.\[\]-]*\w", str(error)) or ["correct the configuration"],
             ) from error
         finally:
             torch.set_default_dtype(previous)
