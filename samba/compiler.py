@@ -75,7 +75,7 @@ def import_graphs(graphs: Mapping[str, HfGraph]) -> Imported:
             strip="model.",
         )
     if imported is None:
-        raise InputError("no graph to compile")
+        raise InputError("no graph to compile", levers=["--phase prefill, decode or forward"])
     return imported
 
 

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sambaflow.errors import InputError, Location
+from sambaflow.errors import CapacityError, InputError, Location
 from sambaflow.passes.pipelines import mode_names
 from sambaflow.reporting import Reporter
 from sambaflow.tools.files import write_atomically
@@ -73,12 +73,16 @@ def _compile(args: argparse.Namespace, reporter: Reporter) -> None:
     from sambaflow.passes.base import SambaContext
 
     _spare_checkpoint(args)
-    imported, ctx = import_from(args), SambaContext()
+    ctx = SambaContext()
+    imported = import_from(args)
     for diagnostic in imported.diagnostics:
         reporter.report(diagnostic)
     print_remarks(args, ctx.journal, reporter)
     try:
         save = _compiled(imported, args, ctx)
+    except CapacityError as error:
+        error.levers += ("lower --length or --prompt",) if args.hf is not None else ()
+        raise
     finally:
         write_remarks(args, ctx.journal.remarks)
     try:

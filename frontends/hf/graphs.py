@@ -201,7 +201,7 @@ def _check_length(model: transformers.PreTrainedModel, tokens: int, length: int)
         raise InputError(
             f"{tokens} tokens in a cache of {length} positions do not fit the model",
             demand=f"{tokens} tokens, {length} positions",
-            limit=f"{length if limit is None else limit} positions",
+            limit=f"{length if limit is None else min(length, limit)} positions",
             levers=["lower --prompt, or raise --length" if tokens > length else "lower --length"],
         )
 

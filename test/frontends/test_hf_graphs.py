@@ -151,7 +151,7 @@ def test_a_prompt_is_at_least_a_token_and_fits_the_cache() -> None:
         hf.graph(model, "prefill", 1, 16, prompt=0)
     with pytest.raises(InputError, match="17 tokens in a cache of 16 positions") as refused:
         hf.graph(model, "prefill", 1, 16, prompt=17)
-    assert "raise --length" in refused.value.levers[0]
+    assert "raise --length" in refused.value.levers[0] and refused.value.limit == "16 positions"
 
 
 def test_the_length_is_by_default_all_that_the_model_has() -> None:

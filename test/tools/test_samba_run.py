@@ -275,6 +275,17 @@ def test_the_commands_themselves(folder: Path):
     assert "Traceback" not in done.stderr
 
 
+def test_a_transformers_model_that_does_not_fit_is_refused_with_its_length(folder: Path):
+    description = yaml.safe_load((Path(machine.__file__).parent / "sn40l.yaml").read_text())
+    description["pmu"]["bytes"]["value"] = 2
+    (folder / "none.yaml").write_text(yaml.safe_dump(description))
+    config, output = Path(__file__).parents[2] / "examples" / "llama-tiny.json", folder / "refused.pef"
+    given = ["--hf", config, "--length", "8", "--machine", folder / "none.yaml", "-o", output]
+    done = run("samba_compile", *given)
+    assert done.returncode == 1 and done.stderr.count("error:") == 1 and not output.exists()
+    assert "short by" in done.stderr and "try: lower --length or --prompt" in done.stderr
+
+
 def test_weights_beside_a_pef_do_not_replace_those_that_they_come_from(tmp_path: Path):
     config = Path(__file__).parents[2] / "examples" / "llama-tiny.json"
     (tmp_path / "config.json").write_bytes(config.read_bytes())
