@@ -211,8 +211,8 @@ def _index(a: Arguments) -> tuple[str, Arguments] | None:
 
 
 def _cat(a: Arguments) -> tuple[str, Arguments]:
-    """PyTorch passes over tensors of shape [0], of whatever rank the others are (the empty cache of a decoder)."""
-    tensors = [tensor for tensor in a["tensors"] if tuple(tensor.shape) != (0,)]
+    """Tensors without elements add nothing: an empty cache of any rank, the part of a head that does not rotate."""
+    tensors = [tensor for tensor in a["tensors"] if 0 not in tensor.shape]
     return "cat", {**a, "tensors": tensors or a["tensors"]}
 
 

@@ -247,6 +247,8 @@ class GraphReader:
         selected = masked_put(call, self._pure)
         if selected is not None:
             return selected
+        if empty := _without_elements(call):
+            return empty
         converted = self.convert(call)
         if converted is None:
             return self.memory.gather(call) if call.name in PLAIN_VIEWS else self._decompose(call)
@@ -409,3 +411,17 @@ def _compute(call: Call) -> list[Value]:
 
 def _host_tensor(value: Value) -> torch.Tensor:
     return torch.empty((), dtype=value.dtype).expand(value.shape) if value.constant is None else value.constant
+
+
+def _without_elements(call: Call) -> list[Value]:
+    """Results of which none has elements: they are known, and no operator stands for them."""
+    noted = call.node.meta.get("val") if call.node is not None else None
+    if noted is None and not any(map(_is_empty, call.values())):
+        return []
+    results = result_shells(call)
+    known = all(map(_is_empty, results))
+    return [constant(torch.empty(tuple(one.shape), dtype=one.dtype)) for one in results] if known else []
+
+
+def _is_empty(tensor: Value | torch.Tensor) -> bool:
+    return any(type(size) is int and size == 0 for size in tensor.shape)

@@ -24,7 +24,7 @@ import traceback
 from collections.abc import Generator, Mapping, Sequence, Set
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ from sambaflow.frontends.fast_paths import fast_paths_refused
 from sambaflow.frontends.function_builder import FunctionBuilder
 from sambaflow.frontends.fx_graph import GraphReader, reads_by_strides
 from sambaflow.frontends.imported import Graph, Imported, Leaf
+from sambaflow.frontends.without_data import export_without_data, is_without_data
 from sambaflow.passes.collection import without_garbage_collection
 
 Model = nn.Module | ExportedProgram | str | Path
@@ -103,6 +104,8 @@ def export(model: Model, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] |
     args, kwargs = _separate(args, dict(kwargs or {}), model)
     try:
         with _quiet(), torch.no_grad(), attributes_kept(model), fast_paths_refused(model):
+            if is_without_data(model):
+                return export_without_data(model, args, kwargs, partial(torch.export.export, model, strict=False))
             return torch.export.export(model, args, kwargs, strict=False)
     except SambaError:
         raise
@@ -387,7 +390,9 @@ def _unsupported(calls: list[tuple[str, Location | None]]) -> UnsupportedOperato
         UnsupportedOperator(name, len(found), tuple(dict.fromkeys(place for place in found if place)))
         for name, found in sorted(places.items(), key=lambda item: (-len(item[1]), item[0]))
     ]
-    return UnsupportedOperators(operators)
+    experts = any(operator.name.startswith("transformers.grouped_mm") for operator in operators)
+    levers = ['model.config._experts_implementation = "batched_mm", before the model is compiled'] if experts else []
+    return UnsupportedOperators(operators, levers=levers)
 
 
 def _named_tensors(model: nn.Module | ExportedProgram) -> dict[str, torch.Tensor]:

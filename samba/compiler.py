@@ -75,23 +75,29 @@ def import_graphs(graphs: Mapping[str, HfGraph]) -> Imported:
             strip="model.",
         )
     if imported is None:
-        raise InputError("no graph to compile")
+        raise InputError("no graph to compile", levers=["--phase prefill, decode or forward"])
     return imported
 
 
 def import_transformers(
-    config: str | Path,
+    path: str | Path,
     phases: Sequence[str],
     batch: int = 1,
-    length: int = 1024,
+    length: int | None = None,
     prompt: int | None = None,
     dtype: str | None = None,
 ) -> Imported:
-    """Graphs of the architecture in a `config.json`, one a phase; `dtype` (float32, bfloat16) instead of its own."""
+    """Graphs of a transformers model, one a phase; `dtype` (float32, bfloat16) instead of the configuration's own.
+
+    `path` is a folder that `save_pretrained` wrote, which gives the weights, or a `config.json` alone; what is to be
+    said of weights is in the result's `diagnostics`. Raises as `hf.load_model` and `hf.graph` do.
+    """
     from sambaflow.frontends import hf
 
-    model = hf.build_model(hf.load_config(config), None if dtype is None else getattr(torch, dtype))
-    return import_graphs({phase: hf.graph(model, phase, batch, length, prompt) for phase in phases})
+    loaded = hf.load_model(path, None if dtype is None else getattr(torch, dtype))
+    imported = import_graphs({phase: hf.graph(loaded.model, phase, batch, length, prompt) for phase in phases})
+    imported.diagnostics += loaded.diagnostics
+    return imported
 
 
 def compile_imported(

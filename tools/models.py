@@ -3,8 +3,9 @@
 model.mlir                 samba-level IR
 model.pt2                  a saved ExportedProgram
 file.py:function           runs the file; the function returns (module, args) or (module, args, kwargs)
---hf config.json           a transformers configuration; --phase prefill|decode|forward (several, separated by commas,
-                           become graphs of one PEF that share weights and state), --batch, --length, --prompt
+--hf FOLDER                what transformers' save_pretrained wrote, or a config.json alone; --phase
+                           prefill|decode|forward (several, separated by commas, become graphs of one PEF that share
+                           weights and state), --batch, --length, --prompt
 """
 
 from __future__ import annotations
@@ -28,10 +29,14 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """MODEL and the options of `--hf`."""
     add = parser.add_argument
     add("model", metavar="MODEL", nargs="?", help="a .mlir or .pt2 file, or file.py:function")
-    add("--hf", metavar="CONFIG", help="a transformers config.json instead of MODEL")
+    add("--hf", metavar="PATH", help="a transformers folder with weights, or config.json alone, instead of MODEL")
     add("--phase", default="prefill", help="of --hf: prefill, decode, forward, or several: prefill,decode")
     add("--batch", type=int, default=1, help="of --hf: sequences (default 1)")
-    add("--length", type=int, default=1024, help="of --hf: positions of the cache (default 1024)")
+    add(
+        "--length",
+        type=int,
+        help="of --hf: positions of the cache, or tokens of a forward (default: 1024, or all that the model has)",
+    )
     add("--prompt", type=int, help="of --hf: tokens of a prefill (default: --length)")
     add("--dtype", choices=DTYPES, help="of --hf: instead of the configuration's own")
 
@@ -39,7 +44,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 def check_model_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """Ends with a usage error unless there is exactly one model."""
     if (args.model is None) == (args.hf is None):
-        parser.error("give one model: MODEL or --hf CONFIG")
+        parser.error("give one model: MODEL or --hf PATH")
 
 
 def import_from(args: argparse.Namespace) -> Imported:
@@ -59,7 +64,7 @@ def import_from(args: argparse.Namespace) -> Imported:
 
         return import_model(args.model)
     raise InputError(
-        f"'{args.model}' is no model", levers=["a .mlir or .pt2 file", "file.py:function", "--hf config.json"]
+        f"'{args.model}' is no model", levers=["a .mlir or .pt2 file", "file.py:function", "--hf FOLDER or config.json"]
     )
 
 

@@ -60,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _from_torch(args: argparse.Namespace) -> str:
     imported = import_from(args)
+    for diagnostic in imported.diagnostics:
+        reporter_of(args).report(diagnostic)
     if args.weights is not None:
         from sambaflow.frontends.weights import save_weights
 
