@@ -30,7 +30,7 @@ class Records:
         self._file = io.BytesIO(Path(path).read_bytes())
         try:
             self._zip = zipfile.ZipFile(self._file)
-        except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
+        except (zipfile.BadZipFile, ValueError, RuntimeError, EOFError) as error:
             raise Unreadable(f"it is no archive of torch.export.save ({error})") from error
         entries = self._zip.infolist()
         names = [entry.filename for entry in entries]
@@ -61,7 +61,7 @@ class Records:
         entry = self._entry(name)
         try:
             data = bytearray(self._zip.read(entry))
-        except (zipfile.BadZipFile, RuntimeError, EOFError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, ValueError, RuntimeError, EOFError) as error:
             raise Unreadable(f"record {name!r} is damaged ({error})") from error
         if len(data) != entry.file_size:
             raise Unreadable(f"record {name!r} is cut short: {len(data)} of {entry.file_size} bytes")
