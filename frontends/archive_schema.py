@@ -145,7 +145,8 @@ _PLAIN_FUNCTIONS: dict[str, Any] = {
 }
 """Functions on numbers that an exported graph may call, by the names that PyTorch writes (`_SYM_OPS`)."""
 
-_LIBRARIES = frozenset({"aten", "prims"})
+_LIBRARIES = frozenset({"aten", "prims", "torch_nn"})
+"""Libraries of operators that are PyTorch's own, on tensors, and of no effect but their results."""
 
 
 @cache

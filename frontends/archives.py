@@ -18,8 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import fx
 from torch._export.serde import schema
 from torch._export.serde.serialize import ExportedProgramDeserializer
+from torch._ops import OpOverload
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 from torch.export.pt2_archive import constants as layout
@@ -29,6 +32,7 @@ from torch.utils import _pytree as pytree
 from sambaflow.errors import InputError, Location
 from sambaflow.frontends.archive_records import Records, Unreadable
 from sambaflow.frontends.archive_schema import read_as
+from sambaflow.frontends.calls import leaves_of, map_only
 
 MODEL = "model"
 """The name under which `torch.export.save` writes its program."""
@@ -60,6 +64,8 @@ def read_archive(path: str | Path, *, trust: bool = False) -> ExportedProgram:
 
 
 def _first_line(error: BaseException) -> str:
+    if isinstance(error, KeyError):
+        return f"nothing in it is named {error}"
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
@@ -77,7 +83,8 @@ def _read(records: Records) -> ExportedProgram:
     weights = _tensors(records, layout.WEIGHTS_DIR, layout.WEIGHTS_CONFIG_FILENAME_FORMAT, tensors)
     constants = _tensors(records, layout.CONSTANTS_DIR, layout.CONSTANTS_CONFIG_FILENAME_FORMAT, tensors)
     made = ExportedProgramDeserializer().deserialize(program, weights, constants)
-    _check_shapes(made)
+    _check_tensors(made)
+    _check_calls(made.graph_module)
     return made
 
 
@@ -259,7 +266,7 @@ _DTYPES: Mapping[schema.ScalarType, str] = {
 }
 
 
-def _check_shapes(program: ExportedProgram) -> None:
+def _check_tensors(program: ExportedProgram) -> None:
     """Unreadable for a weight or constant that is not there, or is another tensor than the graph takes."""
     held = {**program.state_dict, **program.constants}
     placeholders = [node for node in program.graph.nodes if node.op == "placeholder"]
@@ -274,3 +281,45 @@ def _check_shapes(program: ExportedProgram) -> None:
             raise Unreadable(f"it holds no tensor {spec.target!r}")
         if not isinstance(noted, torch.Tensor) or noted.shape != tensor.shape or noted.dtype != tensor.dtype:
             raise Unreadable(f"its tensor {spec.target!r} is not of the type and shape that the graph takes")
+
+
+def _check_calls(graph_module: fx.GraphModule) -> None:
+    """Unreadable for a call that PyTorch would not carry out, or whose results are others than the graph says."""
+    modules = [module for module in graph_module.modules() if isinstance(module, fx.GraphModule)]
+    with torch.no_grad(), FakeTensorMode():
+        for node in (node for module in modules for node in module.graph.nodes):
+            if not isinstance(node.target, OpOverload) or _is_symbolic(node.meta.get("val")):
+                continue
+            noted = [(tuple(one.shape), one.dtype) for one in leaves_of(torch.Tensor, node.meta.get("val"))]
+            found = _results(node, node.target)
+            if found is not None and [(tuple(one.shape), one.dtype) for one in found] != noted:
+                raise Unreadable(f"{node.name!r} is not what {node.target} gives")
+
+
+def _results(node: fx.Node, target: OpOverload[..., Any]) -> list[torch.Tensor] | None:
+    """The results of a call as torch.export infers them, on tensors without data; None where it needs the data."""
+    args, kwargs = map_only(fx.Node, lambda one: one.meta.get("val"), (node.args, dict(node.kwargs)))
+    if _is_symbolic((args, kwargs)):
+        return None
+    host = torch.device("cpu")
+    args, kwargs = map_only(torch.Tensor, _on_host, map_only(torch.device, lambda device: host, (args, kwargs)))
+    try:
+        return leaves_of(torch.Tensor, target(*args, **kwargs))
+    except NotImplementedError:
+        return None
+    except Exception as error:  # PyTorch raises what it likes
+        raise Unreadable(f"{node.name!r} cannot be: {target}: {_first_line(error)}") from error
+
+
+def _on_host(noted: torch.Tensor) -> torch.Tensor:
+    return torch.empty_strided(noted.shape, noted.stride(), dtype=noted.dtype)
+
+
+def _is_symbolic(noted: Any) -> bool:
+    """Whether a number or size in noted values is not known."""
+    symbols = torch.SymInt | torch.SymFloat | torch.SymBool
+    if isinstance(noted, torch.Tensor):
+        return any(isinstance(size, symbols) for size in (*noted.shape, *noted.stride()))
+    if isinstance(noted, tuple | list | dict):
+        return any(_is_symbolic(one) for one in (noted.values() if isinstance(noted, dict) else noted))
+    return isinstance(noted, symbols)

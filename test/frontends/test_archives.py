@@ -35,6 +35,12 @@ SAMPLES = "data/sample_inputs/model.pt"
 class Rich(nn.Module):
     """Tied weights, buffers of both kinds, views of one memory, several dtypes, constants, nested and named inputs."""
 
+    table: torch.Tensor
+    turned: torch.Tensor
+    rows: torch.Tensor
+    mask: torch.Tensor
+    shift: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.embed = nn.Embedding(16, 8)
@@ -116,6 +122,8 @@ DTYPES = (
 
 def test_tensors_of_every_kind_are_as_pytorch_reads_them(tmp_path: Path) -> None:
     class Holder(nn.Module):
+        of_float32: torch.Tensor
+
         def __init__(self) -> None:
             super().__init__()
             for dtype in DTYPES:
@@ -156,7 +164,7 @@ class Command:
         self.marker = marker
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, (f"touch {self.marker}",)
+        return os.system, (f"touch {self.marker}",)  # pyright: ignore[reportDeprecated]
 
 
 def _saved(marker: Path) -> bytes:
