@@ -44,8 +44,15 @@ def load_weights(path: str | Path) -> dict[str, torch.Tensor]:
             hashes: dict[str, str] = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise WeightError(f"cannot read the weights {path}: {error}") from error
+        raise WeightError(f"cannot read the weights {path}: {error}", levers=_levers_for(path)) from error
     for name, tensor in tensors.items():
         if name in hashes and weight_hash(tensor) != hashes[name]:
             raise WeightError(f"weight {name!r} in {path} is altered: its hash differs from the recorded one")
     return tensors
+
+
+def _levers_for(path: str | Path) -> list[str]:
+    """How PyTorch's own files, which are pickles and not read here, become safetensors."""
+    if Path(path).suffix not in (".bin", ".pt", ".pth", ".ckpt", ".pt2") or not Path(path).is_file():
+        return []
+    return [f"convert it: safetensors.torch.save_file(torch.load({Path(path).name!r}, weights_only=True), ...)"]

@@ -44,8 +44,8 @@ def build_model(
     Raises `InputError` for an architecture that transformers does not have, or cannot build from the configuration.
     """
     names: list[str] = config.architectures or []
-    architecture = getattr(transformers, names[0], None) if names else None
-    if architecture is None:
+    architecture: Any = getattr(transformers, names[0], None) if names else None
+    if not _is_model(architecture):
         raise InputError(
             f"the configuration names no architecture that transformers {transformers.__version__} has: {names}",
             levers=['set "architectures" in the configuration, for example ["LlamaForCausalLM"]'],
@@ -63,6 +63,11 @@ def build_model(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return _instance(architecture, config, wanted)
+
+
+def _is_model(found: Any) -> bool:
+    """Whether a name of transformers is that of a model's class, and not of a function or of a class that makes any."""
+    return isinstance(found, type) and issubclass(found, transformers.PreTrainedModel)
 
 
 def _instance(architecture: Any, config: Any, dtype: torch.dtype) -> transformers.PreTrainedModel:

@@ -18,9 +18,10 @@ import torch
 from torch import nn
 
 import sambaflow
-from sambaflow.errors import InputError, SambaError
+from sambaflow.errors import InputError, SambaError, WeightError
 from sambaflow.frontends.archives import read_archive
 from sambaflow.frontends.torch_export import import_model
+from sambaflow.frontends.weights import load_weights
 from sambaflow.tools import samba_compile
 
 Records = dict[str, bytes]
@@ -347,6 +348,13 @@ def test_trust_reads_the_file_as_pytorch_does(saved: Path, tmp_path: Path, marke
     assert import_model(path, trust=True).weights.keys() == import_model(saved).weights.keys()
     with pytest.raises(SystemExit, match="2"):
         samba_compile.main([str(path), "--trust", "other.pt2", "-o", str(tmp_path / "m.pef")])
+
+
+def test_checkpoints_that_are_pickles_are_not_loaded(tmp_path: Path, marker: Path) -> None:
+    (tmp_path / "pytorch_model.bin").write_bytes(_saved(marker))
+    with pytest.raises(WeightError, match=r"pytorch_model\.bin(.|\n)*convert it: safetensors"):
+        load_weights(tmp_path / "pytorch_model.bin")
+    assert not marker.exists()
 
 
 def test_older_formats_are_refused(tmp_path: Path, marker: Path) -> None:

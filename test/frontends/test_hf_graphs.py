@@ -153,5 +153,6 @@ def test_refused_configurations(tmp_path: Path) -> None:
     (tmp_path / "unknown.json").write_text('{"model_type": "no-such-model"}')
     with pytest.raises(InputError, match="no-such-model"):
         hf.load_config(tmp_path / "unknown.json")
-    with pytest.raises(InputError, match="names no architecture"):
-        hf.build_model(hf.load_config(EXAMPLES / "llama-tiny.json", architectures=["NoSuchModel"]))
+    for name in ("NoSuchModel", "AutoModel", "pipeline", "LlamaConfig"):
+        with pytest.raises(InputError, match="names no architecture"):
+            hf.build_model(hf.load_config(EXAMPLES / "llama-tiny.json", architectures=[name]))
