@@ -32,6 +32,7 @@ from sambaflow.frontends.calls import (
     Call,
     Value,
     aten,
+    by_position,
     constant,
     leaves_of,
     map_only,
@@ -163,6 +164,7 @@ class GraphReader:
             return None
         if name in ("aten.item", "aten._local_scalar_dense"):
             return self._item(args[0], location)
+        args, kwargs = by_position(target, args, kwargs)
         call = Call(target, args, kwargs, location, node)
         refuse(call)
         _refuse_layout(node, location)
@@ -406,7 +408,14 @@ def _compute(call: Call) -> list[Value]:
             results = call.target(*args, **kwargs)
     except Exception as error:  # PyTorch raises what it likes
         raise raised_by_torch(call, error) from error
-    return [constant(leaf) for leaf in leaves_of(torch.Tensor, results)]
+    found = leaves_of(torch.Tensor, results)
+    if signature(call.target).base in _UNSET:
+        found = [torch.zeros_like(one) for one in found]
+    return [constant(one) for one in found]
+
+
+_UNSET = frozenset({"empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"})
+"""Operators whose results have no values yet: zeros, so that one model is one IR."""
 
 
 def _host_tensor(value: Value) -> torch.Tensor:

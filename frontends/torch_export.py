@@ -37,6 +37,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from sambaflow.errors import InputError, Location, SambaError, UnsupportedOperator, UnsupportedOperators, WeightError
 from sambaflow.frontends.aliases import Tensor, end_of, overlaps
+from sambaflow.frontends.archives import read_archive
 from sambaflow.frontends.attributes import attributes_kept
 from sambaflow.frontends.calls import Value, constant, refuse_layout
 from sambaflow.frontends.fast_paths import fast_paths_refused
@@ -59,14 +60,16 @@ def import_model(
     input_names: Sequence[str] = (),
     state: Sequence[str] = (),
     strip: str = "",
+    trust: bool = False,
 ) -> Imported:
     """Export `model` if need be and add it to a module as the function `graph`.
 
     `args` and `kwargs` are example inputs of an nn.Module. `input_names` renames the flattened inputs; those that are
     in `state` have the role state, and results of the same name are tied to them. `strip` is a prefix that parameter
-    names and module paths lose. Raises InputError (a model that cannot be read or exported) and UnsupportedOperators.
+    names and module paths lose. A `.pt2` file is read as data unless `trust` lets `torch.export.load` run what it
+    holds. Raises InputError (a model that cannot be read or exported) and UnsupportedOperators.
     """
-    program = export(model, args, kwargs)
+    program = export(model, args, kwargs, trust=trust)
     imported = into or Imported(ModuleOp([]))
     if graph in imported.graphs:
         raise InputError(f"the module has a graph named {graph!r} already")
@@ -91,16 +94,15 @@ def weights(model: nn.Module | ExportedProgram) -> dict[str, torch.Tensor]:
     return {name: named[name] for name in dict.fromkeys(_canonical_names(named).values())}
 
 
-def export(model: Model, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None) -> ExportedProgram:
-    """The ExportedProgram of a module, of a `.pt2` file, or `model` itself."""
+def export(
+    model: Model, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None, *, trust: bool = False
+) -> ExportedProgram:
+    """The ExportedProgram of a module, of a `.pt2` file (`trust` lets it run its code), or `model` itself."""
     if isinstance(model, ExportedProgram):
         return model
     if isinstance(model, str | Path):
-        try:
-            with _quiet():
-                return torch.export.load(model)
-        except Exception as error:
-            raise InputError(f"cannot read the exported program {model}: {_first_line(error)}") from error
+        with _quiet():
+            return read_archive(model, trust=trust)
     args, kwargs = _separate(args, dict(kwargs or {}), model)
     try:
         with _quiet(), torch.no_grad(), attributes_kept(model), fast_paths_refused(model):

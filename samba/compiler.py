@@ -39,10 +39,12 @@ def compile(
     chips: int = 1,
     tiles: int | None = None,
     rules: str = "",
+    trust: bool = False,
 ) -> Executable:
     """Compiles a module (with example inputs), an ExportedProgram or a `.pt2` file for `chips` chips of a machine.
 
-    `mode` is o0, o1 or o3; `machine` a name or the path of a YAML file; `rules` a file of fusion rules. The weights are
+    `mode` is o0, o1 or o3; `machine` a name or the path of a YAML file; `rules` a file of fusion rules. A `.pt2` file is
+    read as data; `trust` has `torch.export.load` read it, which runs what its pickles say. The weights are
     taken as they are now (a copy, which becomes the program's memory at the first call). Threads may compile: one at a
     time. Raises sambaflow.SambaError: unsupported operators are listed all at once, a machine that is too small says
     by how much.
@@ -50,7 +52,7 @@ def compile(
     from sambaflow.frontends.torch_export import export, import_model
 
     with compile_lock():
-        program = export(model, args, kwargs)
+        program = export(model, args, kwargs, trust=trust)
         imported = import_model(program)
         imported.weights = snapshot(imported.weights)
         signatures = {name: signature_of(model, program) for name in imported.graphs}

@@ -46,7 +46,7 @@ gated:
   pattern:
     linear: {op_type: [linear, matmul], children: [sigmoid, mul]}
     sigmoid: {op_type: sigmoid, child: mul, required: false}
-    mul: {op_type: mul, match_first_option: [mul]}
+    mul: {op_type: mul}
 rest:
   pattern:
     neg: {op_type: neg, child: add}
