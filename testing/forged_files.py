@@ -42,7 +42,7 @@ func.func public @forward(%w: tensor<64x32xbf16> {samba.role = "param", samba.na
 FUSION = """
 gated:
   priority: 3
-  heuristic: {name: GEMM, par: 2}
+  heuristic: SAFE_GEMM
   pattern:
     linear: {op_type: [linear, matmul], children: [sigmoid, mul]}
     sigmoid: {op_type: sigmoid, child: mul, required: false}
