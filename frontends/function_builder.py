@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache
 
 import torch
@@ -146,5 +147,5 @@ def _static(shell: torch.Tensor, call: Call) -> tuple[int, ...]:
 
 
 def _hint(name: str) -> str | None:
-    hint = "".join(c if c.isalnum() else "_" for c in name)
+    hint = re.sub(r"\W", "_", name, flags=re.ASCII)
     return hint if not hint[:1].isdigit() else f"_{hint}"
