@@ -63,6 +63,10 @@ class FastPrinter(Printer):
         else:
             self._parts.write(text)
 
+    def print_string_literal(self, string: str) -> None:
+        # A name of a file need not be text: Python has half a surrogate pair for a byte that is not UTF-8.
+        self.print_bytes_literal(string.encode("utf-8", "backslashreplace"))
+
     def print_ssa_value(self, value: SSAValue) -> str:
         name = self._ssa_values.get(value)
         if name is None:
@@ -73,7 +77,8 @@ class FastPrinter(Printer):
         return name
 
     def _populate_block_name(self, block: Block, block_index: int | None = None) -> None:
-        hint = name_from_hint(block.name_hint or "")
+        # Nothing refers to the first block of a region, and most ops print it without its name.
+        hint = name_from_hint(block.name_hint or "") if block_index != 0 else ""
         if hint and not _NUMBERED_BLOCK.fullmatch(hint):
             self._blocks[block] = _numbered(hint, self.block_names)
         else:
