@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import unicodedata
 from functools import cache
 
 import torch
@@ -41,7 +43,14 @@ class FunctionBuilder:
         self._constant_values: dict[str, SSAValue] = {}
 
     def argument(self, shape: tuple[int, ...], dtype: torch.dtype, name: str, role: str) -> SSAValue:
-        """A new argument with PyTorch's name and a role (`input` needs no mark)."""
+        """A new argument with PyTorch's name and a role (`input` needs no mark).
+
+        Raises InputError for a name that is no text: weights are stored by name.
+        """
+        if any(unicodedata.category(char) == "Cs" for char in name):
+            raise InputError(
+                f"the name {name!a} of a {role} is no text: it has half a surrogate pair", levers=["rename it"]
+            )
         entries: dict[str, Attribute] = {} if role == "input" else {"samba.role": StringAttr(role)}
         entries["samba.name"] = StringAttr(name)
         self._argument_index[name] = len(self._argument_attributes)
@@ -150,5 +159,5 @@ def _static(shell: torch.Tensor, call: Call) -> tuple[int, ...]:
 
 
 def _hint(name: str) -> str | None:
-    hint = "".join(c if c.isalnum() else "_" for c in name)
+    hint = re.sub(r"\W", "_", name, flags=re.ASCII)
     return hint if not hint[:1].isdigit() else f"_{hint}"

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import IO, TypeVar, cast
 
 from xdsl.dialects.builtin import FunctionType
-from xdsl.ir import Attribute, Operation, SSAValue, TypeAttribute
+from xdsl.ir import Attribute, Block, Operation, SSAValue, TypeAttribute
 from xdsl.printer import Printer
 
 ItemT = TypeVar("ItemT")
+
+_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9$._-]")
+_NUMBERS_BEHIND = re.compile(r"(?:_[0-9]+)+$")
+_NUMBERED_BLOCK = re.compile(r"bb[0-9]*")
+
+
+def name_from_hint(hint: str) -> str:
+    """The part of a name that a hint gives; a number may follow it. Empty when a number must do.
+
+    In names of MLIR letters are ASCII, in hints of xDSL they are not. Without numbers behind it, no name is that of
+    another with a number, and what is read back prints the same.
+
+    >>> name_from_hint("größe_1_2")
+    'gr__e'
+    """
+    return _NUMBERS_BEHIND.sub("", _NOT_IN_NAMES.sub("_", hint))
 
 
 class _Parts:
@@ -46,12 +63,26 @@ class FastPrinter(Printer):
         else:
             self._parts.write(text)
 
+    def print_string_literal(self, string: str) -> None:
+        # A name of a file need not be text: Python has half a surrogate pair for a byte that is not UTF-8.
+        self.print_bytes_literal(string.encode("utf-8", "backslashreplace"))
+
     def print_ssa_value(self, value: SSAValue) -> str:
         name = self._ssa_values.get(value)
         if name is None:
-            return super().print_ssa_value(value)
+            hint = name_from_hint(value.name_hint or "")
+            name = _numbered(hint, self.ssa_names) if hint else self._get_new_valid_name_id()
+            self._ssa_values[value] = name
         self._parts.write("%" + name)
         return name
+
+    def _populate_block_name(self, block: Block, block_index: int | None = None) -> None:
+        # Nothing refers to the first block of a region, and most ops print it without its name.
+        hint = name_from_hint(block.name_hint or "") if block_index != 0 else ""
+        if hint and not _NUMBERED_BLOCK.fullmatch(hint):
+            self._blocks[block] = _numbered(hint, self.block_names)
+        else:
+            self._blocks[block] = f"bb{self._get_new_valid_block_id() if block_index is None else block_index}"
 
     def print_attribute(self, attribute: Attribute) -> None:
         known = self._type_texts.get(id(attribute))
@@ -91,6 +122,13 @@ class FastPrinter(Printer):
             print_item(item)
             separator = ", "
         write("()" if separator == "(" else ")")
+
+
+def _numbered(name: str, counts: dict[str, int]) -> str:
+    """The name, with how often it was there before if it was."""
+    count = counts.get(name, 0)
+    counts[name] = count + 1
+    return f"{name}_{count}" if count else name
 
 
 class _Delimited(AbstractContextManager[None]):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 from functools import cache, partial
 from math import prod
 
-from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.dialects.builtin import ModuleOp, StringAttr, TensorType
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.irdl import IRDLOperation
@@ -16,6 +16,9 @@ from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.diagnostics import VerifyExceptionAt, error_at, location_from_attr, location_of
 from sambaflow.errors import InputError, Note, SambaError
+
+VISIBILITIES = ("public", "private", "nested")
+"""Of symbols, as in MLIR."""
 
 
 def verify_module(module: ModuleOp) -> None:
@@ -40,6 +43,8 @@ def verify_module(module: ModuleOp) -> None:
             passed.add(signature)
         if op.regions and not op.has_trait(NoTerminator):
             _check_blocks_end(op)
+        if op.regions:
+            _check_visibility(op)
     check_dominance(module)
     _check_samba_functions(module)
 
@@ -207,6 +212,13 @@ def _successors(block: Block) -> Sequence[Block]:
     return block.last_op.successors if block.last_op is not None else ()
 
 
+def _check_visibility(op: Operation) -> None:
+    """xDSL takes any string, which the text of a function has no place for."""
+    visibility = op.properties.get("sym_visibility")
+    if isinstance(visibility, StringAttr) and visibility.data not in VISIBILITIES:
+        raise error_at(op, f"has the visibility '{visibility.data}', not one of {', '.join(VISIBILITIES)}", InputError)
+
+
 def _check_blocks_end(op: Operation) -> None:
     for region in op.regions:
         if len(region.blocks) == 1 and region.block.is_empty:
@@ -232,7 +244,7 @@ def _concerns_samba(function: FuncOp) -> bool:
     types = function.function_type
     shapes = [kind.get_shape() for kind in (*types.inputs.data, *types.outputs.data) if isinstance(kind, TensorType)]
     large = any(max((prod(shape), *shape)) > _MANY for shape in shapes)
-    return large or bool(function.arg_attrs or function.res_attrs)
+    return large or function.arg_attrs is not None or function.res_attrs is not None
 
 
 _MANY = 1 << 40

@@ -141,13 +141,11 @@ def _read_module(path: str) -> ModuleOp:
 
 
 def _print(module: ModuleOp) -> str:
-    from io import StringIO
+    from sambaflow.passes.printing import FastPrinter
 
-    from xdsl.printer import Printer
-
-    text = StringIO()
-    Printer(stream=text, print_debuginfo=True).print_op(module)
-    return text.getvalue() + "\n"
+    printer = FastPrinter(locations=True)
+    printer.print_op(module)
+    return printer.text() + "\n"
 
 
 def _write(path: str, content: str | bytes) -> None:

@@ -50,17 +50,31 @@ def verify_conventions(module: Operation) -> None:
 
 
 def _verify_function(function: FuncOp) -> None:
-    arguments, results = argument_attributes(function), result_attributes(function)
     types = function.function_type
     try:
+        for kind, entries, length in (
+            ("argument", function.arg_attrs, len(types.inputs)),
+            ("result", function.res_attrs, len(types.outputs)),
+        ):
+            _verify_entries(function, kind, entries, length)
         for value_type in (*types.inputs.data, *types.outputs.data):
             if isinstance(value_type, TensorType) and value_type.has_static_shape():
                 shaped_of(value_type)
+        arguments, results = argument_attributes(function), result_attributes(function)
         _verify_values("argument", arguments, types.inputs.data)
         _verify_values("result", results, types.outputs.data)
         _verify_ties(results, types.inputs.data, types.outputs.data)
     except VerifyException as error:
         raise VerifyException(f"function @{function.sym_name.data}: {error}") from None
+
+
+def _verify_entries(function: FuncOp, kind: str, entries: ArrayAttr[DictionaryAttr] | None, count: int) -> None:
+    if entries is None:
+        return
+    if len(entries) != count:
+        raise VerifyException(f"has {count} {kind}s and attributes for {len(entries)}")
+    if function.is_declaration and any(entry.data for entry in entries):
+        raise VerifyException(f"is a declaration: its text has no place for attributes of {kind}s")
 
 
 def _verify_values(kind: str, attributes: Sequence[Mapping[str, Attribute]], types: Sequence[Attribute]) -> None:

@@ -148,7 +148,7 @@ def render(diagnostic: Diagnostic, sources: Sources | None = None, *, colored: b
 def _render_one(
     severity: Severity, message: str, location: Location | None, sources: Sources | None, colored: bool
 ) -> str:
-    place = f"{location}: " if location and str(location) else ""
+    place = f"{_printable(str(location))}: " if location and str(location) else ""
     text = "\n".join(map(_printable, cut(message).split("\n")))
     head = (
         _paint("bold", place, colored)

@@ -89,3 +89,11 @@ module attributes {a = affine_map<(d0) -> (d0 + d0 + d0 + d0 + d0 + d0 + d0 + d0
 // Weights are no constants; a constant that fills a tensor has all of its elements in memory, too.
 // expected-error@+1 {{constants have at most 16777216 elements: tensor<99999999999xf32>}}
 module attributes {a = dense<1.0> : tensor<99999999999xf32>} {}
+
+// -----
+
+// Any string is a visibility to xDSL.
+// expected-error@+1 {{has the visibility '', not one of public, private, nested}}
+"func.func"() <{sym_name = "f", function_type = () -> (), sym_visibility = ""}> ({
+  func.return
+}) : () -> ()

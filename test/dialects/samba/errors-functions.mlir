@@ -62,3 +62,23 @@ func.func @tie(%a: tensor<2xf32>) -> (tensor<2xf32> {samba.tied = 1 : i64}) {
 func.func @ties(%a: tensor<2xf32>) -> (tensor<2xf32> {samba.tied = 0 : i64}, tensor<2xf32> {samba.tied = 0 : i64}) {
   func.return %a, %a : tensor<2xf32>, tensor<2xf32>
 }
+
+// -----
+
+// expected-error@+1 {{function @f: has 1 arguments and attributes for 0}}
+"func.func"() <{sym_name = "f", function_type = (f32) -> (), arg_attrs = []}> ({
+^bb0(%x: f32):
+  func.return
+}) : () -> ()
+
+// -----
+
+// expected-error@+1 {{function @f: has 0 results and attributes for 1}}
+"func.func"() <{sym_name = "f", function_type = () -> (), res_attrs = [{samba.name = "y"}]}> ({
+  func.return
+}) : () -> ()
+
+// -----
+
+// expected-error@+1 {{function @f: is a declaration: its text has no place for attributes of arguments}}
+"func.func"() <{sym_name = "f", function_type = (f32) -> (), arg_attrs = [{samba.name = "x"}]}> ({}) : () -> ()
