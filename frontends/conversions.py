@@ -70,6 +70,15 @@ def bind(call: Call) -> Bound | None:
     return Bound(row, operands, attributes)
 
 
+def is_known(call: Call) -> bool:
+    """Whether calls of the overload are converted with some arguments."""
+    name = signature(call.target).base
+    adapters = (call.name, f"aten.{name}")
+    return call.name.startswith("aten.") and (
+        _ALIASES.get(name, name) in OPERATORS or any(one in _ADAPTERS for one in adapters)
+    )
+
+
 def _takes_all(row: Row, arguments: Arguments, defaults: Mapping[str, Any]) -> bool:
     """Whether the row has every argument that says something."""
     taken = {attribute.name for attribute in row.attributes} | {operand.rstrip("?*") for operand in row.operands}
