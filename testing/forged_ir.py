@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from random import Random
-from typing import cast
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
 from xdsl.dialects.func import FuncOp
@@ -171,7 +170,7 @@ def _normalize(module: ModuleOp) -> None:
         if isinstance(op, FuncOp):
             for name in ("arg_attrs", "res_attrs"):
                 entries = properties.get(name)
-                if isinstance(entries, ArrayAttr) and not any(cast(DictionaryAttr, entry).data for entry in entries):
+                if isinstance(entries, ArrayAttr) and all(entry == DictionaryAttr({}) for entry in entries):
                     del properties[name]
         op.properties = properties
 

@@ -283,8 +283,8 @@ def _rename(random: Random, ops: Sequence[Operation]) -> None:
     """A symbol gets another name: one that is there already, or a new one."""
     symbols = [op for op in ops if "sym_name" in op.properties]
     if symbols:
-        name = random.choice(("", "größe", *(cast(StringAttr, op.properties["sym_name"]).data for op in symbols)))
-        random.choice(symbols).properties["sym_name"] = StringAttr(name)
+        names = [op.properties["sym_name"] for op in symbols]
+        random.choice(symbols).properties["sym_name"] = random.choice((StringAttr(""), StringAttr("größe"), *names))
 
 
 CHANGES: tuple[Callable[[Random, Sequence[Operation]], None], ...] = (
