@@ -269,8 +269,9 @@ def _empty(random: Random, ops: Sequence[Operation]) -> None:
         op.add_region(Region())
     elif way == 1:
         for inner in reversed(list(block.ops)):
-            inner.detach()
-            inner.erase()
+            if not any(list(result.uses) for result in inner.results):  # by an op outside, after another change
+                inner.detach()
+                inner.erase()
     elif way == 2:
         region.add_block(Block(arg_types=list(block.arg_types)))
     elif way == 3:

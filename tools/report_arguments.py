@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sambaflow.errors import InputError, Location, SambaError
+from sambaflow.plugins import named_failures
 from sambaflow.remarks import FORMATS, Remark, RemarkFilter, remarks_text
 from sambaflow.reporting import Reporter
 from sambaflow.tools.files import end_with_the_reader, write_atomically
@@ -114,7 +115,8 @@ def run(reporter: Reporter, work: Callable[[], int | None], file: str) -> int:
     `file`: what an OSError without a file name is about.
     """
     try:
-        return work() or 0
+        with named_failures():
+            return work() or 0
     except SambaError as error:
         reporter.error(error)
     except BrokenPipeError:  # nobody reads on: there is nothing to say, and nothing more to flush

@@ -17,15 +17,20 @@ start-up. The ground floor: nothing of sambaflow but its errors is imported here
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal, TypeVar
+from traceback import walk_tb
+from typing import Any, Literal, TypeVar, get_args
 
-from sambaflow.errors import InputError
+from sambaflow.errors import InputError, Location, Note, PluginError, SambaError
 
 Kind = Literal["dialects", "passes", "pipelines", "heuristics", "machines"]
 T = TypeVar("T")
+
+FILES: dict[str, str] = {}
+"""The Python files that a tool was told to load, by the name of the module that each became."""
 
 
 @cache
@@ -66,12 +71,68 @@ def load(kind: Kind, name: str, wanted: type[T]) -> T | None:
 def _imported(entry: EntryPoint) -> Any:
     try:
         return entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        place = _place(error)
+        if isinstance(error, SyntaxError):
+            place = Location(error.filename or "", error.lineno or 0)
         raise InputError(
             f"'{entry.name}' of {_package(entry)} cannot be imported: {type(error).__name__}: {error}",
+            location=place,
             levers=[f"see why with: python -c 'import {entry.module}'"],
         ) from error
 
 
 def _package(entry: EntryPoint) -> str:
     return f"package {entry.dist.name}" if entry.dist is not None else entry.value
+
+
+# ---- exceptions of plug-ins
+
+
+@contextmanager
+def named_failures() -> Generator[None]:
+    """Let the body raise a PluginError for an exception that a plug-in raised in it; others pass as they are."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        failure = failure_of(error)
+        if failure is None:
+            raise
+        raise failure from error
+
+
+def failure_of(error: BaseException, where: Note | None = None) -> PluginError | None:
+    """What to say about an exception that came out of a plug-in's code: whose it is, with the line. None for others.
+
+    `where`: what was being done.
+    """
+    place = None if isinstance(error, SambaError) else _place(error)
+    if place is None:
+        return None
+    said = f": {error}" if str(error) else ""
+    return PluginError(
+        f"{place.module_path} raised {type(error).__name__}{said}",
+        location=Location(place.file, place.line),
+        notes=[] if where is None else [where],
+        levers=["correct the plug-in: samba-opt --traceback shows how it came there"],
+    )
+
+
+def _place(error: BaseException) -> Location | None:
+    """The innermost line of a plug-in in the traceback; the plug-in is its `module_path`."""
+    for frame, line in reversed(list(walk_tb(error.__traceback__))):
+        module = str(frame.f_globals.get("__name__", ""))
+        if module in FILES:
+            return Location(FILES[module], line, module_path=f"the plug-in {FILES[module]}")
+        package = _packages().get(module.partition(".")[0])
+        if package is not None:
+            return Location(frame.f_code.co_filename, line, module_path=f"the plug-in of {package}")
+    return None
+
+
+@cache
+def _packages() -> Mapping[str, str]:
+    """Whose a Python package is, of all that add something."""
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    entries = [entry for kind in kinds for entry in entry_points(group=f"sambaflow.{kind}")]
+    return {root: _package(entry) for entry in entries if (root := entry.module.partition(".")[0]) != "sambaflow"}
