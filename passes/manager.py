@@ -161,7 +161,7 @@ def _as_error(one: ModulePass, op: Operation, exception: BaseException) -> Samba
     place = location_of(op)
     if isinstance(exception, DiagnosticException):
         return InputError(f"{one.name}: {exception}", location=place)
-    failure = plugins.failure_of(exception, Note(f"in pass '{one.name}' on this '{op.name}'", place))
+    failure = plugins.failure_of(exception, Note(f"in pass '{one.name}' on this '{op.name}'", place), type(one))
     return failure or InternalError(
         f"internal error in pass '{one.name}': {type(exception).__name__}: {exception}",
         location=place,

@@ -201,7 +201,7 @@ def make_pass(step: Step) -> ModulePass:
     for option in options.values():
         if option.default is REQUIRED and option.field not in values:
             raise InputError(f"pass '{step.name}' needs the option '{option.name}'")
-    with plugins.named_failures():
+    with plugins.named_failures(pass_class):
         return pass_class(**values)
 
 

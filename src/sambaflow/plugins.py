@@ -17,6 +17,7 @@ start-up. The ground floor: nothing of sambaflow but its errors is imported here
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -90,23 +91,26 @@ def _package(entry: EntryPoint) -> str:
 
 
 @contextmanager
-def named_failures() -> Generator[None]:
-    """Let the body raise a PluginError for an exception that a plug-in raised in it; others pass as they are."""
+def named_failures(owner: type | None = None) -> Generator[None]:
+    """Let the body raise a PluginError for an exception that a plug-in is to blame for; others pass as they are.
+
+    `owner`: a class that is at work; if it is a plug-in's, whatever goes wrong is.
+    """
     try:
         yield
     except (Exception, SystemExit) as error:
-        failure = failure_of(error)
+        failure = failure_of(error, owner=owner)
         if failure is None:
             raise
         raise failure from error
 
 
-def failure_of(error: BaseException, where: Note | None = None) -> PluginError | None:
+def failure_of(error: BaseException, where: Note | None = None, owner: type | None = None) -> PluginError | None:
     """What to say about an exception that came out of a plug-in's code: whose it is, with the line. None for others.
 
-    `where`: what was being done.
+    `where`: what was being done. `owner`: the class that did it, which is to blame if no line of a plug-in is.
     """
-    place = None if isinstance(error, SambaError) else _place(error)
+    place = None if isinstance(error, SambaError) else _place(error) or _place_of_class(owner)
     if place is None:
         return None
     said = f": {error}" if str(error) else ""
@@ -121,13 +125,29 @@ def failure_of(error: BaseException, where: Note | None = None) -> PluginError |
 def _place(error: BaseException) -> Location | None:
     """The innermost line of a plug-in in the traceback; the plug-in is its `module_path`."""
     for frame, line in reversed(list(walk_tb(error.__traceback__))):
-        module = str(frame.f_globals.get("__name__", ""))
-        if module in FILES:
-            return Location(FILES[module], line, module_path=f"the plug-in {FILES[module]}")
-        package = _packages().get(module.partition(".")[0])
-        if package is not None:
-            return Location(frame.f_code.co_filename, line, module_path=f"the plug-in of {package}")
+        plugin = _plugin_of(str(frame.f_globals.get("__name__", "")))
+        if plugin is not None:
+            return Location(frame.f_code.co_filename, line, module_path=plugin)
     return None
+
+
+def _place_of_class(owner: type | None) -> Location | None:
+    plugin = _plugin_of(owner.__module__) if owner is not None else None
+    if owner is None or plugin is None:
+        return None
+    try:
+        file, (_, line) = inspect.getsourcefile(owner), inspect.getsourcelines(owner)
+    except (OSError, TypeError):  # made by a program
+        file, line = None, 0
+    return Location(file or "", line, module_path=plugin)
+
+
+def _plugin_of(module: str) -> str | None:
+    """The plug-in that a Python module belongs to, in words."""
+    if module in FILES:
+        return f"the plug-in {FILES[module]}"
+    package = _packages().get(module.partition(".")[0])
+    return None if package is None else f"the plug-in of {package}"
 
 
 @cache
@@ -135,4 +155,9 @@ def _packages() -> Mapping[str, str]:
     """Whose a Python package is, of all that add something."""
     kinds: tuple[Kind, ...] = get_args(Kind)
     entries = [entry for kind in kinds for entry in entry_points(group=f"sambaflow.{kind}")]
-    return {root: _package(entry) for entry in entries if (root := entry.module.partition(".")[0]) != "sambaflow"}
+    roots = {entry.module.partition(".")[0]: entry for entry in entries}
+    return {
+        root: _package(entry) if entry.dist is not None else f"package {root}"
+        for root, entry in roots.items()
+        if root != "sambaflow"
+    }

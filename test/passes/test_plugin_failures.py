@@ -54,14 +54,18 @@ class OddPass(SambaPass):
 
 class OddHeuristic(Heuristic):
     names = ("odd",)
-    def hints(self, module):
-        1 / 0  # hinting
+    def suits(self, module):
+        return True
+    def tiling(self, op):
+        return {"x": 1 / 0}  # hinting
+
+heuristic = OddHeuristic()
 """
 
 ENTRIES = {
     "dialects": ("odd", "odd_plugin:Odd"),
     "passes": ("odd-pass", "odd_plugin:OddPass"),
-    "heuristics": ("odd", "odd_plugin:OddHeuristic"),
+    "heuristics": ("odd", "odd_plugin:heuristic"),
     "pipelines": ("odd-mode", "odd_broken:mode"),
     "machines": ("odd-machine", "odd_plugin:missing"),
 }
@@ -93,7 +97,17 @@ def line_of(mark: str) -> int:
     return next(i for i, line in enumerate(SOURCE.splitlines(), 1) if line.endswith(f"# {mark}"))
 
 
+MODULE = """\
+func.func @f(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
+  %0 = samba.module "r"(%a = %x : tensor<2x4xf32>) heuristic = "odd" -> (tensor<2x4xf32>) {
+    %1 = samba.relu %a : tensor<2x4xf32>
+    samba.yield %1 : tensor<2x4xf32>
+  }
+  return %0 : tensor<2x4xf32>
+}
+"""
 CASES = {
+    "hinting": (MODULE, "samba-heuristics", "ZeroDivisionError: division by zero"),
     "reading": ("odd.read", "", "IndexError: list index out of range"),
     "verifying": ('"odd.verify"() : () -> ()', "", "ValueError: invalid literal"),
     "printing": ("odd.print", "", "StopIteration"),
@@ -109,7 +123,7 @@ def test_the_plugin_is_named(mark: str, tmp_path: Path, capsys: pytest.CaptureFi
     assert samba_opt.main([str(source), f"--pass-pipeline={pipeline}"]) == 1
     out, said = capsys.readouterr()
     assert not out
-    place = f"{tmp_path / 'odd_plugin.py'}:{line_of(mark)}: error: the plug-in of odd_plugin:Odd"
+    place = f"{tmp_path / 'odd_plugin.py'}:{line_of(mark)}: error: the plug-in of package odd_plugin"
     assert said.startswith(place) and f"raised {exception}" in said
     assert said.count("error:") == 1 and "Traceback" not in said and "internal" not in said
 

@@ -11,6 +11,11 @@
 // EXIT: failing_passes.py:42: error: the plug-in {{.*}} raised SystemExit: 7
 // RUN: not samba-opt %s --load-pass-plugin=%S/fixtures/failing_passes.py --pass-pipeline=test-option 2>&1 | filecheck %s --check-prefix=OPTION
 // OPTION: failing_passes.py:54: error: the plug-in {{.*}} raised ZeroDivisionError
+// What is wrong with a class is its plug-in's, too, wherever it shows.
+// RUN: not samba-opt %s --load-pass-plugin=%S/fixtures/failing_passes.py --pass-pipeline=test-abstract 2>&1 | filecheck %s --check-prefix=ABSTRACT
+// ABSTRACT: failing_passes.py:60: error: the plug-in {{.*}} raised TypeError: Can't instantiate
+// RUN: not samba-opt %s --load-pass-plugin=%S/fixtures/failing_passes.py --pass-pipeline=test-signature 2>&1 | filecheck %s --check-prefix=SIGNATURE
+// SIGNATURE: failing_passes.py:67: error: the plug-in {{.*}} raised TypeError: SignaturePass.apply() takes 2
 // RUN: not samba-opt %s --load-pass-plugin=%S/fixtures/failing_passes.py --pass-pipeline=test-key --traceback 2>&1 | filecheck %s --check-prefix=TRACE
 // TRACE: Traceback
 // RUN: echo 'import sys; sys.exit(3)' > %t.py && not samba-opt %s --load-pass-plugin=%t.py 2>&1 | filecheck %s --check-prefix=IMPORT
