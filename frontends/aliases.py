@@ -38,6 +38,8 @@ from sambaflow.frontends.calls import (
     shell,
     signature,
 )
+from sambaflow.frontends.conversions import DTYPES
+from sambaflow.frontends.refusals import dtype_lever
 
 
 class Storage:
@@ -129,6 +131,11 @@ def places(tensor: Tensor, location: Location | None) -> torch.Tensor:
     """
     base, view = tensor.storage.geometry, tensor.geometry
     if base.dtype != view.dtype:
+        foreign = [str(one) for one in (base.dtype, view.dtype) if one not in DTYPES]
+        if foreign:
+            raise InputError(
+                f"tensors of {foreign[0]} are not supported", location=location, levers=[dtype_lever(foreign)]
+            )
         raise InputError(
             f"a tensor of {base.dtype} is written or read in place as {view.dtype}",
             location=location,

@@ -21,13 +21,15 @@ aten: Any = torch.ops.aten
 class Signature:
     """What the schema of an ATen overload says: argument names, defaults, and what it does to its operands.
 
-    `written`: arguments that it changes in place. `gives_one`: one tensor, neither a tuple nor a list. `gives_view`: a
-    result may share memory with an operand. `gives_tensors`: some result is a tensor, not only numbers (`numel`).
+    `positional`: how many arguments may be given by position. `written`: arguments that it changes in place.
+    `gives_one`: one tensor, neither a tuple nor a list. `gives_view`: a result may share memory with an operand.
+    `gives_tensors`: some result is a tensor, not only numbers (`numel`).
     """
 
     name: str
     base: str
     names: tuple[str, ...]
+    positional: int
     defaults: Mapping[str, Any]
     written: tuple[str, ...]
     is_mutable: bool
@@ -45,6 +47,7 @@ def signature(target: OpOverload[..., Any]) -> Signature:
         name=str(target).removesuffix(".default"),
         base=schema.name.split("::")[1],
         names=tuple(argument.name for argument in arguments),
+        positional=sum(not argument.kwarg_only for argument in arguments),
         defaults={argument.name: argument.default_value for argument in arguments if argument.has_default_value()},
         written=tuple(argument.name for argument in arguments if _is_written(argument)),
         is_mutable=schema.is_mutable,
@@ -52,6 +55,18 @@ def signature(target: OpOverload[..., Any]) -> Signature:
         gives_view=any(result.alias_info is not None for result in returns),
         gives_tensors=not returns or any("Tensor" in str(result.type) for result in returns),
     )
+
+
+def by_position(
+    target: OpOverload[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The same arguments with all by position that may be: a graph may name those that come first, too."""
+    own, rest = signature(target), dict(kwargs)
+    names = own.names[len(args) : own.positional]
+    given = [index for index, name in enumerate(names) if name in rest]
+    if not given:
+        return args, rest
+    return (*args, *(rest.pop(name, own.defaults.get(name)) for name in names[: given[-1] + 1])), rest
 
 
 @cache

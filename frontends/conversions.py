@@ -70,6 +70,15 @@ def bind(call: Call) -> Bound | None:
     return Bound(row, operands, attributes)
 
 
+def is_known(call: Call) -> bool:
+    """Whether calls of the overload are converted with some arguments."""
+    name = signature(call.target).base
+    adapters = (call.name, f"aten.{name}")
+    return call.name.startswith("aten.") and (
+        _ALIASES.get(name, name) in OPERATORS or any(one in _ADAPTERS for one in adapters)
+    )
+
+
 def _takes_all(row: Row, arguments: Arguments, defaults: Mapping[str, Any]) -> bool:
     """Whether the row has every argument that says something."""
     taken = {attribute.name for attribute in row.attributes} | {operand.rstrip("?*") for operand in row.operands}
@@ -211,8 +220,8 @@ def _index(a: Arguments) -> tuple[str, Arguments] | None:
 
 
 def _cat(a: Arguments) -> tuple[str, Arguments]:
-    """PyTorch passes over tensors of shape [0], of whatever rank the others are (the empty cache of a decoder)."""
-    tensors = [tensor for tensor in a["tensors"] if tuple(tensor.shape) != (0,)]
+    """Tensors without elements add nothing: an empty cache of any rank, the part of a head that does not rotate."""
+    tensors = [tensor for tensor in a["tensors"] if 0 not in tensor.shape]
     return "cat", {**a, "tensors": tensors or a["tensors"]}
 
 

@@ -23,6 +23,10 @@ SMALL_CONSTANT = 256
 """Constants of at most this many elements are dense in the IR, larger ones are buffers among the weights."""
 
 
+CONSTANT = "constant_"
+"""What the names of large constants begin with; a hash of the bytes follows."""
+
+
 class FunctionBuilder:
     """A function under construction.
 
@@ -92,7 +96,7 @@ class FunctionBuilder:
         digest = hashlib.sha256(f"{tensor.dtype}{tuple(tensor.shape)}".encode() + raw).hexdigest()[:16]
         if digest not in self._constant_values:
             self._constant_values[digest] = self._constant(
-                tensor, raw, f"constant_{digest}", Shaped(tuple(tensor.shape), element), location
+                tensor, raw, f"{CONSTANT}{digest}", Shaped(tuple(tensor.shape), element), location
             )
         return self._constant_values[digest]
 

@@ -32,6 +32,7 @@ from sambaflow.frontends.calls import (
     Call,
     Value,
     aten,
+    by_position,
     constant,
     leaves_of,
     map_only,
@@ -53,6 +54,7 @@ from sambaflow.frontends.in_place import (
     with_written_statistics,
 )
 from sambaflow.frontends.masks import masked_put, with_known_masks
+from sambaflow.frontends.refusals import Refusal, refusal_of
 
 Convert: TypeAlias = Callable[[Call], Any]
 Emit: TypeAlias = Callable[[Call, Any], list[Value]]
@@ -111,7 +113,7 @@ class GraphReader:
         self, convert: Convert, emit: Emit, locate: Callable[[fx.Node], Location], expand: Expand | None = None
     ) -> None:
         self.convert, self.emit, self.locate, self.expand = convert, emit, locate, expand
-        self.unsupported: list[tuple[str, Location | None]] = []
+        self.unsupported: list[Refusal] = []
         self.memory = Memory(self._pure)
         self.value = self.memory.read
         self.assigned: list[Assignment] = []
@@ -163,6 +165,7 @@ class GraphReader:
             return None
         if name in ("aten.item", "aten._local_scalar_dense"):
             return self._item(args[0], location)
+        args, kwargs = by_position(target, args, kwargs)
         call = Call(target, args, kwargs, location, node)
         refuse(call)
         _refuse_layout(node, location)
@@ -247,6 +250,8 @@ class GraphReader:
         selected = masked_put(call, self._pure)
         if selected is not None:
             return selected
+        if empty := _without_elements(call):
+            return empty
         converted = self.convert(call)
         if converted is None:
             return self.memory.gather(call) if call.name in PLAIN_VIEWS else self._decompose(call)
@@ -266,7 +271,7 @@ class GraphReader:
                     return self._inline(graph_module, call.values(), call.location)
             finally:
                 self._open.pop()
-        self.unsupported.append((call.name, call.location))
+        self.unsupported.append(refusal_of(call))
         return self._unknown(call)
 
     def _apply(self, location: Location | None, target: OpOverload[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -290,9 +295,10 @@ class GraphReader:
         """`add_(x, y)`: the functional operator, then its result written back to x."""
         returned = carry_out(call, self.memory, writes=not self.unsupported)
         if returned is None:
-            self.unsupported.append((call.name, call.location))
             args, kwargs = map_only(Tensor, self.value, (call.args, call.kwargs))
-            unknown = [Tensor(value) for value in self._unknown(Call(call.target, args, kwargs, call.location))]
+            pure = Call(call.target, args, kwargs, call.location)
+            self.unsupported.append(refusal_of(pure))
+            unknown = [Tensor(value) for value in self._unknown(pure)]
             return unknown[0] if signature(call.target).gives_one else unknown
         return returned
 
@@ -302,7 +308,7 @@ class GraphReader:
         try:
             return call.target(*args, **kwargs)
         except Exception as error:
-            raise _data_dependent(f"{call.name} gives a Python number", call.location) from error
+            raise _data_dependent(f"{call.name} gives a Python number", call.location, _AS_TENSOR) from error
 
     def _number(self, target: Any, args: tuple[Any, ...], location: Location | None) -> Any:
         """A Python number that the graph computes; unknown (None) once an unsupported operator has been found."""
@@ -317,13 +323,13 @@ class GraphReader:
             return None
         name = getattr(target, "__name__", target)
         raise _data_dependent(
-            f"the graph computes {name} on numbers that come from tensors or symbolic shapes", location
+            f"{name} computes with numbers that tensors or symbolic shapes give", location, _AS_TENSOR
         )
 
     def _item(self, tensor: Tensor, location: Location | None) -> Any:
         constant = self.value(tensor).constant
         if constant is None or constant.numel() != 1 or constant.is_meta:
-            raise _data_dependent("a tensor's value is read as a Python number", location)
+            raise _data_dependent("a tensor's value is read as a Python number", location, _AS_TENSOR)
         return constant.item()
 
     def _higher_order(self, target: HigherOrderOperator, args: tuple[Any, ...], location: Location | None) -> Any:
@@ -333,13 +339,20 @@ class GraphReader:
         if name == "wrap_with_autocast" and args[2] is False:
             return self._read(args[4], args[5:])
         if name in ("cond", "while_loop", "map_impl", "scan"):
-            raise _data_dependent(f"torch.{name} chooses what runs by a tensor's value", location)
+            raise _data_dependent(
+                f"torch.{name} chooses what runs by a tensor's value", location, _BRANCH, "control flow"
+            )
         raise InputError(f"the region operator {name} is not supported", op=name, location=location)
 
 
-def _data_dependent(what: str, location: Location | None) -> InputError:
-    lever = "compute both sides and select with torch.where, or keep the choice outside the model"
-    return InputError(f"data-dependent control flow: {what}", location=location, levers=[lever])
+_BRANCH = "compute both sides and select with torch.where, or keep the choice outside the model"
+_AS_TENSOR = (
+    "keep it a tensor: one without dimensions computes as a number does (no .item(), .tolist(), int(), float())"
+)
+
+
+def _data_dependent(what: str, location: Location | None, lever: str, kind: str = "number") -> InputError:
+    return InputError(f"data-dependent {kind}: {what}", location=location, levers=[lever])
 
 
 def reads_by_strides(graph_module: fx.GraphModule) -> bool:
@@ -404,8 +417,29 @@ def _compute(call: Call) -> list[Value]:
             results = call.target(*args, **kwargs)
     except Exception as error:  # PyTorch raises what it likes
         raise raised_by_torch(call, error) from error
-    return [constant(leaf) for leaf in leaves_of(torch.Tensor, results)]
+    found = leaves_of(torch.Tensor, results)
+    if signature(call.target).base in _UNSET:
+        found = [torch.zeros_like(one) for one in found]
+    return [constant(one) for one in found]
+
+
+_UNSET = frozenset({"empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"})
+"""Operators whose results have no values yet: zeros, so that one model is one IR."""
 
 
 def _host_tensor(value: Value) -> torch.Tensor:
     return torch.empty((), dtype=value.dtype).expand(value.shape) if value.constant is None else value.constant
+
+
+def _without_elements(call: Call) -> list[Value]:
+    """Results of which none has elements: they are known, and no operator stands for them."""
+    noted = call.node.meta.get("val") if call.node is not None else None
+    if noted is None and not any(map(_is_empty, call.values())):
+        return []
+    results = result_shells(call)
+    known = all(map(_is_empty, results))
+    return [constant(torch.empty(tuple(one.shape), dtype=one.dtype)) for one in results] if known else []
+
+
+def _is_empty(tensor: Value | torch.Tensor) -> bool:
+    return any(type(size) is int and size == 0 for size in tensor.shape)

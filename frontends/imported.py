@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from xdsl.dialects.builtin import ModuleOp
 
+from sambaflow.errors import Diagnostic
+
 if TYPE_CHECKING:
     import torch
     from torch.utils import _pytree as pytree
@@ -18,11 +20,13 @@ class Imported:
 
     `inputs` and `outputs` of a graph are its user inputs and results in the order of their flattened structures
     (`in_spec`, `out_spec`): names of arguments and results, or the plain value of a leaf that is no tensor.
+    `diagnostics` say what the model may not be as it was meant: weights that are random, tensors that are left out.
     """
 
     module: ModuleOp
     weights: dict[str, torch.Tensor] = field(default_factory=dict[str, "torch.Tensor"])
     graphs: dict[str, Graph] = field(default_factory=dict[str, "Graph"])
+    diagnostics: list[Diagnostic] = field(default_factory=list[Diagnostic])
 
 
 @dataclass(frozen=True)

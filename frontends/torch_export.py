@@ -16,6 +16,7 @@ alone. What an operator becomes is in `conversions`, how aliases and in-place op
 
 from __future__ import annotations
 
+import inspect
 import io
 import logging
 import re
@@ -24,7 +25,7 @@ import traceback
 from collections.abc import Generator, Mapping, Sequence, Set
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,18 @@ from torch.export.graph_signature import InputKind, InputSpec, OutputKind
 from torch.utils import _pytree as pytree
 from xdsl.dialects.builtin import ModuleOp
 
-from sambaflow.errors import InputError, Location, SambaError, UnsupportedOperator, UnsupportedOperators, WeightError
+from sambaflow.errors import InputError, Location, SambaError, WeightError
 from sambaflow.frontends.aliases import Tensor, end_of, overlaps
+from sambaflow.frontends.archives import read_archive
 from sambaflow.frontends.attributes import attributes_kept
 from sambaflow.frontends.calls import Value, constant, refuse_layout
+from sambaflow.frontends.conversions import DTYPES
 from sambaflow.frontends.fast_paths import fast_paths_refused
 from sambaflow.frontends.function_builder import FunctionBuilder
 from sambaflow.frontends.fx_graph import GraphReader, reads_by_strides
 from sambaflow.frontends.imported import Graph, Imported, Leaf
+from sambaflow.frontends.refusals import dtype_lever, unsupported
+from sambaflow.frontends.without_data import export_without_data, is_without_data
 from sambaflow.passes.collection import without_garbage_collection
 
 Model = nn.Module | ExportedProgram | str | Path
@@ -58,14 +63,16 @@ def import_model(
     input_names: Sequence[str] = (),
     state: Sequence[str] = (),
     strip: str = "",
+    trust: bool = False,
 ) -> Imported:
     """Export `model` if need be and add it to a module as the function `graph`.
 
     `args` and `kwargs` are example inputs of an nn.Module. `input_names` renames the flattened inputs; those that are
     in `state` have the role state, and results of the same name are tied to them. `strip` is a prefix that parameter
-    names and module paths lose. Raises InputError (a model that cannot be read or exported) and UnsupportedOperators.
+    names and module paths lose. A `.pt2` file is read as data unless `trust` lets `torch.export.load` run what it
+    holds. Raises InputError (a model that cannot be read or exported) and UnsupportedOperators.
     """
-    program = export(model, args, kwargs)
+    program = _of_operators(export(model, args, kwargs, trust=trust))
     imported = into or Imported(ModuleOp([]))
     if graph in imported.graphs:
         raise InputError(f"the module has a graph named {graph!r} already")
@@ -90,24 +97,38 @@ def weights(model: nn.Module | ExportedProgram) -> dict[str, torch.Tensor]:
     return {name: named[name] for name in dict.fromkeys(_canonical_names(named).values())}
 
 
-def export(model: Model, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None) -> ExportedProgram:
-    """The ExportedProgram of a module, of a `.pt2` file, or `model` itself."""
+def export(
+    model: Model, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None, *, trust: bool = False
+) -> ExportedProgram:
+    """The ExportedProgram of a module, of a `.pt2` file (`trust` lets it run its code), or `model` itself."""
     if isinstance(model, ExportedProgram):
         return model
     if isinstance(model, str | Path):
-        try:
-            with _quiet():
-                return torch.export.load(model)
-        except Exception as error:
-            raise InputError(f"cannot read the exported program {model}: {_first_line(error)}") from error
+        with _quiet():
+            return read_archive(model, trust=trust)
     args, kwargs = _separate(args, dict(kwargs or {}), model)
     try:
         with _quiet(), torch.no_grad(), attributes_kept(model), fast_paths_refused(model):
+            if is_without_data(model):
+                return export_without_data(model, args, kwargs, partial(torch.export.export, model, strict=False))
             return torch.export.export(model, args, kwargs, strict=False)
     except SambaError:
         raise
     except Exception as error:
         raise _export_error(error, model) from error
+
+
+def _of_operators(program: ExportedProgram) -> ExportedProgram:
+    """The program without calls of PyTorch's functions around operators (torch.vmap leaves such), by its own means."""
+    targets = [node.target for node in program.graph.nodes if node.op == "call_function"]
+    if not any(str(getattr(target, "__module__", "")).startswith("torch._functorch") for target in targets):
+        return program
+    try:
+        with _quiet(), torch.no_grad():
+            return program.run_decompositions({})
+    except Exception as error:
+        reason = _first_line(error)
+        raise InputError(f"torch.export cannot lower what torch.func made: {type(error).__name__}: {reason}") from error
 
 
 def _separate(args: Any, kwargs: Any, model: nn.Module) -> tuple[Any, Any]:
@@ -125,17 +146,49 @@ def _separate(args: Any, kwargs: Any, model: nn.Module) -> tuple[Any, Any]:
 
 
 def _export_error(error: Exception, model: nn.Module) -> InputError:
-    """What the model's own code raised, at its own line; guards on tensor values in words a user can act on."""
+    """What torch.export or the model's own code raised, at its own line, in words a user can act on."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
-    location = _location_of_frame(frames[-1].filename, frames[-1].lineno or 0) if frames else None
-    name, reason = type(model).__name__, _first_line(error)
-    if "DataDependent" in type(error).__name__ or "data-dependent" in str(error):
+    location = _location_of_frame(frames[-1].filename, frames[-1].lineno or 0) if frames else _definition_of(model)
+    name, reason, kind = type(model).__name__, _first_line(error), type(error).__name__
+    if kind == "DynamicOutputShapeException":
         return InputError(
-            f"data-dependent control flow: {name} branches or sizes a tensor by a tensor's value ({reason})",
+            f"data-dependent shape: data decide how large the result of {reason} is", location=location,
+            levers=["keep the shape: select with torch.where, or multiply by a mask", "move the call out of the model"],
+        )  # fmt: skip
+    if kind == "DataDependentOutputException":
+        return InputError(
+            f"data-dependent control flow: {name} reads what {reason} gives as a Python value", location=location,
+            levers=_BRANCH_LEVERS,
+        )  # fmt: skip
+    if "DataDependent" in kind or "data-dependent" in str(error):
+        return InputError(
+            f"data-dependent control flow: {name} branches or sizes a tensor by a tensor's value",
             location=location,
-            levers=["compute both sides and select with torch.where", "move the branch out of the model"],
+            levers=[*_BRANCH_LEVERS, *_lever_of_experts(model)],
         )
-    return InputError(f"{name} raised {type(error).__name__}: {reason}", location=location)
+    if kind == "UnsupportedOperatorException":
+        return InputError(
+            f"{name} calls {reason}, which torch.export cannot trace", location=location,
+            levers=["write it by other operators", "move the call out of the model"],
+        )  # fmt: skip
+    return InputError(f"{name} raised {kind}: {reason}", location=location)
+
+
+_BRANCH_LEVERS = ["compute both sides and select with torch.where", "move the branch out of the model"]
+
+
+def _lever_of_experts(model: nn.Module) -> list[str]:
+    """transformers' mixtures of experts loop over what the router chose unless they are told otherwise."""
+    has_experts = any("experts" in name for name, _ in model.named_modules()) and hasattr(model, "config")
+    return ['set model.config._experts_implementation = "batched_mm" before'] if has_experts else []
+
+
+def _definition_of(model: nn.Module) -> Location | None:
+    """Where the model's forward is written."""
+    code = getattr(inspect.unwrap(type(model).forward), "__code__", None)
+    if code is None or not _is_users(code.co_filename):
+        return None
+    return _location_of_frame(code.co_filename, code.co_firstlineno)
 
 
 def _first_line(error: BaseException) -> str:
@@ -211,7 +264,7 @@ class _Importer:
                 self.targets[spec.target] = made
         results = list(self.reader.read(self.program.graph_module, list(self.placeholders.values())))
         if self.reader.unsupported:
-            raise _unsupported(self.reader.unsupported)
+            raise unsupported(self.reader.unsupported)
         self._results(results)
         return self._written() == self.writes
 
@@ -308,6 +361,10 @@ class _Importer:
 
     def _argument(self, meta: torch.Tensor, name: str, role: str) -> Tensor:
         refuse_layout(meta, f"{role} {name!r}")
+        if meta.dtype not in DTYPES:
+            raise InputError(
+                f"{role} {name!r}: tensors of {meta.dtype} are not supported", levers=[dtype_lever([str(meta.dtype)])]
+            )
         shape = tuple(meta.shape)
         if not all(type(size) is int for size in shape):
             raise InputError(
@@ -378,18 +435,6 @@ def _writes(node: fx.Node) -> bool:
     return schema is None or schema.is_mutable
 
 
-def _unsupported(calls: list[tuple[str, Location | None]]) -> UnsupportedOperators:
-    """All at once, the most used first; each with its places of use."""
-    places: dict[str, list[Location | None]] = {}
-    for name, location in calls:
-        places.setdefault(name, []).append(location)
-    operators = [
-        UnsupportedOperator(name, len(found), tuple(dict.fromkeys(place for place in found if place)))
-        for name, found in sorted(places.items(), key=lambda item: (-len(item[1]), item[0]))
-    ]
-    return UnsupportedOperators(operators)
-
-
 def _named_tensors(model: nn.Module | ExportedProgram) -> dict[str, torch.Tensor]:
     """Parameters, buffers and constants; InputError for one that is not dense."""
     if isinstance(model, ExportedProgram):
@@ -398,8 +443,14 @@ def _named_tensors(model: nn.Module | ExportedProgram) -> dict[str, torch.Tensor
     else:
         named = dict(model.named_parameters(remove_duplicate=False))
         named |= dict(model.named_buffers(remove_duplicate=False))
+    transforms: Any = torch._C._functorch  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
     for name, tensor in named.items():
         refuse_layout(tensor, repr(name))
+        if transforms.is_functorch_wrapped_tensor(tensor):
+            raise InputError(
+                "the model calls a transform of torch.func (grad, jvp, ...), of which torch.export keeps no operators",
+                levers=["call the transform outside the model, on a function that runs on the host"],
+            )
     return named
 
 

@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from sambaflow.errors import WeightError
+from sambaflow.errors import Location, WeightError
 
 
 def weight_hash(tensor: torch.Tensor) -> str:
@@ -44,8 +44,20 @@ def load_weights(path: str | Path) -> dict[str, torch.Tensor]:
             hashes: dict[str, str] = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise WeightError(f"cannot read the weights {path}: {error}") from error
+        raise WeightError(
+            f"cannot read the weights {path}: {error}",
+            location=Location(str(path)),
+            levers=_levers_for(path, error),
+        ) from error
     for name, tensor in tensors.items():
         if name in hashes and weight_hash(tensor) != hashes[name]:
             raise WeightError(f"weight {name!r} in {path} is altered: its hash differs from the recorded one")
     return tensors
+
+
+def _levers_for(path: str | Path, error: Exception) -> list[str]:
+    """How PyTorch's own files, which are pickles and not read here, become safetensors, or what else may help."""
+    if Path(path).suffix in (".bin", ".pt", ".pth", ".ckpt", ".pt2") and Path(path).is_file():
+        return [f"convert it: safetensors.torch.save_file(torch.load({Path(path).name!r}, weights_only=True), ...)"]
+    cut = isinstance(error, SafetensorError)
+    return ["copy the file again: it is cut, or is no safetensors file"] if cut else []

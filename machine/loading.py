@@ -8,6 +8,7 @@ A value stands with its mark and source, or bare:
 `extends: sn40l` takes every key that is not given from that machine; `hbm: null` removes a tier that it has.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -15,9 +16,10 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 
-from sambaflow import plugins
+from sambaflow import plugins, yaml_files
 from sambaflow.errors import Location, MachineError
 from sambaflow.machine.model import Machine, Rule, Tier
+from sambaflow.yaml_files import YamlProblem
 
 MARKS = ("published", "derived", "assumed")
 TIERS = ("hbm", "ddr")
@@ -140,9 +142,9 @@ def _read(name: str) -> _Source:
     path = _path(name)
     try:
         name.encode()  # it goes into IR and PEFs, which are UTF-8
-        return _Source(str(path), _own_text(name) if name in OWN else path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise MachineError("not a YAML file: not UTF-8 text", location=Location(str(path))) from error
+        return _Source(str(path), _own_text(name) if name in OWN else yaml_files.read(path))
+    except YamlProblem as problem:
+        raise MachineError(f"not a YAML file of a machine: {problem.message}", location=Location(str(path))) from None
     except (OSError, ValueError) as error:  # a ValueError for what no path may hold
         allowed = f"one of {', '.join(names())}, or the path of a YAML file"
         reason = getattr(error, "strerror", None) or error
@@ -152,15 +154,12 @@ def _read(name: str) -> _Source:
 @lru_cache(maxsize=64)
 def _document(source: _Source) -> Mapping[str, Any]:
     """The keys of a file as they stand there."""
-    import yaml
-
     try:
-        data: Any = yaml.safe_load(source.text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 0
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or error
-        raise MachineError(f"not a YAML file: {problem}", location=Location(source.file, line)) from error
+        root = yaml_files.compose(source.text)
+        data: Any = None if root is None else yaml_files.plain(root)
+    except YamlProblem as problem:
+        place = Location(source.file, problem.line, problem.column)
+        raise MachineError(f"not a YAML file of a machine: {problem.message}", location=place) from None
     if not isinstance(data, dict):
         raise MachineError(f"found {type(data).__name__}, allowed: a mapping of keys", location=Location(source.file))
     return cast(dict[str, Any], data)
@@ -222,7 +221,10 @@ def _entry(node: dict[str, Any], where: str, file: str) -> _Entry:
 
 
 def _number(value: object) -> object:
-    return float(value) if isinstance(value, str) and _FLOAT.fullmatch(value) else value
+    if not isinstance(value, str) or not _FLOAT.fullmatch(value):
+        return value
+    number = float(value)
+    return number if math.isfinite(number) else value
 
 
 def _overlay(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,16 @@ from sambaflow.errors import MachineError
 PICOSECONDS = 1_000_000_000_000
 MOST_CHIPS = 1 << 12
 """Chips of a target: every launch lists its own."""
+MOST_UNITS = 1 << 16
+"""Units of a kind, lanes, banks, tracks: sixty times those of an SN40L; passes walk over every place of a chip."""
+MOST_BYTES = 1 << 56
+"""Of a memory: what 64-bit addresses of elements reach (`opcodes.MOST_ELEMENTS`)."""
+MOST_CYCLES = 1 << 32
+MOST_SECONDS = 1e6
+"""A latency of eleven days: times are whole picoseconds in 64 bits."""
+RATES = (1.0, 1e21)
+"""Of what a second holds: a thousand times a zettaflop, and one."""
+SMALLEST_SHARE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -39,34 +49,45 @@ def _rule(allowed: str, accepts: Callable[[Any], bool], *, structure: bool, unit
     return field(metadata={"rule": Rule(allowed, accepts, structure, unit)})
 
 
-def whole(unit: str = "", *, structure: bool = True) -> Any:
+def _within(low: int | float, high: int | float, *, structure: bool, unit: str, integers: bool = True) -> Any:
+    accepts = _is_int if integers else _is_number
+    allowed = f"{'an integer' if integers else 'a number'} from {low:g} to {high:{'' if integers else 'g'}}"
+    return _rule(allowed, lambda v: accepts(v) and low <= v <= high, structure=structure, unit=unit)
+
+
+def whole(unit: str = "", *, structure: bool = True, most: int = MOST_UNITS) -> Any:
     """A whole number of at least one."""
-    return _rule("an integer of at least 1", lambda v: _is_int(v) and v >= 1, structure=structure, unit=unit)
+    return _within(1, most, structure=structure, unit=unit)
 
 
-def whole_or_zero(unit: str) -> Any:
+def size(*, structure: bool = True) -> Any:
+    """Bytes of something, at least one."""
+    return whole("B", structure=structure, most=MOST_BYTES)
+
+
+def whole_or_zero(unit: str, most: int = MOST_UNITS) -> Any:
     """A whole number, zero allowed."""
-    return _rule("an integer of at least 0", lambda v: _is_int(v) and v >= 0, structure=False, unit=unit)
+    return _within(0, most, structure=False, unit=unit)
 
 
 def cycles() -> Any:
     """A whole number of cycles, zero allowed."""
-    return whole_or_zero("cycles")
+    return whole_or_zero("cycles", MOST_CYCLES)
 
 
 def rate(unit: str) -> Any:
-    """A number above zero."""
-    return _rule("a number above 0", lambda v: _is_number(v) and v > 0, structure=False, unit=unit)
+    """A number a second."""
+    return _within(*RATES, structure=False, unit=unit, integers=False)
 
 
 def seconds() -> Any:
     """A time, zero allowed."""
-    return _rule("a number of seconds, at least 0", lambda v: _is_number(v) and v >= 0, structure=False, unit="s")
+    return _within(0, MOST_SECONDS, structure=False, unit="s", integers=False)
 
 
 def fraction() -> Any:
     """A share, above 0 and at most 1."""
-    return _rule("a number above 0 and at most 1", lambda v: _is_number(v) and 0 < v <= 1, structure=False)
+    return _within(SMALLEST_SHARE, 1, structure=False, unit="", integers=False)
 
 
 def choice(*names: str) -> Any:
@@ -103,7 +124,7 @@ class Pmu:
 
     count: int = whole()
     """PMUs of a chip."""
-    bytes: int = whole("B")
+    bytes: int = size()
     """Of one PMU."""
     banks: int = whole()
     """Of one PMU; a buffer takes whole banks."""
@@ -121,7 +142,7 @@ class Agcu:
     """AGCUs of a chip."""
     port_bytes: int = whole("B/cycle", structure=False)
     """Each way."""
-    outstanding_bytes: int = whole("B", structure=False)
+    outstanding_bytes: int = size(structure=False)
     """What one AGCU keeps in flight: its rate is at most this over the memory's latency."""
 
 
@@ -139,7 +160,7 @@ class Network:
 class Tier:
     """An off-chip memory of one chip."""
 
-    bytes: int = whole("B")
+    bytes: int = size()
     """Of one chip."""
     bandwidth: float = rate("B/s")
     """Of the whole chip."""
@@ -147,7 +168,7 @@ class Tier:
     """Share of the bandwidth that long contiguous streams reach."""
     latency: float = seconds()
     """From a request to its first data, without the on-chip network."""
-    access_bytes: int = whole("B", structure=False)
+    access_bytes: int = size(structure=False)
     """Transfers are whole accesses."""
     channel_bandwidth: float = rate("B/s")
     """Of one memory channel."""
@@ -159,7 +180,7 @@ class Tier:
 class Links:
     """The connections between the chips of a node."""
 
-    chips: int = whole()
+    chips: int = whole(most=MOST_CHIPS)
     """Chips of a node."""
     topology: str = choice("full", "ring", "torus")
     """Which chips a link joins: all pairs, neighbours in a ring, or in a torus."""

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sambaflow import yaml_files
 from sambaflow.errors import InputError, Location
 from sambaflow.passes.registry import did_you_mean
+from sambaflow.yaml_files import YamlProblem
 
 if TYPE_CHECKING:
     from yaml import Node as YamlNode
@@ -18,11 +20,9 @@ Setting = int | float | bool | str
 def read_text(path: Path, what: str) -> str:
     """The text of a file; InputError that names `what` it holds when it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:  # a ValueError other than of the text: for what no path may hold
-        reason = (
-            "not a text file" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None) or error
-        )
+        return yaml_files.read(path)
+    except (OSError, ValueError, YamlProblem) as error:  # a ValueError: for what no path may hold
+        reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read {what}: {reason}", location=Location(str(path))) from None
 
 
@@ -34,16 +34,10 @@ class YamlReader:
 
     def entries(self, text: str, what: str) -> dict[str, YamlNode]:
         """The top of a file, which must be a mapping; none if it is empty."""
-        import yaml
-
         try:
-            # the C reader, where PyYAML has it, is ten times faster
-            root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        except yaml.YAMLError as error:
-            mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-            place = Location(self.file, mark.line + 1, mark.column + 1) if mark else Location(self.file)
-            # an error about a character has a reason, and no mark
-            raise InputError(f"not YAML: {problem or getattr(error, 'reason', error)}", location=place) from None
+            root = yaml_files.compose(text)
+        except YamlProblem as problem:
+            raise self._problem(problem, "not YAML: ") from None
         return {} if root is None else self.mapping(root, what)
 
     def mapping(self, node: YamlNode, what: str, known: Sequence[str] | None = None) -> dict[str, YamlNode]:
@@ -53,11 +47,13 @@ class YamlReader:
         if not isinstance(node, yaml.MappingNode):
             raise self.error(f"{what} must be a mapping", node)
         prefixes = tuple(name for name in known or () if name.endswith(" "))
+        try:
+            given = yaml_files.entries(node)
+        except YamlProblem as problem:
+            raise self._problem(problem, f"{what}: ") from None
         entries: dict[str, YamlNode] = {}
-        for key, value in node.value:
+        for key, value in given.values():
             name = str(self.value(key))
-            if name in entries:
-                raise self.error(f"'{name}' is given twice in {what}", key)
             if known is not None and name not in known and not name.startswith(prefixes):
                 raise self.error(f"{what} has an unknown key '{name}'{did_you_mean(name, list(known))}", key)
             entries[name] = value
@@ -94,13 +90,13 @@ class YamlReader:
         return value
 
     def value(self, node: YamlNode) -> Any:
-        import yaml
-
-        loader = yaml.SafeLoader("")
         try:
-            return loader.construct_document(node)
-        except yaml.YAMLError as error:
-            raise self.error(f"not plain YAML: {error}", node) from None
+            return yaml_files.plain(node)
+        except YamlProblem as problem:
+            raise self._problem(problem) from None
+
+    def _problem(self, problem: YamlProblem, what: str = "") -> InputError:
+        return InputError(f"{what}{problem.message}", location=Location(self.file, problem.line, problem.column))
 
     def place(self, node: YamlNode) -> Location:
         return Location(self.file, node.start_mark.line + 1, node.start_mark.column + 1)

@@ -39,18 +39,20 @@ def compile(
     chips: int = 1,
     tiles: int | None = None,
     rules: str = "",
+    trust: bool = False,
 ) -> Executable:
     """Compiles a module (with example inputs), an ExportedProgram or a `.pt2` file for `chips` chips of a machine.
 
-    `mode` is o0, o1 or o3; `machine` a name or the path of a YAML file; `rules` a file of fusion rules. The weights are
-    taken as they are now (a copy, which becomes the program's memory at the first call). Threads may compile: one at a
-    time. Raises sambaflow.SambaError: unsupported operators are listed all at once, a machine that is too small says
-    by how much.
+    `mode` is o0, o1 or o3; `machine` a name or the path of a YAML file; `rules` a file of fusion rules. A `.pt2` file
+    is read as data; `trust` has `torch.export.load` read it, which runs what its pickles say. The weights are taken as
+    they are now (a copy, which becomes the program's memory at the first call). Threads may compile: one at a time.
+    Raises sambaflow.SambaError: unsupported operators are listed all at once, a machine that is too small says by how
+    much.
     """
     from sambaflow.frontends.torch_export import export, import_model
 
     with compile_lock():
-        program = export(model, args, kwargs)
+        program = export(model, args, kwargs, trust=trust)
         imported = import_model(program)
         imported.weights = snapshot(imported.weights)
         signatures = {name: signature_of(model, program) for name in imported.graphs}
@@ -75,23 +77,29 @@ def import_graphs(graphs: Mapping[str, HfGraph]) -> Imported:
             strip="model.",
         )
     if imported is None:
-        raise InputError("no graph to compile")
+        raise InputError("no graph to compile", levers=["--phase prefill, decode or forward"])
     return imported
 
 
 def import_transformers(
-    config: str | Path,
+    path: str | Path,
     phases: Sequence[str],
     batch: int = 1,
-    length: int = 1024,
+    length: int | None = None,
     prompt: int | None = None,
     dtype: str | None = None,
 ) -> Imported:
-    """Graphs of the architecture in a `config.json`, one a phase; `dtype` (float32, bfloat16) instead of its own."""
+    """Graphs of a transformers model, one a phase; `dtype` (float32, bfloat16) instead of the configuration's own.
+
+    `path` is a folder that `save_pretrained` wrote, which gives the weights, or a `config.json` alone; what is to be
+    said of weights is in the result's `diagnostics`. Raises as `hf.load_model` and `hf.graph` do.
+    """
     from sambaflow.frontends import hf
 
-    model = hf.build_model(hf.load_config(config), None if dtype is None else getattr(torch, dtype))
-    return import_graphs({phase: hf.graph(model, phase, batch, length, prompt) for phase in phases})
+    loaded = hf.load_model(path, None if dtype is None else getattr(torch, dtype))
+    imported = import_graphs({phase: hf.graph(loaded.model, phase, batch, length, prompt) for phase in phases})
+    imported.diagnostics += loaded.diagnostics
+    return imported
 
 
 def compile_imported(

@@ -5,7 +5,7 @@ y = exe(x)                         # what the module returns
 exe.state["key_cache_0"]           # state of the model, read and assigned
 exe.timing().seconds               # device time of one call
 exe.save("m.pef")                  # and m.safetensors beside it
-exe = sambaflow.load("m.pef", weights="m.safetensors")
+exe = sambaflow.load("m.pef")      # with the weights beside it, or weights=FILE or FOLDER
 """
 
 from __future__ import annotations
@@ -308,7 +308,7 @@ class Executable:
 
 
 def load(path: str | Path, weights: str | Path | Mapping[str, torch.Tensor] | None = None) -> Executable:
-    """The executable in a PEF, with its weights from a safetensors file or a mapping.
+    """The executable in a PEF, with its weights: those of a mapping or of files, see `weight_files.weights_of`.
 
     Raises PefError for a file that cannot be trusted, WeightError for weights that do not fit.
     """
@@ -319,11 +319,11 @@ def load(path: str | Path, weights: str | Path | Mapping[str, torch.Tensor] | No
     except OSError as error:
         raise PefError(f"cannot read {path}: {error.strerror or error}") from error
     image = decode(data, str(path))
-    if weights is None or isinstance(weights, Mapping):
-        return Executable(image, snapshot(weights or {}))
-    from sambaflow.frontends.weights import load_weights
+    if isinstance(weights, Mapping):
+        return Executable(image, snapshot(weights))
+    from sambaflow.samba.weight_files import weights_of
 
-    return Executable(image, load_weights(weights))
+    return Executable(image, weights_of(image, path, weights))
 
 
 def snapshot(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -358,20 +358,33 @@ def tried(seed: int) -> tuple[int, Outcome]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m sambaflow.testing.forged_pefs", description="forged PEFs")
-    parser.add_argument("--mutants", type=int, default=20_000, help="how many (default: 20000)")
+    return soak("forged_pefs", "forged PEFs", 20_000, tried, ("refused", "ran"), arguments)
+
+
+def soak(
+    name: str,
+    what: str,
+    mutants: int,
+    tried: Callable[[int], tuple[int, Outcome]],
+    sound: Sequence[str],
+    arguments: Sequence[str] | None,
+) -> int:
+    """A command that tries many seeds in several processes, and prints every outcome that is not of a `sound` kind; the
+    exit code."""
+    parser = argparse.ArgumentParser(prog=f"python -m sambaflow.testing.{name}", description=what)
+    parser.add_argument("--mutants", type=int, default=mutants, help=f"how many (default: {mutants})")
     parser.add_argument("--seed", type=int, default=0, help="which (default: 0)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     options = parser.parse_args(arguments)
     seeds = [options.seed * SEED_STEP + number for number in range(options.mutants)]
-    kinds: Counter[str] = Counter()
+    kinds: Counter[str] = Counter(dict.fromkeys((*sound, "fault"), 0))
     with get_context("spawn").Pool(options.jobs) as pool:
         for seed, outcome in pool.imap_unordered(tried, seeds, chunksize=25):
             kinds[outcome.kind] += 1
-            if outcome.kind in ("stopped", "fault"):
+            if outcome.kind not in sound:
                 print(f"-- {seed}: {outcome.kind}: {outcome.why}", flush=True)
-    print(", ".join(f"{kinds[kind]} {kind}" for kind in ("refused", "ran", "stopped", "fault")))
-    return int(kinds["stopped"] + kinds["fault"] > 0)
+    print(what + ": " + ", ".join(f"{count} {kind}" for kind, count in kinds.items()))
+    return int(sum(count for kind, count in kinds.items() if kind not in sound) > 0)
 
 
 if __name__ == "__main__":

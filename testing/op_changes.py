@@ -14,6 +14,7 @@ from xdsl.dialects.builtin import (
     FloatAttr,
     IntAttr,
     IntegerAttr,
+    IntegerType,
     ModuleOp,
     StringAttr,
     SymbolRefAttr,
@@ -161,8 +162,8 @@ def _altered(random: Random, one: Attribute) -> Attribute:
             return DictionaryAttr({key: _other(random, value) for key, value in one.data.items()})
         case AffineMapAttr():
             return AffineMapAttr(_map(random, one.data))
-        case DenseArrayBase() if isinstance(one.elt_type, type(i64)):
-            numbers = [int(value) for value in one.get_values()]
+        case DenseArrayBase() if isinstance(one.elt_type, IntegerType):
+            numbers = [int(value) for value in cast(DenseArrayBase[IntegerType], one).get_values()]
             return DenseArrayBase.from_list(one.elt_type, _list(random, numbers, lambda item: _number(random, item)))
         case TensorType():
             shape = _list(random, list(one.get_shape()), lambda item: _number(random, item))

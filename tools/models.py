@@ -1,10 +1,11 @@
 """The MODEL argument of the tools: what it may be, and how it becomes a module of the samba dialect.
 
 model.mlir                 samba-level IR
-model.pt2                  a saved ExportedProgram
+model.pt2                  a saved ExportedProgram, read as data; --trust model.pt2 lets PyTorch run what it holds
 file.py:function           runs the file; the function returns (module, args) or (module, args, kwargs)
---hf config.json           a transformers configuration; --phase prefill|decode|forward (several, separated by commas,
-                           become graphs of one PEF that share weights and state), --batch, --length, --prompt
+--hf FOLDER                what transformers' save_pretrained wrote, or a config.json alone; --phase
+                           prefill|decode|forward (several, separated by commas, become graphs of one PEF that share
+                           weights and state), --batch, --length, --prompt
 """
 
 from __future__ import annotations
@@ -28,18 +29,29 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """MODEL and the options of `--hf`."""
     add = parser.add_argument
     add("model", metavar="MODEL", nargs="?", help="a .mlir or .pt2 file, or file.py:function")
-    add("--hf", metavar="CONFIG", help="a transformers config.json instead of MODEL")
+    add("--hf", metavar="PATH", help="a transformers folder with weights, or config.json alone, instead of MODEL")
+    add(
+        "--trust",
+        metavar="FILE",
+        help="the MODEL, a .pt2 file, may run code: torch.export.load reads it, pickles and all",
+    )
     add("--phase", default="prefill", help="of --hf: prefill, decode, forward, or several: prefill,decode")
     add("--batch", type=int, default=1, help="of --hf: sequences (default 1)")
-    add("--length", type=int, default=1024, help="of --hf: positions of the cache (default 1024)")
+    add(
+        "--length",
+        type=int,
+        help="of --hf: positions of the cache, or tokens of a forward (default: 1024, or all that the model has)",
+    )
     add("--prompt", type=int, help="of --hf: tokens of a prefill (default: --length)")
     add("--dtype", choices=DTYPES, help="of --hf: instead of the configuration's own")
 
 
 def check_model_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """Ends with a usage error unless there is exactly one model."""
+    """Ends with a usage error unless there is exactly one model, and trust is in it if in any file."""
     if (args.model is None) == (args.hf is None):
-        parser.error("give one model: MODEL or --hf CONFIG")
+        parser.error("give one model: MODEL or --hf PATH")
+    if args.trust is not None and (args.trust != args.model or not args.trust.endswith(".pt2")):
+        parser.error(f"--trust {args.trust}: name the MODEL, a .pt2 file")
 
 
 def import_from(args: argparse.Namespace) -> Imported:
@@ -57,9 +69,9 @@ def import_from(args: argparse.Namespace) -> Imported:
     if str(args.model).endswith(".pt2"):
         from sambaflow.frontends.torch_export import import_model
 
-        return import_model(args.model)
+        return import_model(args.model, trust=args.trust is not None)
     raise InputError(
-        f"'{args.model}' is no model", levers=["a .mlir or .pt2 file", "file.py:function", "--hf config.json"]
+        f"'{args.model}' is no model", levers=["a .mlir or .pt2 file", "file.py:function", "--hf FOLDER or config.json"]
     )
 
 

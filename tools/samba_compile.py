@@ -2,7 +2,7 @@
 
     samba-compile model.pt2 -o m.pef
     samba-compile examples/models.py:cnn --mode o1 --chips 2 -o cnn.pef
-    samba-compile --hf config.json --phase prefill,decode --batch 1 --length 1024 -o llama.pef
+    samba-compile --hf FOLDER --phase prefill,decode --batch 1 --length 1024 -o llama.pef
 
 The weights, when the model has any, are written beside the PEF as safetensors. Exit codes: 0 done; 1 the input is
 refused, a diagnostic on standard error says why; 2 wrong command-line usage.
@@ -15,8 +15,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sambaflow.errors import CapacityError, InputError, Location
 from sambaflow.passes.pipelines import mode_names
 from sambaflow.reporting import Reporter
 from sambaflow.tools.files import write_atomically
@@ -70,16 +72,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _compile(args: argparse.Namespace, reporter: Reporter) -> None:
     from sambaflow.passes.base import SambaContext
 
-    imported, ctx = import_from(args), SambaContext()
+    _spare_checkpoint(args)
+    ctx = SambaContext()
+    imported = import_from(args)
+    for diagnostic in imported.diagnostics:
+        reporter.report(diagnostic)
     print_remarks(args, ctx.journal, reporter)
     try:
         save = _compiled(imported, args, ctx)
+    except CapacityError as error:
+        error.levers += ("lower --length or --prompt",) if args.hf is not None else ()
+        raise
     finally:
         write_remarks(args, ctx.journal.remarks)
     try:
         save()
     except OSError as error:
         raise OSError(error.errno, error.strerror, args.output) from None
+
+
+def _spare_checkpoint(args: argparse.Namespace) -> None:
+    """The weights beside the PEF must not take the place of those that they come from."""
+    beside = Path(args.output).with_suffix(".safetensors")
+    source = None if args.hf is None else Path(args.hf).resolve()
+    if (
+        source is not None
+        and beside.is_file()
+        and beside.name.startswith("model")
+        and (beside.resolve().parent == (source if source.is_dir() else source.parent))
+    ):
+        raise InputError(
+            f"the weights beside the PEF would replace {beside.name} of the checkpoint",
+            location=Location(str(beside)),
+            levers=["-o in another folder"],
+        )
 
 
 def _compiled(imported: Imported, args: argparse.Namespace, ctx: SambaContext) -> Callable[[], None]:

@@ -4,7 +4,8 @@
     samba-run m.pef --graph decode --inputs in.safetensors --state-in kv.safetensors --state-out kv.safetensors
     samba-run m.pef --timing --json
 
-Tensors are named as in the model. Weights are read from --weights, else from the safetensors file beside the PEF.
+Tensors are named as in the model. Weights are read from --weights: a safetensors file, the index of several, or a
+folder that transformers' save_pretrained wrote; else from the safetensors file beside the PEF.
 `seconds` is the device time of one call; host transfers stand beside it. Exit codes: 0 done; 1 the input is refused, a
 diagnostic on standard error says why; 2 wrong command-line usage.
 """
@@ -42,7 +43,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="input tensors (safetensors); without it and --outputs only the time is simulated",
     )
-    add("--weights", metavar="FILE", help="weights (default: the .safetensors file beside the PEF)")
+    add(
+        "--weights",
+        metavar="PATH",
+        help="weights: .safetensors, an index .json, or a transformers folder (default: the file beside the PEF)",
+    )
     add("--outputs", metavar="FILE", help="write the output tensors")
     add("--state-in", metavar="FILE", help="read state before the call")
     add("--state-out", metavar="FILE", help="write state after the call; may be the file of --state-in")
@@ -119,8 +124,9 @@ def _numbers(
     from safetensors.torch import save
 
     from sambaflow.samba.executable import Executable
+    from sambaflow.samba.weight_files import weights_of
 
-    exe = Executable(image, _weights(args), tiled=args.tiled)
+    exe = Executable(image, weights_of(image, args.pef, args.weights), tiled=args.tiled)
     if args.state_in:
         for name, tensor in _tensors(args.state_in).items():
             exe.state[name] = tensor
@@ -144,13 +150,6 @@ def _finite(outputs: Mapping[str, torch.Tensor], reporter: Reporter) -> None:
     for name, value in outputs.items():
         if value.is_floating_point() and not bool(value.isfinite().all()):
             reporter.warning(f"output '{name}' has values that are not finite")
-
-
-def _weights(args: argparse.Namespace) -> dict[str, torch.Tensor]:
-    beside = Path(args.pef).with_suffix(".safetensors")
-    if args.weights is None and not beside.is_file():
-        return {}
-    return _tensors(args.weights or str(beside))
 
 
 def _tensors(path: str) -> dict[str, torch.Tensor]:

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parse_command_line(command_line, arguments)
     if args.translation == "from-torch":
         check_model_arguments(command_line, args)
-    elif args.model is None or args.hf is not None or args.weights is not None:
+    elif args.model is None or args.hf is not None or args.weights is not None or args.trust is not None:
         command_line.error("give one input file")
     translate = TRANSLATIONS[args.translation][0]
     reporter = reporter_of(args)
@@ -60,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _from_torch(args: argparse.Namespace) -> str:
     imported = import_from(args)
+    for diagnostic in imported.diagnostics:
+        reporter_of(args).report(diagnostic)
     if args.weights is not None:
         from sambaflow.frontends.weights import save_weights
 

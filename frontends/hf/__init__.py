@@ -16,9 +16,11 @@ Nothing of a model is changed without a word: masks, windows and positions are t
 
 from sambaflow.frontends.hf.attention import ATTENTION
 from sambaflow.frontends.hf.graphs import PHASES, HfGraph, graph, import_graph, phases_of
+from sambaflow.frontends.hf.loading import Loaded, load_model
 from sambaflow.frontends.hf.models import META_PARAMETERS, build_model, load_config
 
 __all__ = [
-    "ATTENTION", "META_PARAMETERS", "PHASES", "HfGraph", "build_model", "graph", "import_graph", "load_config",
+    "ATTENTION", "META_PARAMETERS", "PHASES", "HfGraph", "Loaded", "build_model", "graph", "import_graph",
+    "load_config", "load_model",
     "phases_of",
 ]  # fmt: skip

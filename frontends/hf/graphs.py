@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +14,19 @@ from torch.utils import _pytree as pytree
 
 from sambaflow.errors import InputError
 from sambaflow.frontends.hf.cache import cache_of
-from sambaflow.frontends.hf.survey import Survey, accepts, survey
+from sambaflow.frontends.hf.inputs import (
+    accepts,
+    call_once,
+    check_unrolled,
+    has_two_sequences,
+    inputs_of,
+    main_input,
+    token_inputs,
+    token_types,
+)
+from sambaflow.frontends.hf.survey import Survey, survey
 from sambaflow.frontends.imported import Imported
+from sambaflow.frontends.quiet import without_logs
 from sambaflow.frontends.torch_export import export, import_model
 
 SPELLINGS = ("", "position_ids", "position_ids attention_mask")
@@ -46,8 +55,7 @@ class _Graph(nn.Module):
             cache, held = cache_of(tensors, self.kept.layers, self.kept.count, position)
             layers = dict(zip(self.kept.layers, held, strict=True))
             options = {"cache": cache, "use_cache": True}
-        if _token_types_are_zeros(self.model):
-            options["token_type_ids"] = torch.zeros_like(input_ids)
+        options |= token_types(self.model, input_ids)
         if position is not None and "position_ids" in self.spelled:
             options["position_ids"] = position[None].expand(input_ids.shape[0], 1)
         if "attention_mask" in self.spelled:
@@ -56,7 +64,7 @@ class _Graph(nn.Module):
                 input_ids.shape[0], length, dtype=torch.long, device=input_ids.device
             )
         out = self.model(input_ids=input_ids, return_dict=True, **options)
-        results = {name: out[name] for name in ("logits", "last_hidden_state", "pooler_output") if name in out}
+        results = _results(out)
         for i, layer in layers.items():
             keys, values = layer.tensors
             results |= {f"key_cache_{i}": keys, f"value_cache_{i}": values}
@@ -76,13 +84,23 @@ class _Decode(_Graph):
 
 
 class _Forward(_Graph):
-    def forward(self, input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
-        return self.run(input_ids, None, ())
+    """One call with nothing kept, on inputs of some names."""
+
+    def __init__(self, model: transformers.PreTrainedModel, names: Sequence[str]) -> None:
+        super().__init__(model, None)
+        self.names = tuple(names)
+
+    def forward(self, *tensors: torch.Tensor) -> dict[str, torch.Tensor]:
+        return _results(call_once(self.model, dict(zip(self.names, tensors, strict=True))))
 
 
-def _token_types_are_zeros(model: nn.Module) -> bool:
-    """Whether the model looks the default token types, zeros, up in a buffer: said outright, no lookup is left."""
-    return any(name.endswith("embeddings.token_type_ids") for name, _ in model.named_buffers())
+RESULTS = ("logits", "last_hidden_state", "pooler_output")
+"""What a graph returns of a model's outputs; where it has none of these, all that are tensors."""
+
+
+def _results(out: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    tensors = {name: value for name, value in out.items() if isinstance(value, torch.Tensor)}
+    return {name: tensors[name] for name in RESULTS if name in tensors} or tensors
 
 
 @dataclass(frozen=True)
@@ -98,56 +116,83 @@ class HfGraph:
     """Those of them that are state: results of the same name are tied to them."""
 
 
-PHASES: dict[str, type[_Graph]] = {"prefill": _Prefill, "decode": _Decode, "forward": _Forward}
+PHASES = ("prefill", "decode", "forward")
 
 
 def phases_of(model: transformers.PreTrainedModel) -> tuple[str, ...]:
-    """The phases that the model has a graph for: prefill and decode with keys and values to keep, else forward.
+    """The phases that carry a text on: prefill and decode with keys and values to keep, else forward.
 
     Raises InputError for a model that keeps something else between calls, or does not run on tokens alone.
     """
     if getattr(model.config, "is_decoder", None) is False and not model.can_generate():  # an encoder: BERT
         return ("forward",)
+    name, forward = type(model).__name__, "--phase forward: one call, with nothing kept"
+    if main_input(model) != "input_ids" or has_two_sequences(model):
+        other = main_input(model) if main_input(model) != "input_ids" else "decoder_input_ids"
+        raise InputError(
+            f"{name} does not run on input_ids alone, as prefill and decode do: it takes {other}", levers=[forward]
+        )
     kept = survey(model)
     if kept.refusal:
         raise InputError(
-            f"{type(model).__name__} has no graph with a cache: {kept.refusal}",
+            f"{name} has no graph with a cache: {kept.refusal}",
             limit="caches of keys and values [batch, heads, length, size] in every layer",
-            levers=["a model with attention layers alone"],
+            levers=[forward],
         )
     return ("prefill", "decode") if kept.layers else ("forward",)
 
 
 def graph(
-    model: transformers.PreTrainedModel, phase: str, batch: int = 1, length: int = 1024, prompt: int | None = None
+    model: transformers.PreTrainedModel,
+    phase: str,
+    batch: int = 1,
+    length: int | None = None,
+    prompt: int | None = None,
 ) -> HfGraph:
-    """The graph of one phase: cache of `length` positions, prompt of `prompt` tokens (default `length`)."""
+    """The graph of one phase: cache of `length` positions, prompt of `prompt` tokens (default `length`).
+
+    `length` is by default 1024, or what the model has. Raises InputError for a phase that the model does not have, and
+    for sizes that do not fit it.
+    """
     if phase not in PHASES:
         known = ", ".join(PHASES)
         raise InputError(f"phase {phase!r} of a transformers model is not supported", levers=[f"one of: {known}"])
-    if batch < 1 or length < 1:
-        raise InputError(f"batch and length must be at least 1, not {batch} and {length}")
+    length = min(LENGTH, _positions(model) or LENGTH) if length is None else length
+    for name, size in (("batch", batch), ("length", length), ("prompt", 1 if prompt is None else prompt)):
+        if size < 1:
+            raise InputError(f"{name} must be at least 1, not {size}", levers=[f"--{name} 1 or more"])
+    tokens = 1 if phase == "decode" else prompt or length
+    if phase == "forward":
+        return _forward_graph(model, batch, length, tokens)
     phases = phases_of(model)
     if phase not in phases:
         levers = [" or ".join(f"--phase {name}" for name in phases)]
         raise InputError(f"{type(model).__name__} has no graph for phase {phase!r}", levers=levers)
-    tokens = {"prefill": prompt or length, "decode": 1, "forward": prompt or length}[phase]
     _check_length(model, tokens, length)
     device = next(model.parameters()).device
     args: list[Any] = [torch.zeros(batch, tokens, dtype=torch.long, device=device)]
-    names, state = ["input_ids"], ()
-    kept = survey(model) if phase != "forward" else None
+    names = ["input_ids"]
     if phase == "decode":
         args.append(torch.zeros(1, dtype=torch.long, device=device))
         names.append("position")
-    if kept is not None:
-        shapes = [(batch, tensor.shape[1], length, tensor.shape[3]) for tensor in kept.tensors]
-        args.append([tensor.new_zeros(shape) for tensor, shape in zip(kept.tensors, shapes, strict=True)])
-        state = tuple(f"{kind}_cache_{i}" for i in kept.layers for kind in ("key", "value"))
-    module = _Decode(model, kept, _spelling(model, kept, args)) if kept and phase == "decode" else (
-        PHASES[phase](model, kept)
-    )  # fmt: skip
+    kept = survey(model)
+    shapes = [(batch, tensor.shape[1], length, tensor.shape[3]) for tensor in kept.tensors]
+    args.append([tensor.new_zeros(shape) for tensor, shape in zip(kept.tensors, shapes, strict=True)])
+    state = tuple(f"{kind}_cache_{i}" for i in kept.layers for kind in ("key", "value"))
+    module = _Decode(model, kept, _spelling(model, kept, args)) if phase == "decode" else _Prefill(model, kept)
     return HfGraph(phase, module.eval(), tuple(args), (*names, *state), state)
+
+
+LENGTH = 1024
+"""Positions of the cache, or tokens of a forward, if nothing is said."""
+
+
+def _forward_graph(model: transformers.PreTrainedModel, batch: int, length: int, tokens: int) -> HfGraph:
+    if token_inputs(model):
+        _check_length(model, tokens, length)
+        check_unrolled(model, batch, tokens)
+    inputs = inputs_of(model, batch, tokens)
+    return HfGraph("forward", _Forward(model, tuple(inputs)).eval(), tuple(inputs.values()), tuple(inputs), ())
 
 
 def _check_length(model: transformers.PreTrainedModel, tokens: int, length: int) -> None:
@@ -156,14 +201,15 @@ def _check_length(model: transformers.PreTrainedModel, tokens: int, length: int)
         raise InputError(
             f"{tokens} tokens in a cache of {length} positions do not fit the model",
             demand=f"{tokens} tokens, {length} positions",
-            limit=f"{length if limit is None else limit} positions",
-            levers=["lower --length"],
+            limit=f"{length if limit is None else min(length, limit)} positions",
+            levers=["lower --prompt, or raise --length" if tokens > length else "lower --length"],
         )
 
 
 def _positions(model: transformers.PreTrainedModel) -> int | None:
     """The positions that the model has: what its configuration says, less those that come before a padding index."""
-    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    config: Any = model.config.get_text_config()
+    limit = getattr(config, "max_position_embeddings", None) or getattr(config, "max_target_positions", None)
     tables = [
         module.num_embeddings - module.padding_idx - 1
         for name, module in model.named_modules()
@@ -184,7 +230,7 @@ def _spelling(model: transformers.PreTrainedModel, kept: Survey, args: Sequence[
     for attempt in (_on_fake_tensors, export):
         for spelled in spellings:
             try:
-                with _no_logs(), torch.no_grad():
+                with without_logs(), torch.no_grad():
                     attempt(_Decode(model, kept, spelled), tuple(args))
                 return spelled
             except Exception as error:  # the model's own code: it reads the position's value, or sizes a tensor by it
@@ -215,17 +261,6 @@ def _refuse_own_masks(model: nn.Module) -> None:
 def _on_fake_tensors(module: nn.Module, args: Sequence[Any]) -> None:
     with FakeTensorMode(allow_non_fake_inputs=True) as fake:
         module(*pytree.tree_map(fake.from_tensor, list(args)))
-
-
-@contextmanager
-def _no_logs() -> Generator[None]:
-    """torch logs what it then raises."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(disabled)
 
 
 def import_graph(graph: HfGraph, into: Imported | None = None) -> Imported:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import re
 import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from transformers.models.auto import modeling_auto
 
-from sambaflow.errors import InputError
+from sambaflow.errors import InputError, Location
 from sambaflow.frontends.hf.attention import ATTENTION
 
 META_PARAMETERS = 100_000_000
@@ -23,16 +28,77 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def load_config(path: str | Path, **changes: Any) -> transformers.PretrainedConfig:
-    """The configuration in a `config.json`, with `changes` (say `num_hidden_layers=2`) applied.
+    """The configuration in a `config.json` or a folder, with `changes` (say `num_hidden_layers=2`) applied.
 
     Raises `InputError` for a file that is not there, not JSON, of a model type transformers does not know, or with
     fields that it does not take.
     """
+    file = Path(path)
+    if file.is_dir():
+        file = file / "config.json"
+    fields = {**_fields(file, str(path)), **changes}
+    model_type = fields.get("model_type")
+    if not isinstance(model_type, str):
+        raise _unreadable(
+            file, 'it has no "model_type"', 'set "model_type", for example "llama", as save_pretrained does'
+        )
+    if model_type not in transformers.CONFIG_MAPPING:
+        raise _unknown(file, model_type, "auto_map" in fields)
     try:
-        fields = json.loads(Path(path).read_text())
-        return transformers.AutoConfig.for_model(**{**fields, **changes})
+        return transformers.AutoConfig.for_model(**fields)
     except Exception as error:  # transformers' configurations check themselves with errors of many kinds
-        raise InputError(f"cannot read the model configuration {path}: {error}") from error
+        raise _unreadable(file, _words(error), "correct the configuration") from error
+
+
+def _fields(file: Path, given: str) -> dict[str, Any]:
+    try:
+        fields: Any = json.loads(file.read_text(encoding="utf-8"), object_hook=_number_or_object)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        what = (
+            "no such file" if Path(given).parent.is_dir() or file.name != Path(given).name else "no such file or folder"
+        )
+        raise _unreadable(
+            file,
+            f"{what}; only local files are read, nothing is downloaded",
+            "give config.json, or a folder that save_pretrained wrote",
+            f"download the model first: hf download {given} --local-dir FOLDER" if given.count("/") == 1 else "",
+        ) from error
+    except OSError as error:
+        raise _unreadable(file, error.strerror or str(error)) from error
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"cannot read the model configuration {file}: it is no JSON: {error.msg}",
+            location=Location(str(file), error.lineno, error.colno),
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(file, f"it is no JSON: {_words(error)}") from error
+    if not isinstance(fields, dict):
+        raise _unreadable(file, f"it is a JSON {type(fields).__name__}, not an object with fields")
+    return fields
+
+
+def _number_or_object(fields: dict[str, Any]) -> Any:
+    """transformers writes infinity, which JSON lacks, as {"__float__": "Infinity"}."""
+    text = fields.get("__float__")
+    return float(text) if isinstance(text, str) and len(fields) == 1 else fields
+
+
+def _unreadable(file: Path, reason: str, *levers: str) -> InputError:
+    return InputError(
+        f"cannot read the model configuration {file}: {reason}",
+        location=Location(str(file)),
+        levers=[lever for lever in levers if lever],
+    )
+
+
+def _unknown(file: Path, model_type: str, has_code: bool) -> InputError:
+    reason = f"transformers {transformers.__version__} has no model type {model_type!r}"
+    if has_code:
+        reason += ', and code beside the configuration ("auto_map") is not run'
+    near = difflib.get_close_matches(model_type, list(transformers.CONFIG_MAPPING), 3)
+    return _unreadable(
+        file, reason, f"one of its types: {', '.join(near)}" if near else "", "pip install --upgrade transformers"
+    )
 
 
 def build_model(
@@ -43,44 +109,113 @@ def build_model(
     `dtype`: float32 or bfloat16, by default the configuration's own. `meta`: by default true above `META_PARAMETERS`.
     Raises `InputError` for an architecture that transformers does not have, or cannot build from the configuration.
     """
-    names: list[str] = config.architectures or []
-    architecture = getattr(transformers, names[0], None) if names else None
-    if architecture is None:
-        raise InputError(
-            f"the configuration names no architecture that transformers {transformers.__version__} has: {names}",
-            levers=['set "architectures" in the configuration, for example ["LlamaForCausalLM"]'],
-        )
-    wanted = dtype or getattr(config, "dtype", None) or torch.float32
-    if wanted not in _DTYPES.values():
-        raise InputError(f"models are built in {' or '.join(_DTYPES)}, not in {wanted}")
-    text: Any = config.get_text_config(decoder=True)
-    if isinstance(text, architecture.config_class) and not isinstance(config, architecture.config_class):
-        config = text  # the language model of a configuration for several, as transformers' auto classes build it
-    with torch.device("meta"):
-        shell = _instance(architecture, config, wanted)
+    architecture = Architecture.of(config, dtype)
+    shell = architecture.build("meta")
     if meta if meta is not None else sum(p.numel() for p in shell.parameters()) > META_PARAMETERS:
         return shell
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return _instance(architecture, config, wanted)
+        return architecture.build("cpu")
 
 
-def _instance(architecture: Any, config: Any, dtype: torch.dtype) -> transformers.PreTrainedModel:
-    previous = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        model = architecture._from_config(
-            config, attn_implementation=_attention_of(architecture), experts_implementation=EXPERTS, dtype=dtype
+@dataclass(frozen=True)
+class Architecture:
+    """A class of transformers, with the configuration and the dtype that it is built with."""
+
+    kind: Any
+    config: Any
+    dtype: torch.dtype
+
+    @property
+    def name(self) -> str:
+        return self.kind.__name__
+
+    @staticmethod
+    def of(config: Any, dtype: torch.dtype | None = None) -> Architecture:
+        """What the configuration names, or if it names nothing what transformers' auto classes take first.
+
+        Raises `InputError` for an architecture that transformers does not have, and for other dtypes than float32 and
+        bfloat16.
+        """
+        names = [config.architectures] if isinstance(config.architectures, str) else config.architectures
+        names = names or list(_usual(config))
+        kind = getattr(transformers, str(names[0]), None) if names else None
+        if not isinstance(kind, type) or not issubclass(kind, transformers.PreTrainedModel):
+            example = next(_usual(config), "LlamaForCausalLM")
+            raise InputError(
+                f"the configuration names no architecture that transformers {transformers.__version__} has: {names}",
+                levers=[f'set "architectures" in the configuration, for example ["{example}"]'],
+            )
+        wanted = dtype or getattr(config, "dtype", None) or torch.float32
+        if wanted not in _DTYPES.values():
+            raise InputError(
+                f"models are built in {' or '.join(_DTYPES)}, not in {wanted}",
+                levers=[f"--dtype {name}" for name in _DTYPES],
+            )
+        text: Any = config.get_text_config(decoder=True)
+        expected: Any = getattr(kind, "config_class", None) or transformers.PretrainedConfig
+        if isinstance(text, expected) and not isinstance(config, expected):
+            config = text  # the language model of a configuration for several, as transformers' auto classes build it
+        return Architecture(kind, config, wanted)
+
+    def build(self, device: str) -> transformers.PreTrainedModel:
+        """The model with the weights that its own code gives it, in evaluation mode."""
+        previous = torch.get_default_dtype()
+        torch.set_default_dtype(self.dtype)
+        try:
+            with torch.device(device):
+                model = self.kind._from_config(self.config, dtype=self.dtype, **self._implementations)
+        except Exception as error:  # a shape, a missing package, a check of the configuration: the model's own words
+            reason = f"{type(error).__name__}: {_words(error)}"
+            raise InputError(
+                f"transformers cannot build {self.name} from the configuration: {reason}",
+                levers=re.findall(r"pip install [\w.\[\]-]*\w", str(error)) or ["correct the configuration"],
+            ) from error
+        finally:
+            torch.set_default_dtype(previous)
+        return model.eval()
+
+    def load(self, tensors: Mapping[str, torch.Tensor]) -> tuple[transformers.PreTrainedModel, dict[str, Any]]:
+        """The model with tensors of a checkpoint, converted and tied, and transformers' account of what did not fit."""
+        return self.kind.from_pretrained(
+            None,
+            config=self.config,
+            state_dict=dict(tensors),
+            dtype=self.dtype,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            local_files_only=True,
+            **self._implementations,
         )
-    except Exception as error:  # a shape, a missing package, a check of the configuration: the model's own words
-        raise InputError(
-            f"transformers cannot build {architecture.__name__} from the configuration: "
-            f"{type(error).__name__}: {error}",
-            levers=["correct the configuration"],
-        ) from error
-    finally:
-        torch.set_default_dtype(previous)
-    return model.eval()
+
+    @property
+    def _implementations(self) -> dict[str, str]:
+        return {"attn_implementation": _attention_of(self.kind), "experts_implementation": EXPERTS}
+
+
+def _usual(config: Any) -> Iterator[str]:
+    """The classes of a model type, the most telling first: what generates, then what fills masks or classifies."""
+    of_encoders = (
+        modeling_auto.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES,
+        modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+    )
+    masked, causal = modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES, modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    language = (masked, causal) if getattr(config, "is_decoder", None) is False else (causal, masked)
+    others = (
+        modeling_auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES,
+        modeling_auto.MODEL_FOR_CTC_MAPPING_NAMES,
+        modeling_auto.MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES,
+        modeling_auto.MODEL_MAPPING_NAMES,
+    )
+    for names in (*(of_encoders if config.is_encoder_decoder else ()), *language, *others):
+        found = names.get(config.model_type)
+        if found:
+            yield found if isinstance(found, str) else found[0]
+
+
+def _words(error: BaseException) -> str:
+    """What an error of transformers says, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _attention_of(architecture: Any) -> str:

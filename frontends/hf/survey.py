@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import weakref
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from transformers.cache_utils import DummyLayer, DynamicCache, DynamicLayer, Dyn
 
 from sambaflow.errors import InputError
 from sambaflow.frontends.hf.attention import ATTENTION, windows_of_masks
+from sambaflow.frontends.hf.inputs import accepts, words
 
 PLAIN_LAYERS = (DynamicLayer, DynamicSlidingWindowLayer, DummyLayer)
 """Kinds of cache layers that hold keys and values of every position and nothing else, or nothing."""
@@ -42,11 +42,6 @@ def survey(model: transformers.PreTrainedModel) -> Survey:
     return _surveys[model]
 
 
-def accepts(model: transformers.PreTrainedModel, keyword: str) -> bool:
-    """Whether `forward` names the keyword."""
-    return keyword in inspect.signature(model.forward).parameters
-
-
 def _survey(model: transformers.PreTrainedModel) -> Survey:
     options: dict[str, Any] = {}
     cache: Any = None
@@ -54,7 +49,7 @@ def _survey(model: transformers.PreTrainedModel) -> Survey:
         try:
             cache = DynamicCache(config=model.config)
         except Exception as error:
-            return Survey((), 0, (), f"transformers' DynamicCache does not hold its state: {_words(error)}")
+            return Survey((), 0, (), f"transformers' DynamicCache does not hold its state: {words(error)}")
         if refusal := next(filter(None, map(_refusal, range(len(cache)), cache.layers)), None):
             return Survey((), 0, (), refusal)
         options = {"cache": cache, "use_cache": True}
@@ -64,8 +59,8 @@ def _survey(model: transformers.PreTrainedModel) -> Survey:
             out = model(input_ids=ids, return_dict=True, **options)
     except Exception as error:  # the model's own code: an input it misses, a shape that does not fit
         raise InputError(
-            f"{type(model).__name__} does not run on input_ids alone: {_words(error)}",
-            levers=["a model that takes tokens and gives logits", "correct the configuration"],
+            f"{type(model).__name__} does not run on input_ids alone: {words(error)}",
+            levers=["--phase forward: one call, with nothing kept", "correct the configuration"],
         ) from error
     kept: Any = out.get("cache") if isinstance(out, dict) else None
     if kept is not None and kept is not cache:
@@ -97,8 +92,3 @@ def _layers_of(cache: Any, windows: set[int] | None) -> Survey:
         layers.append(index)
         tensors += [layer.keys, layer.values]
     return Survey(tuple(layers), len(cache.layers) if cache is not None else 0, tuple(tensors))
-
-
-def _words(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -188,14 +188,16 @@ class WeightError(InputError):
 
 @dataclass(frozen=True)
 class UnsupportedOperator:
-    """One operator without a conversion: its name, how often a model uses it, and where first."""
+    """One operator without a conversion: its name, how often a model uses it, where first, and why not (or nothing)."""
 
     name: str
     count: int
     places: tuple[Location, ...] = ()
+    reason: str = ""
 
     def as_json(self) -> dict[str, object]:
-        return {"name": self.name, "count": self.count, "places": [place.as_json() for place in self.places]}
+        places = [place.as_json() for place in self.places]
+        return {"name": self.name, "count": self.count, "places": places, "reason": self.reason}
 
 
 class UnsupportedOperators(InputError):
@@ -227,4 +229,5 @@ def _note_of(operator: UnsupportedOperator) -> Note:
     where = f" in {', '.join(paths[:PLACES_SHOWN])}" if paths else ""
     more = ", ..." if len(paths) > PLACES_SHOWN else ""
     first = operator.places[0] if operator.places else None
-    return Note(f"{operator.name}: {operator.count} use(s){where}{more}", first)
+    why = f": {operator.reason}" if operator.reason else ""
+    return Note(f"{operator.name}: {operator.count} use(s){where}{more}{why}", first)

@@ -63,12 +63,12 @@ def with_json(section: str, **values: Any) -> bytes:
 # ---- the image
 
 
-def unit(number: int, **values: Any) -> Callable[[im.Image], None]:
+def unit(number: int, **values: Any) -> Callable[[im.Image], object]:
     """Sets fields of a unit."""
-    return lambda image: [setattr(image.sections[0].units[number], k, v) for k, v in values.items()] and None
+    return lambda image: [setattr(image.sections[0].units[number], k, v) for k, v in values.items()]
 
 
-def access(number: int, **values: Any) -> Callable[[im.Image], None]:
+def access(number: int, **values: Any) -> Callable[[im.Image], object]:
     def alter(image: im.Image) -> None:
         for key, value in values.items():
             setattr(image.sections[0].units[number].access, key, value)  # pyright: ignore[reportAttributeAccessIssue]
@@ -76,23 +76,23 @@ def access(number: int, **values: Any) -> Callable[[im.Image], None]:
     return alter
 
 
-def symbol(number: int, **values: Any) -> Callable[[im.Image], None]:
-    return lambda image: [setattr(image.symbols[number], k, v) for k, v in values.items()] and None
+def symbol(number: int, **values: Any) -> Callable[[im.Image], object]:
+    return lambda image: [setattr(image.symbols[number], k, v) for k, v in values.items()]
 
 
-def schedule(**values: Any) -> Callable[[im.Image], None]:
-    return lambda image: [setattr(image.schedules[0], k, v) for k, v in values.items()] and None
+def schedule(**values: Any) -> Callable[[im.Image], object]:
+    return lambda image: [setattr(image.schedules[0], k, v) for k, v in values.items()]
 
 
-def section(**values: Any) -> Callable[[im.Image], None]:
-    return lambda image: [setattr(image.sections[0], k, v) for k, v in values.items()] and None
+def section(**values: Any) -> Callable[[im.Image], object]:
+    return lambda image: [setattr(image.sections[0], k, v) for k, v in values.items()]
 
 
-def stream(number: int, **values: Any) -> Callable[[im.Image], None]:
-    return lambda image: [setattr(image.sections[0].streams[number], k, v) for k, v in values.items()] and None
+def stream(number: int, **values: Any) -> Callable[[im.Image], object]:
+    return lambda image: [setattr(image.sections[0].streams[number], k, v) for k, v in values.items()]
 
 
-def program(alter: Callable[[list[int]], list[int]], part: str = "body") -> Callable[[im.Image], None]:
+def program(alter: Callable[[list[int]], list[int]], part: str = "body") -> Callable[[im.Image], object]:
     """Alters the words of a part of the PCU's program."""
 
     def altered(image: im.Image) -> None:
@@ -108,7 +108,7 @@ def word(opcode: str, dtype: str, destination: Operand, *sources: Operand) -> in
 
 OUT, REGISTER, IN = Operand(Kind.OUTPUT), Operand(Kind.REGISTER), Operand(Kind.INPUT)
 
-IMAGES: list[tuple[Callable[[im.Image], None], str]] = [
+IMAGES: list[tuple[Callable[[im.Image], object], str]] = [
     # references
     (stream(0, source=(9, 0)), "a stream joins output 0 of unit 9 with unit 2|a stream joins output 0 of unit 9"),
     (stream(0, source=(0, 7)), "a stream joins output 7 of unit 0"),
@@ -171,7 +171,7 @@ IMAGES: list[tuple[Callable[[im.Image], None], str]] = [
 
 
 @pytest.mark.parametrize(("alter", "said"), IMAGES, ids=[said for _, said in IMAGES])
-def test_an_image_that_is_no_program_is_refused(alter: Callable[[im.Image], None], said: str):
+def test_an_image_that_is_no_program_is_refused(alter: Callable[[im.Image], object], said: str):
     image = decode(pef())
     alter(image)
     with pytest.raises(PefError, match=said):
@@ -201,7 +201,7 @@ def hops_of(image: im.Image) -> im.Net:
         (lambda image: setattr(image, "machine", {}), "key 'name'"),
     ],
 )
-def test_the_physical_checker_says_what_is_wrong_and_raises_nothing(alter: Callable[[im.Image], None], said: str):
+def test_the_physical_checker_says_what_is_wrong_and_raises_nothing(alter: Callable[[im.Image], object], said: str):
     image = decode(pef())
     assert check_physical(image) == []
     alter(image)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, Mamba2Config, PreTrainedModel
 
 from sambaflow.errors import InputError
 from sambaflow.frontends import hf
@@ -133,8 +133,9 @@ def test_a_large_configuration_is_built_without_memory() -> None:
     ("phase", "batch", "length", "message"),
     [
         ("train", 1, 16, "phase 'train'"),
-        ("forward", 1, 16, "no graph for phase 'forward'"),
-        ("decode", 0, 16, "at least 1"),
+        ("decode", 0, 16, "batch must be at least 1, not 0"),
+        ("decode", 1, -3, "length must be at least 1, not -3"),
+        ("forward", 1, 65, "do not fit"),
         ("prefill", 1, 65, "do not fit"),
     ],
 )
@@ -144,14 +145,56 @@ def test_refused_graphs(phase: str, batch: int, length: int, message: str) -> No
         hf.graph(model, phase, batch, length)
 
 
-def test_refused_configurations(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot read the model configuration"):
-        hf.load_config(tmp_path / "missing.json")
-    (tmp_path / "bad.json").write_text("{")
-    with pytest.raises(InputError, match=r"bad\.json"):
-        hf.load_config(tmp_path / "bad.json")
-    (tmp_path / "unknown.json").write_text('{"model_type": "no-such-model"}')
-    with pytest.raises(InputError, match="no-such-model"):
-        hf.load_config(tmp_path / "unknown.json")
-    with pytest.raises(InputError, match="names no architecture"):
-        hf.build_model(hf.load_config(EXAMPLES / "llama-tiny.json", architectures=["NoSuchModel"]))
+def test_a_prompt_is_at_least_a_token_and_fits_the_cache() -> None:
+    model = _model("llama-tiny.json", layers=1)
+    with pytest.raises(InputError, match="prompt must be at least 1, not 0"):
+        hf.graph(model, "prefill", 1, 16, prompt=0)
+    with pytest.raises(InputError, match="17 tokens in a cache of 16 positions") as refused:
+        hf.graph(model, "prefill", 1, 16, prompt=17)
+    assert "raise --length" in refused.value.levers[0] and refused.value.limit == "16 positions"
+
+
+def test_the_length_is_by_default_all_that_the_model_has() -> None:
+    assert hf.graph(_model("llama-tiny.json", layers=1), "prefill").args[0].shape == (1, 64)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", r"it is no JSON: Expecting property name"),
+        ("\xff", "it is no JSON"),
+        ("[]", "it is a JSON list"),
+        ("{}", 'it has no "model_type"'),
+        ('{"model_type": 3}', 'it has no "model_type"'),
+        ('{"model_type": "lama"}', "no model type 'lama'"),
+        ('{"model_type": "own", "auto_map": {}}', "is not run"),
+    ],
+)
+def test_refused_configurations(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "config.json").write_text(text, encoding="latin-1")
+    for path in (tmp_path, tmp_path / "config.json"):
+        with pytest.raises(InputError, match=rf"cannot read the model configuration .*config\.json.*{message}"):
+            hf.load_config(path)
+
+
+def test_a_name_on_the_hub_is_not_looked_up() -> None:
+    with pytest.raises(InputError, match="only local files are read") as refused:
+        hf.load_config("meta-llama/Llama-3-8B")
+    assert any("hf download meta-llama/Llama-3-8B" in lever for lever in refused.value.levers)
+
+
+def test_architectures() -> None:
+    """One that is not there is refused; without any it is that of transformers' auto classes; infinity is a number."""
+    for name in ("NoSuchModel", "AutoModel", "pipeline", "LlamaConfig"):
+        with pytest.raises(InputError, match="names no architecture"):
+            hf.build_model(hf.load_config(EXAMPLES / "llama-tiny.json", architectures=[name]))
+    model = hf.build_model(hf.load_config(EXAMPLES / "llama-tiny.json", architectures=None))
+    assert type(model).__name__ == "LlamaForCausalLM"
+    with pytest.raises(InputError, match=r"not in torch\.float16") as refused:
+        hf.build_model(hf.load_config(EXAMPLES / "llama-tiny.json", dtype="float16"))
+    assert "--dtype float32" in refused.value.levers
+
+
+def test_infinity_in_a_configuration_is_a_number(tmp_path: Path) -> None:
+    Mamba2Config(num_hidden_layers=1).save_pretrained(tmp_path)
+    assert hf.load_config(tmp_path).time_step_limit[1] == float("inf")

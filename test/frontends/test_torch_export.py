@@ -275,7 +275,7 @@ def test_symbolic_shapes_are_refused() -> None:
 
 def test_files_that_are_no_program_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.pt2").write_bytes(b"not a program")
-    with pytest.raises(InputError, match=r"cannot read the exported program .*bad\.pt2"):
+    with pytest.raises(InputError, match=r"bad\.pt2: cannot read the exported program"):
         import_model(tmp_path / "bad.pt2")
     with pytest.raises(InputError, match="cannot read the exported program"):
         import_model(tmp_path / "missing.pt2")

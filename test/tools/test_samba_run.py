@@ -19,6 +19,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+import sambaflow
 from sambaflow import machine
 from sambaflow.tools import samba_compile, samba_run
 
@@ -272,3 +273,32 @@ def test_the_commands_themselves(folder: Path):
     assert done.returncode == 1
     assert done.stderr.startswith(f"{folder}/none.pef: error:")
     assert "Traceback" not in done.stderr
+
+
+def test_a_transformers_model_that_does_not_fit_is_refused_with_its_length(folder: Path):
+    description = yaml.safe_load((Path(machine.__file__).parent / "sn40l.yaml").read_text())
+    description["pmu"]["bytes"]["value"] = 2
+    (folder / "none.yaml").write_text(yaml.safe_dump(description))
+    config, output = Path(__file__).parents[2] / "examples" / "llama-tiny.json", folder / "refused.pef"
+    given = ["--hf", config, "--length", "8", "--machine", folder / "none.yaml", "-o", output]
+    done = run("samba_compile", *given)
+    assert done.returncode == 1 and done.stderr.count("error:") == 1 and not output.exists()
+    assert "short by" in done.stderr and "try: lower --length or --prompt" in done.stderr
+
+
+def test_weights_beside_a_pef_do_not_replace_those_that_they_come_from(tmp_path: Path):
+    config = Path(__file__).parents[2] / "examples" / "llama-tiny.json"
+    (tmp_path / "config.json").write_bytes(config.read_bytes())
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"not read")
+    for source in (tmp_path, tmp_path / "config.json"):
+        said = refused("samba_compile", "--hf", source, "-o", tmp_path / "model.pef", output=tmp_path / "model.pef")
+        assert "would replace model.safetensors" in said and "another folder" in said
+    assert weights.read_bytes() == b"not read"
+
+
+def test_load_takes_the_weights_beside_a_pef_as_samba_run_does(folder: Path):
+    x = load_file(folder / "x.safetensors")["x"]
+    output = folder / "same.safetensors"
+    run("samba_run", folder / "network.pef", "--inputs", folder / "x.safetensors", "--outputs", output)
+    assert torch.equal(sambaflow.load(folder / "network.pef")(x), load_file(output)["output"])

@@ -1,0 +1,1 @@
+../../src/sambaflow/yaml_files.py
