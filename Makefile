@@ -41,9 +41,10 @@ docs: venv # the generated pages, then the site in build/site
 bench: venv
 	$(BIN)/python -m benchmarks
 
-fuzz: venv # random programs against PyTorch, forged PEFs; FUZZ='--programs 100 --seed 7' for others
+fuzz: venv # random programs against PyTorch, forged PEFs, files and IR; FUZZ='--programs 100 --seed 7' for others
 	OMP_NUM_THREADS=1 $(BIN)/python -m sambaflow.testing.fuzz $(FUZZ)
 	OMP_NUM_THREADS=1 $(BIN)/python -m sambaflow.testing.forged_pefs --jobs $(JOBS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m sambaflow.testing.forged_ir --jobs $(JOBS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m sambaflow.testing.forged_files --jobs $(JOBS)
 
 coverage-operators: venv # PyTorch's own operator data: right, refused, wrong, crashed; half an hour on two cores

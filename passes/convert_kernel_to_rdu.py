@@ -103,11 +103,16 @@ class DistinctSections:
         self._texts: dict[rdu.SectionOp, str] = {}
 
     def first_like(self, section: rdu.SectionOp) -> rdu.SectionOp:
-        """The section that was here first and does the same; if there is none, `section`, which is kept."""
+        """The section that was here first and does the same; if there is none, `section`, which is kept.
+
+        Raises InputError if another one has its name.
+        """
         size = len(section.body.block.ops)
         for other in self.sections:
             if len(other.body.block.ops) == size and self._text(other) == self._text(section):
                 return other
+        if any(other.sym_name == section.sym_name for other in self.sections):
+            raise error_at(section, f"@{section.sym_name.data} is the name of another section, too", InputError)
         self.sections.append(section)
         return section
 

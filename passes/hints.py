@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from xdsl.dialects.builtin import DenseArrayBase, DictionaryAttr, FloatAttr, IntegerAttr, StringAttr, f64, i1, i64
 from xdsl.ir import Attribute, Operation
 
+from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel
 from sambaflow.dialects.kernel.analysis import multiply_accumulate
+from sambaflow.errors import InputError
 
 Hint = int | float | bool | str
 
@@ -46,14 +48,20 @@ NO_WISHES = Wishes()
 
 
 def wishes_of(stage: kernel.Stage) -> Wishes:
-    """The hints of a contraction by its own dimensions; none for other stages."""
+    """The hints of a contraction by its own dimensions; none for other stages.
+
+    Raises InputError for a degree that is no number of PCUs.
+    """
     hints = dictionary_of(stage, KERNEL_HINTS)
     roles = product_dims(stage) if hints else {}
     if not roles:
         return NO_WISHES
     par = [0] * stage.rank
     for name, role in DEGREES.items():
-        if role in roles and isinstance(degree := hints.get(name, 0), int):
+        if role in roles and name in hints:
+            degree = hints[name]
+            if not isinstance(degree, int) or degree < 1:
+                raise error_at(stage, f"has the hint {name} = {degree}: it is a number of PCUs, at least 1", InputError)
             par[roles[role]] = min(degree, stage.extents[roles[role]])
     first = roles.get(str(hints.get("shard_first", "")), -1)
     return Wishes(tuple(par), first, hints.get("stationary") in STREAMS_WEIGHTS)

@@ -23,6 +23,7 @@ from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, rdu
 from sambaflow.dialects.rdu.instructions import bits_of
 from sambaflow.dialects.rdu.units import stream as stream_type
+from sambaflow.errors import InputError
 from sambaflow.machine import Budget, Machine, agcu_counts, room_for
 from sambaflow.passes.access import Level, LinearAccess, linearise, whole
 from sambaflow.passes.lowering_body import TileProgram, predicate_rows, tile_program
@@ -106,7 +107,9 @@ class SectionLowering:
         for op in self.section.body.block.ops:
             if isinstance(op, kernel.BufferOp):
                 tokens = op.tokens.value.data
-                use = next(iter(op.result.uses))
+                use = next(iter(op.result.uses), None)
+                if use is None:
+                    raise error_at(op, "buffers what nothing reads", InputError, levers=["drop it"])
                 root, _ = self._root(op.value)
                 if tokens > self.tokens.get(root, 0) and isinstance(use.operation, kernel.Stage):
                     self.leaders[root] = (tokens, use.operation, use.index)

@@ -20,8 +20,9 @@ from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import DiagnosticException, ShrinkException
 
+from sambaflow import plugins
 from sambaflow.diagnostics import location_of
-from sambaflow.errors import InputError, InternalError, SambaError
+from sambaflow.errors import InputError, InternalError, Note, SambaError
 from sambaflow.passes.analyses import analyses_of
 from sambaflow.passes.base import OperationPass, SambaPass, anchored
 from sambaflow.passes.options import quoted
@@ -98,8 +99,8 @@ class Instrumentation:
 class PassManager:
     """Runs a pipeline on modules.
 
-    Raises whatever SambaError a pass refuses a module with, and InternalError, with the exception as its cause, when a
-    pass fails in any other way.
+    Raises whatever SambaError a pass refuses a module with. When a pass fails in any other way: PluginError, if it came
+    out of a plug-in's code, else InternalError, with the exception as the cause.
     """
 
     pipeline: Pipeline
@@ -136,7 +137,7 @@ class PassManager:
             error.location = error.location or location_of(op)
             self._failed(one, op, error)
             raise
-        except Exception as exception:
+        except (Exception, SystemExit) as exception:
             error = _as_error(one, op, exception)
             self._failed(one, op, error)
             raise error from exception
@@ -156,11 +157,12 @@ class PassManager:
         analyses_of(self.ctx).invalidate(one.preserves if isinstance(one, SambaPass) else ())
 
 
-def _as_error(one: ModulePass, op: Operation, exception: Exception) -> SambaError:
+def _as_error(one: ModulePass, op: Operation, exception: BaseException) -> SambaError:
     place = location_of(op)
     if isinstance(exception, DiagnosticException):
         return InputError(f"{one.name}: {exception}", location=place)
-    return InternalError(
+    failure = plugins.failure_of(exception, Note(f"in pass '{one.name}' on this '{op.name}'", place), type(one))
+    return failure or InternalError(
         f"internal error in pass '{one.name}': {type(exception).__name__}: {exception}",
         location=place,
         levers=["run again with --traceback, and report it"],

@@ -26,9 +26,10 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Block, Data, Dialect, Operation, OpResult, ParametrizedAttribute, TypeAttribute
 from xdsl.ir.affine import AffineBinaryOpExpr, AffineExpr, AffineMap, AffineSet
 from xdsl.parser import AttrParser, Parser
-from xdsl.utils.exceptions import ParseError
+from xdsl.utils.exceptions import ParseError, VerifyException
 from xdsl.utils.lexer import Span
 
+from sambaflow import plugins
 from sambaflow.diagnostics import error_at, location_of
 from sambaflow.errors import InputError, Location, Note, SambaError
 from sambaflow.passes.fast_parsing import DenseType
@@ -218,7 +219,13 @@ def parse_module(text: str, name: str, ctx: Context, *, line_offset: int = 0, im
         raise InputError("regions, attributes or types are nested too deeply", location=parser.current_op()) from None
     except Exception as error:
         # Attributes and ops verify themselves while they are built, with any exception.
+        if not isinstance(error, VerifyException) and (failure := plugins.failure_of(error, _reading(parser))):
+            raise failure from error
         raise InputError(str(error) or type(error).__name__, location=parser.current_op()) from error
+
+
+def _reading(parser: LocatedParser) -> Note:
+    return Note("while this was read", parser.current_op())
 
 
 def decode(data: bytes, name: str) -> str:

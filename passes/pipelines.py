@@ -201,7 +201,8 @@ def make_pass(step: Step) -> ModulePass:
     for option in options.values():
         if option.default is REQUIRED and option.field not in values:
             raise InputError(f"pass '{step.name}' needs the option '{option.name}'")
-    return pass_class(**values)
+    with plugins.named_failures(pass_class):
+        return pass_class(**values)
 
 
 def _make_nest(nest: Nest) -> Pipeline:

@@ -111,11 +111,12 @@ def _run_file(path: str) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up
+    plugins.FILES[name] = path
     try:
         spec.loader.exec_module(module)
     except OSError as error:
         raise InputError(error.strerror or str(error), location=Location(path)) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         lines = [frame.lineno or 0 for frame in extract_tb(error.__traceback__) if frame.filename == path]
         if isinstance(error, SyntaxError):
             lines.append(error.lineno or 0)

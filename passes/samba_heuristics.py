@@ -9,6 +9,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import StringAttr
 from xdsl.dialects.func import FuncOp
 
+from sambaflow import plugins
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import samba
 from sambaflow.errors import InputError
@@ -43,7 +44,8 @@ class SambaHeuristicsPass(FunctionPass):
         for module in op.walk():
             if isinstance(module, samba.ModuleOp):
                 heuristic = heuristic_for(module)
-                _apply(heuristic, module)
+                with plugins.named_failures(type(heuristic)):
+                    _apply(heuristic, module)
                 name = module.heuristic = StringAttr(module.heuristic.data if module.heuristic else heuristic.names[0])
                 self.count(ctx, "modules")
                 self.found(ctx, module, f"module '{module.rule.data}' has the heuristic {name.data}")

@@ -14,6 +14,7 @@ from xdsl.irdl import IRDLOperation
 from xdsl.traits import NoTerminator, OpTrait, SameOperandsAndResultType
 from xdsl.utils.exceptions import VerifyException
 
+from sambaflow import plugins
 from sambaflow.diagnostics import VerifyExceptionAt, error_at, location_from_attr, location_of
 from sambaflow.errors import InputError, Note, SambaError
 
@@ -52,7 +53,15 @@ def verify_module(module: ModuleOp) -> None:
 def _verify(op: Operation, verifier: Callable[[], None]) -> None:
     try:
         verifier()
-    except (VerifyException, ValueError) as error:
+    except SambaError:
+        raise
+    except Exception as error:
+        if not isinstance(error, VerifyException):
+            where = Note(f"while this '{op.name}' was verified", location_of(op))
+            if (failure := plugins.failure_of(error, where)) is not None:
+                raise failure from error
+        if not isinstance(error, VerifyException | ValueError):
+            raise
         place = error.op if isinstance(error, VerifyExceptionAt) else op
         raise error_at(place, str(error), InputError) from None
 

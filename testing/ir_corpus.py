@@ -23,6 +23,7 @@ from sambaflow.errors import SambaError
 from sambaflow.passes.base import SambaContext
 from sambaflow.passes.parsing import parse_module
 from sambaflow.passes.pipelines import parse_pipeline, run_pipeline
+from sambaflow.passes.printing import print_module
 from sambaflow.passes.verification import verify_module
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,6 +77,13 @@ def corpus() -> tuple[Piece, ...]:
             if i == 0 and name in SOURCES:
                 pieces += after_each_pass(name, module)
     return tuple(piece for piece in pieces if len(piece.text) < LARGEST)
+
+
+def lowered(name: str) -> tuple[Piece, ...]:
+    """The first piece of a file, by its path from the root, and that after every pass of o1."""
+    text = (ROOT / name).read_text().split("// -----")[0]
+    module = parse_module(text, name, SambaContext())
+    return (Piece(name, level_of(text), print_module(module)), *after_each_pass(name, module))
 
 
 def operator_text(row: samba.Row) -> str:

@@ -14,6 +14,7 @@ from xdsl.dialects.builtin import (
     FloatAttr,
     IntAttr,
     IntegerAttr,
+    IntegerType,
     ModuleOp,
     StringAttr,
     SymbolRefAttr,
@@ -161,8 +162,8 @@ def _altered(random: Random, one: Attribute) -> Attribute:
             return DictionaryAttr({key: _other(random, value) for key, value in one.data.items()})
         case AffineMapAttr():
             return AffineMapAttr(_map(random, one.data))
-        case DenseArrayBase() if isinstance(one.elt_type, type(i64)):
-            numbers = [int(value) for value in one.get_values()]
+        case DenseArrayBase() if isinstance(one.elt_type, IntegerType):
+            numbers = [int(value) for value in cast(DenseArrayBase[IntegerType], one).get_values()]
             return DenseArrayBase.from_list(one.elt_type, _list(random, numbers, lambda item: _number(random, item)))
         case TensorType():
             shape = _list(random, list(one.get_shape()), lambda item: _number(random, item))
@@ -269,8 +270,9 @@ def _empty(random: Random, ops: Sequence[Operation]) -> None:
         op.add_region(Region())
     elif way == 1:
         for inner in reversed(list(block.ops)):
-            inner.detach()
-            inner.erase()
+            if not any(list(result.uses) for result in inner.results):  # by an op outside, after another change
+                inner.detach()
+                inner.erase()
     elif way == 2:
         region.add_block(Block(arg_types=list(block.arg_types)))
     elif way == 3:
@@ -283,8 +285,8 @@ def _rename(random: Random, ops: Sequence[Operation]) -> None:
     """A symbol gets another name: one that is there already, or a new one."""
     symbols = [op for op in ops if "sym_name" in op.properties]
     if symbols:
-        name = random.choice(("", "größe", *(cast(StringAttr, op.properties["sym_name"]).data for op in symbols)))
-        random.choice(symbols).properties["sym_name"] = StringAttr(name)
+        names = [op.properties["sym_name"] for op in symbols]
+        random.choice(symbols).properties["sym_name"] = random.choice((StringAttr(""), StringAttr("größe"), *names))
 
 
 CHANGES: tuple[Callable[[Random, Sequence[Operation]], None], ...] = (

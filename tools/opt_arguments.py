@@ -66,7 +66,7 @@ def _checking(parser: ArgumentParser) -> None:
     )
     add("--crash-reproducer", metavar="FILE", help="when a pass fails, write what shows it again")
     add("--run-reproducer", action="store_true", help="run the input as the reproducer in it says")
-    add("--traceback", action="store_true", help="print the Python traceback of an internal error")
+    add("--traceback", action="store_true", help="print the Python traceback of an internal error or of a plug-in")
 
 
 def _reports(parser: ArgumentParser) -> None:

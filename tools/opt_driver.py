@@ -17,7 +17,7 @@ from xdsl.utils.exceptions import ShrinkException
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from sambaflow import __version__
-from sambaflow.errors import Diagnostic, InternalError, SambaError
+from sambaflow.errors import Diagnostic, InternalError, PluginError, SambaError
 from sambaflow.files import STANDARD, read_input, write_file, write_output
 from sambaflow.passes.base import SambaContext
 from sambaflow.passes.instrumentation import (
@@ -229,7 +229,7 @@ class SambaOpt(xDSLOptMain):
             with self.timing.phase("Output"):
                 return self.output_resulting_program(module)
         except SambaError as error:
-            if self.args.traceback and isinstance(error, InternalError):
+            if self.args.traceback and isinstance(error, InternalError | PluginError):
                 print_exception(error.__cause__, file=sys.stderr)
             found.append(error.diagnostic)
             if self.args.verify_diagnostics is None:

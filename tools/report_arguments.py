@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sambaflow.errors import InputError, InternalError, Location, Note, SambaError
 from sambaflow.files import STANDARD, remedies, write_file, write_output
+from sambaflow.plugins import named_failures
 from sambaflow.remarks import FORMATS, Remark, RemarkFilter, remarks_text
 from sambaflow.reporting import Reporter
 
@@ -111,7 +112,8 @@ def run(reporter: Reporter, work: Callable[[], int | None], file: str) -> int:
     `file`: what an OSError without a file name is about.
     """
     try:
-        code = work() or 0
+        with named_failures():
+            code = work() or 0
         write_output(STANDARD, "")
         return code
     except SambaError as error:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeAlias, cast
 
 from xdsl.dialects.builtin import (
+    I64,
     AffineMapAttr,
     AffineSetAttr,
     ArrayAttr,
@@ -188,7 +189,7 @@ class Stage(IRDLOperation):
     """The points: extents and iterator kinds."""
     maps = prop_def(ArrayAttr[AffineMapAttr])
     """One map per input, then one per result: point to element, or to the origin of a block."""
-    bindings = opt_prop_def(DenseArrayBase)
+    bindings = opt_prop_def(DenseArrayBase[I64])
     """Symbol j of the maps is the value of input `bindings[j]` at the point."""
     pads = opt_prop_def(ArrayAttr)
     """Per input what is read where its map leaves it, or unit: it never does."""
@@ -196,9 +197,9 @@ class Stage(IRDLOperation):
     """Points outside of it contribute nothing."""
     inits = opt_prop_def(ArrayAttr)
     """First values of the accumulators."""
-    split = opt_prop_def(DenseArrayBase)
+    split = opt_prop_def(DenseArrayBase[I64])
     """Parts per reduction dimension, merged by a balanced tree: the one choice that may change bits."""
-    tied = opt_prop_def(DenseArrayBase)
+    tied = opt_prop_def(DenseArrayBase[I64])
     """Per result the input that it updates in place, or -1."""
     mapping = opt_prop_def(MappingAttr)
     """Tiles, PCUs and loop order; absent until `kernel-tile`."""

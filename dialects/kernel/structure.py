@@ -29,6 +29,7 @@ from xdsl.utils.exceptions import VerifyException
 from sambaflow.dialects.kernel.attributes import TokenType
 from sambaflow.dialects.kernel.body_ops import YieldOp
 from sambaflow.dialects.kernel.stage import region_yield
+from sambaflow.machine.opcodes import MOST_ELEMENTS
 
 TIERS = ("sram", "hbm", "ddr")
 
@@ -396,7 +397,7 @@ class BufferOp(IRDLOperation):
             raise VerifyException(f"buffers {self.value.type} as {self.result.type}")
         for name in ("depth", "tokens", "handed", "pmus"):
             number = self.properties.get(name)
-            if isinstance(number, IntegerAttr) and number.value.data < 1:
-                raise VerifyException(f"'{name}' is {number.value.data}, it must be at least 1")
+            if isinstance(number, IntegerAttr) and not 1 <= number.value.data <= MOST_ELEMENTS:
+                raise VerifyException(f"'{name}' is {number.value.data}, not 1 to {MOST_ELEMENTS}")
         if self.tier.data not in TIERS:
             raise VerifyException(f"the tier '{self.tier.data}' is not one of {', '.join(TIERS)}")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
+from math import prod
 from struct import pack
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.dialects.rdu.dtypes import DTYPE_BYTES, TOKEN, dtype_name
+from sambaflow.machine.opcodes import MOST_ELEMENTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -182,12 +184,17 @@ class StreamType(ParametrizedAttribute, TypeAttribute):
         if not isinstance(self.tile, TensorType | NoneType):
             raise VerifyException(f"a stream carries tensors, or none: not {self.tile}")
         if isinstance(self.tile, TensorType):
-            if not self.tile.has_static_shape():
+            if min(self.tile.get_shape(), default=0) < 0:
                 raise VerifyException(f"the tile of a stream has a static shape: not {self.tile}")
             if dtype_name(self.tile.element_type) is None:
                 raise VerifyException(f"no unit handles elements of type {self.tile.element_type}")
         if self.count.data < 1:
             raise VerifyException(f"a stream hands over at least one window, not {self.count.data}")
+        elements = prod(self.tile.get_shape()) if isinstance(self.tile, TensorType) else 1
+        if elements * self.count.data > MOST_ELEMENTS:
+            raise VerifyException(
+                f"a stream hands over {elements} elements {self.count.data} times: {MOST_ELEMENTS} at most"
+            )
 
     def print_parameters(self, printer: Printer) -> None:
         with printer.in_angle_brackets():

@@ -7,6 +7,7 @@ from math import prod
 from typing import ClassVar
 
 from xdsl.dialects.builtin import (
+    I64,
     IntegerAttr,
     StringAttr,
     VectorType,
@@ -287,9 +288,9 @@ class CollectiveOp(BufferedUnitOp):
 
     op = prop_def(StringAttr)
     """`all_reduce`, `all_gather`, `reduce_scatter` or `all_to_all`."""
-    dim = prop_def(IntegerAttr)
+    dim = prop_def(IntegerAttr[I64])
     """The dimension that is gathered, scattered or dealt out."""
-    chips = prop_def(IntegerAttr)
+    chips = prop_def(IntegerAttr[I64])
     """How many chips take part."""
     wire = prop_def(Attribute)
     """The element type on the links."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, StringAttr, SymbolNameConstraint, SymbolRefAttr
+from xdsl.dialects.builtin import I64, ArrayAttr, IntegerAttr, StringAttr, SymbolNameConstraint, SymbolRefAttr
 from xdsl.ir import Attribute, Block, Operation, Region
 from xdsl.irdl import (
     IRDLOperation,
@@ -183,7 +183,7 @@ class RepeatOp(IRDLOperation):
 
     name = "rdu.repeat"
 
-    count = prop_def(IntegerAttr)
+    count = prop_def(IntegerAttr[I64])
     """Rounds."""
     carried = prop_def(Array)
     """Rows of launch, slot, launch of the next round, its slot."""

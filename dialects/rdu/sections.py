@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from xdsl.dialects.builtin import (
+    I64,
     DenseIntOrFPElementsAttr,
     IntegerAttr,
     StringAttr,
@@ -83,11 +84,11 @@ class SymbolOp(IRDLOperation):
     """Dimension, outer, chips."""
     tier = opt_prop_def(StringAttr)
     """`hbm` or `ddr`."""
-    address = opt_prop_def(IntegerAttr)
+    address = opt_prop_def(IntegerAttr[I64])
     """Bytes from the start of the tier."""
-    first = opt_prop_def(IntegerAttr)
+    first = opt_prop_def(IntegerAttr[I64])
     """The first launch that needs it."""
-    last = opt_prop_def(IntegerAttr)
+    last = opt_prop_def(IntegerAttr[I64])
     """The last launch that needs it."""
     data = opt_prop_def(DenseIntOrFPElementsAttr)
     """The elements of a constant."""
@@ -194,7 +195,7 @@ class SectionOp(IRDLOperation):
 
     sym_name = prop_def(SymbolNameConstraint())
     """Its name."""
-    config_bytes = opt_prop_def(IntegerAttr)
+    config_bytes = opt_prop_def(IntegerAttr[I64])
     """Size of the configuration that a launch loads."""
     net_sources = opt_prop_def(Table)
     """[N, 3]: group, output port and unit that each net starts from."""

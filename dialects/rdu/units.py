@@ -11,11 +11,11 @@ from math import prod
 from typing import Any, ClassVar
 
 from xdsl.dialects.builtin import (
+    I64,
     ArrayAttr,
     DenseArrayBase,
     DenseIntOrFPElementsAttr,
     IntegerAttr,
-    IntegerType,
     NoneType,
     StringAttr,
     TensorType,
@@ -47,7 +47,7 @@ PARALLEL, REDUCTION, SEQUENTIAL = range(3)
 CONFLICTS = ("overwrite", "add")
 COLLECTIVES = ("all_reduce", "all_gather", "reduce_scatter", "all_to_all")
 
-Array = DenseArrayBase[IntegerType]
+Array = DenseArrayBase[I64]
 
 
 @lru_cache(maxsize=1024)
@@ -65,7 +65,7 @@ class UnitOp(IRDLOperation):
 
     domain = prop_def(Array)
     """Extents of the domain."""
-    count = prop_def(IntegerAttr)
+    count = prop_def(IntegerAttr[I64])
     """How many units are in the group."""
     coordinates = opt_prop_def(DenseIntOrFPElementsAttr)
     """[count, 2]: x, y of each unit. Set by rdu-place."""
@@ -231,7 +231,7 @@ class TransferOp(BufferedUnitOp):
     """Which element of the slot each point of the domain is."""
     tile = prop_def(Array)
     """Points of one window."""
-    indices = prop_def(IntegerAttr)
+    indices = prop_def(IntegerAttr[I64])
     """How many of the streams are indices."""
 
     assembly_format = "$slot `(` $streams `)` attr-dict `:` functional-type(operands, results)"
@@ -420,13 +420,13 @@ class PmuOp(UnitOp):
     outputs = var_result_def(StreamType)
     """One per read port."""
 
-    depth = prop_def(IntegerAttr)
+    depth = prop_def(IntegerAttr[I64])
     """Windows that are held."""
-    window_bytes = prop_def(IntegerAttr)
+    window_bytes = prop_def(IntegerAttr[I64])
     """Bytes of a window."""
-    banks = prop_def(IntegerAttr)
+    banks = prop_def(IntegerAttr[I64])
     """Banks of each PMU that it takes."""
-    init = prop_def(IntegerAttr)
+    init = prop_def(IntegerAttr[I64])
     """Raw bits of elements that no write reaches."""
     writes = prop_def(ArrayAttr)
     """The write ports."""

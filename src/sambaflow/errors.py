@@ -166,6 +166,10 @@ class InternalError(SambaError):
     """A pass failed in a way that it did not foresee; `__cause__` is the exception."""
 
 
+class PluginError(InputError):
+    """A plug-in raised an exception that is none of ours; `__cause__` is that exception."""
+
+
 class CapacityError(SambaError):
     """A demand above what the machine has: demand, limit and shortfall are given."""
 

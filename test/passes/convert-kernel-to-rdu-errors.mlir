@@ -282,3 +282,58 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
     func.return %0 : tensor<8xf32>
   }
 }
+
+// -----
+
+// A buffer stands between two.
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
+  func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
+    %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
+      %v = kernel.load %a : tensor<8xf32>
+      // expected-error@+2 {{buffers what nothing reads}}
+      // expected-note@+1 {{try: drop it}}
+      %dead = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
+      %b = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
+      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> body {
+      ^bb0(%e: f32):
+        %n = arith.negf %e : f32
+        kernel.yield %n : f32
+      } : tensor<8xf32>
+      %r, %t = kernel.store %1 : tensor<8xf32>
+      kernel.yield %r : tensor<8xf32>
+    }
+    func.return %0 : tensor<8xf32>
+  }
+}
+
+// -----
+
+// A launch names its section.
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
+  func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
+    %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
+      %v = kernel.load %a : tensor<8xf32>
+      %b = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
+      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> body {
+      ^bb0(%e: f32):
+        %n = arith.negf %e : f32
+        kernel.yield %n : f32
+      } : tensor<8xf32>
+      %r, %t = kernel.store %1 : tensor<8xf32>
+      kernel.yield %r : tensor<8xf32>
+    }
+    // expected-error@+1 {{@s is the name of another section, too}}
+    %1 = kernel.section @s (%a = %0 : tensor<8xf32>) -> (tensor<8xf32>) {
+      %v = kernel.load %a : tensor<8xf32>
+      %b = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
+      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> body {
+      ^bb0(%e: f32):
+        %n = math.exp %e : f32
+        kernel.yield %n : f32
+      } : tensor<8xf32>
+      %r, %t = kernel.store %1 : tensor<8xf32>
+      kernel.yield %r : tensor<8xf32>
+    }
+    func.return %1 : tensor<8xf32>
+  }
+}

@@ -26,7 +26,7 @@ func.func @closed(%x: tensor<4xf32>) {
 
 // A buffer has room.
 func.func @depth(%x: tensor<4xf32>) {
-  // expected-error@below {{'depth' is 0, it must be at least 1}}
+  // expected-error@below {{'depth' is 0, not 1 to 72057594037927936}}
   %u = kernel.buffer %x {depth = 0 : i64, tokens = 4 : i64, tier = "sram"} : tensor<4xf32>
   func.return
 }
@@ -112,5 +112,13 @@ func.func @token(%x: !kernel.token) {
   %0 = kernel.section @s (%a = %x : !kernel.token) -> (!kernel.token) {
     kernel.yield %a : !kernel.token
   }
+  func.return
+}
+
+// -----
+
+func.func @windows(%x: tensor<4xf32>) {
+  // expected-error@below {{'tokens' is 4611686018427387904, not 1 to 72057594037927936}}
+  %u = kernel.buffer %x {depth = 1 : i64, tokens = 4611686018427387904 : i64, tier = "sram"} : tensor<4xf32>
   func.return
 }

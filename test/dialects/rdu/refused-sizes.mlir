@@ -12,3 +12,10 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 1, chips = 1> {
 // expected-error@below {{chips = 99999999999, allowed: 1 to 4096}}
 rdu.program #rdu.target<machine = "sn40l", tiles = 1, chips = 99999999999> {
 }
+
+// -----
+
+// expected-error@+1 {{a stream hands over 4 elements 4611686018427387904 times: 72057594037927936 at most}}
+func.func @f(%x: !rdu.stream<tensor<4xf32>, 4611686018427387904>) {
+  func.return
+}
