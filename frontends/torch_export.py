@@ -147,6 +147,11 @@ def _export_error(error: Exception, model: nn.Module) -> InputError:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
     location = _location_of_frame(frames[-1].filename, frames[-1].lineno or 0) if frames else _definition_of(model)
     name, reason, kind = type(model).__name__, _first_line(error), type(error).__name__
+    if kind == "PendingUnbackedSymbolNotFound":
+        return InputError(
+            f"data-dependent shape: {name} views a tensor by offsets or sizes that data decide", location=location,
+            levers=["gather by index (torch.index_select, torch.gather), which keeps the shape", _BRANCH_LEVERS[1]],
+        )  # fmt: skip
     if kind == "DynamicOutputShapeException":
         return InputError(
             f"data-dependent shape: data decide how large the result of {reason} is", location=location,
@@ -168,7 +173,8 @@ def _export_error(error: Exception, model: nn.Module) -> InputError:
             f"{name} calls {reason}, which torch.export cannot trace", location=location,
             levers=["write it by other operators", "move the call out of the model"],
         )  # fmt: skip
-    return InputError(f"{name} raised {kind}: {reason}", location=location)
+    levers = ["torch.export.draft_export(model, args) tells all that torch.export cannot take"]
+    return InputError(f"{name} raised {kind}: {reason}", location=location, levers=levers)
 
 
 _BRANCH_LEVERS = ["compute both sides and select with torch.where", "move the branch out of the model"]
@@ -353,11 +359,13 @@ class _Importer:
         if name is None:
             raise InputError(f"fewer input names than inputs: none for {node.name!r}")
         self.inputs.append(Leaf(name))
-        self.arguments[name] = self._argument(meta, name, "state" if name in self.state else "input")
+        first = self._locate(next(iter(node.users))) if node.users else None
+        self.arguments[name] = self._argument(meta, name, "state" if name in self.state else "input", first)
         return self.arguments[name]
 
-    def _argument(self, meta: torch.Tensor, name: str, role: str) -> Tensor:
-        refuse_layout(meta, f"{role} {name!r}")
+    def _argument(self, meta: torch.Tensor, name: str, role: str, first: Location | None = None) -> Tensor:
+        """A new argument; `first` is where an input is used first."""
+        refuse_layout(meta, f"{role} {name!r}", first)
         if meta.dtype not in DTYPES:
             raise InputError(
                 f"{role} {name!r}: tensors of {meta.dtype} are not supported", levers=[dtype_lever([str(meta.dtype)])]
@@ -423,7 +431,7 @@ class _Importer:
         frame = _frame_of(node.meta.get("stack_trace") or "")
         stack = node.meta.get("nn_module_stack")
         path = next(reversed(stack.values()))[0] if stack else ""
-        path = re.sub(r"^L__self__\.?", "", path)
+        path = re.sub(r"^L(__self__|\['\w+'\])\.?", "", path)
         return Location(frame.file, frame.line, 0, f"{path}.".removeprefix(self.strip)[:-1])
 
 
