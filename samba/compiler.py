@@ -43,11 +43,11 @@ def compile(
 ) -> Executable:
     """Compiles a module (with example inputs), an ExportedProgram or a `.pt2` file for `chips` chips of a machine.
 
-    `mode` is o0, o1 or o3; `machine` a name or the path of a YAML file; `rules` a file of fusion rules. A `.pt2` file is
-    read as data; `trust` has `torch.export.load` read it, which runs what its pickles say. The weights are
-    taken as they are now (a copy, which becomes the program's memory at the first call). Threads may compile: one at a
-    time. Raises sambaflow.SambaError: unsupported operators are listed all at once, a machine that is too small says
-    by how much.
+    `mode` is o0, o1 or o3; `machine` a name or the path of a YAML file; `rules` a file of fusion rules. A `.pt2` file
+    is read as data; `trust` has `torch.export.load` read it, which runs what its pickles say. The weights are taken as
+    they are now (a copy, which becomes the program's memory at the first call). Threads may compile: one at a time.
+    Raises sambaflow.SambaError: unsupported operators are listed all at once, a machine that is too small says by how
+    much.
     """
     from sambaflow.frontends.torch_export import export, import_model
 

@@ -25,8 +25,8 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.fx.traceback import preserve_node_meta
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.traceback import preserve_node_meta
 
 from sambaflow.errors import InputError
 from sambaflow.frontends.locking import compile_lock

@@ -221,7 +221,7 @@ PLACES_SHOWN = 8
 
 
 def _note_of(operator: UnsupportedOperator) -> Note:
-    paths = list(dict.fromkeys(place.module_path or str(place) for place in operator.places))
+    paths = [path for path in dict.fromkeys(place.module_path or str(place) for place in operator.places) if path]
     where = f" in {', '.join(paths[:PLACES_SHOWN])}" if paths else ""
     more = ", ..." if len(paths) > PLACES_SHOWN else ""
     first = operator.places[0] if operator.places else None
