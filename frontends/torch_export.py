@@ -145,7 +145,8 @@ def _separate(args: Any, kwargs: Any, model: nn.Module) -> tuple[Any, Any]:
 def _export_error(error: Exception, model: nn.Module) -> InputError:
     """What torch.export or the model's own code raised, at its own line, in words a user can act on."""
     frames = [(frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)]
-    location = _innermost(frames) or _of_pytorch(frames) or _definition_of(model)
+    users = _innermost(frames) or _definition_of(model)
+    location = users or _of_pytorch(frames)
     name, reason, kind = type(model).__name__, _first_line(error), type(error).__name__
     if kind == "PendingUnbackedSymbolNotFound":
         return InputError(
@@ -173,8 +174,8 @@ def _export_error(error: Exception, model: nn.Module) -> InputError:
             f"{name} calls {reason}, which torch.export cannot trace", location=location,
             levers=["write it by other operators", "move the call out of the model"],
         )  # fmt: skip
-    levers = ["torch.export.draft_export(model, args) tells all that torch.export cannot take"]
-    return InputError(f"{name} raised {kind}: {reason}", location=location, levers=levers)
+    levers = ["call the model in PyTorch; if it runs, torch.export.draft_export(model, args) tells what it cannot take"]
+    return InputError(f"{name} raised {kind}: {reason}", location=users, levers=levers)
 
 
 _BRANCH_LEVERS = ["compute both sides and select with torch.where", "move the branch out of the model"]

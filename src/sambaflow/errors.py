@@ -193,7 +193,8 @@ class UnsupportedOperator:
 
     def as_json(self) -> dict[str, object]:
         places = [place.as_json() for place in self.places]
-        return {"name": self.name, "count": self.count, "places": places, "reason": self.reason}
+        why = {"reason": self.reason} if self.reason else {}
+        return {"name": self.name, "count": self.count, "places": places, **why}
 
 
 class UnsupportedOperators(InputError):

@@ -82,7 +82,7 @@ def test_the_line_the_reason_and_the_way_out(what: str) -> None:
     with pytest.raises(InputError, match=re.compile(reason, re.M)) as caught:
         import_model(Program(function), inputs)
     assert re.search(lever, " ".join(caught.value.levers))
-    assert caught.value.location is not None and caught.value.location.file == "test_refusals.py"
+    assert caught.value.location is not None and caught.value.location.file == "test_frontend_refusals.py"
 
 
 def test_an_operator_that_other_arguments_would_suit_names_what_is_given() -> None:
@@ -140,4 +140,4 @@ def test_a_compiled_model_names_its_own_lines() -> None:
     compiled = torch.compile(Program(lambda x: torch.linalg.qr(x)[0]), backend="samba")
     with torch.no_grad(), pytest.raises(SambaError, match=r"linalg_qr") as caught:
         compiled(X)
-    assert caught.value.location is not None and caught.value.location.file == "test_refusals.py"
+    assert caught.value.location is not None and caught.value.location.file == "test_frontend_refusals.py"
