@@ -314,7 +314,7 @@ class GraphReader:
         """A Python number that the graph computes; unknown (None) once an unsupported operator has been found."""
         if all(isinstance(arg, int | float | bool) for arg in args) and callable(target):
             try:
-                return target(*args)
+                return _of_64_bits(target, args)
             except ArithmeticError as error:
                 raise InputError(f"raised {type(error).__name__}: {error}", location=location) from error
         if target is aten.sym_size.int and isinstance(size := args[0].value.shape[args[1]], int):
@@ -353,6 +353,19 @@ _AS_TENSOR = (
 
 def _data_dependent(what: str, location: Location | None, lever: str, kind: str = "number") -> InputError:
     return InputError(f"data-dependent {kind}: {what}", location=location, levers=[lever])
+
+
+def _of_64_bits(target: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """What a function on numbers gives. OverflowError for an integer that PyTorch has no place for: a graph of a few
+    bytes could ask for one that fills the memory."""
+    grows = target in (operator.pow, operator.lshift)
+    result = None if grows and abs(args[1]) > _LARGEST_EXPONENT else target(*args)
+    if result is None or (isinstance(result, int) and result.bit_length() > 64):
+        raise OverflowError(f"the result of {target.__name__} has more than 64 bits")
+    return result
+
+
+_LARGEST_EXPONENT = 1 << 10
 
 
 def reads_by_strides(graph_module: fx.GraphModule) -> bool:

@@ -98,11 +98,9 @@ def dtype_lever(dtypes: Sequence[str]) -> str:
 
 def _arguments(call: Call) -> str:
     """What is given, without what is at its default: `self float32[4, 6], dim 1`."""
-    form, shown = signature(call.target), list[str]()
-    for name, value in call.arguments().items():
-        if name not in form.defaults or form.defaults[name] is not value:
-            shown.append(f"{name} {_shown(value)}")
-    return ", ".join(shown)
+    form, given = signature(call.target), call.arguments()
+    told = [name for name in form.names if name in given and given[name] is not form.defaults.get(name, call)]
+    return ", ".join(f"{name} {_shown(given[name])}" for name in told)
 
 
 def _shown(value: Any) -> str:

@@ -147,9 +147,15 @@ def _separate(args: Any, kwargs: Any, model: nn.Module) -> tuple[Any, Any]:
 
 def _export_error(error: Exception, model: nn.Module) -> InputError:
     """What torch.export or the model's own code raised, at its own line, in words a user can act on."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
-    location = _location_of_frame(frames[-1].filename, frames[-1].lineno or 0) if frames else _definition_of(model)
+    frames = [(frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)]
+    users = _innermost(frames) or _definition_of(model)
+    location = users or _of_pytorch(frames)
     name, reason, kind = type(model).__name__, _first_line(error), type(error).__name__
+    if kind == "PendingUnbackedSymbolNotFound":
+        return InputError(
+            f"data-dependent shape: {name} views a tensor by offsets or sizes that data decide", location=location,
+            levers=["gather by index (torch.index_select, torch.gather), which keeps the shape", _BRANCH_LEVERS[1]],
+        )  # fmt: skip
     if kind == "DynamicOutputShapeException":
         return InputError(
             f"data-dependent shape: data decide how large the result of {reason} is", location=location,
@@ -164,23 +170,25 @@ def _export_error(error: Exception, model: nn.Module) -> InputError:
         return InputError(
             f"data-dependent control flow: {name} branches or sizes a tensor by a tensor's value",
             location=location,
-            levers=[*_BRANCH_LEVERS, *_lever_of_experts(model)],
+            levers=[*_BRANCH_LEVERS, *_levers_of(model)],
         )
     if kind == "UnsupportedOperatorException":
         return InputError(
             f"{name} calls {reason}, which torch.export cannot trace", location=location,
             levers=["write it by other operators", "move the call out of the model"],
         )  # fmt: skip
-    return InputError(f"{name} raised {kind}: {reason}", location=location)
+    levers = ["call the model in PyTorch; if it runs, torch.export.draft_export(model, args) tells what it cannot take"]
+    return InputError(f"{name} raised {kind}: {reason}", location=users, levers=levers)
 
 
 _BRANCH_LEVERS = ["compute both sides and select with torch.where", "move the branch out of the model"]
 
 
-def _lever_of_experts(model: nn.Module) -> list[str]:
-    """transformers' mixtures of experts loop over what the router chose unless they are told otherwise."""
+def _levers_of(model: nn.Module) -> list[str]:
+    """transformers' mixtures of experts loop over what the router chose, and training reads statistics."""
     has_experts = any("experts" in name for name, _ in model.named_modules()) and hasattr(model, "config")
-    return ['set model.config._experts_implementation = "batched_mm" before'] if has_experts else []
+    experts = ['set model.config._experts_implementation = "batched_mm" before'] if has_experts else []
+    return [*experts, *(["call model.eval() first"] if model.training else [])]
 
 
 def _definition_of(model: nn.Module) -> Location | None:
@@ -356,19 +364,23 @@ class _Importer:
         if name is None:
             raise InputError(f"fewer input names than inputs: none for {node.name!r}")
         self.inputs.append(Leaf(name))
-        self.arguments[name] = self._argument(meta, name, "state" if name in self.state else "input")
+        first = self._locate(next(iter(node.users))) if node.users else None
+        self.arguments[name] = self._argument(meta, name, "state" if name in self.state else "input", first)
         return self.arguments[name]
 
-    def _argument(self, meta: torch.Tensor, name: str, role: str) -> Tensor:
-        refuse_layout(meta, f"{role} {name!r}")
+    def _argument(self, meta: torch.Tensor, name: str, role: str, first: Location | None = None) -> Tensor:
+        """A new argument; `first` is where an input is used first."""
+        refuse_layout(meta, f"{role} {name!r}", first)
         if meta.dtype not in DTYPES:
             raise InputError(
-                f"{role} {name!r}: tensors of {meta.dtype} are not supported", levers=[dtype_lever([str(meta.dtype)])]
-            )
+                f"{role} {name!r}: tensors of {meta.dtype} are not supported", location=first,
+                levers=[dtype_lever([str(meta.dtype)])],
+            )  # fmt: skip
         shape = tuple(meta.shape)
         if not all(type(size) is int for size in shape):
             raise InputError(
                 f"{name!r} has the symbolic shape [{', '.join(map(str, shape))}]",
+                location=first,
                 levers=["export without dynamic_shapes: one graph per shape"],
             )
         value = Value(shape, meta.dtype, ssa=self.builder.argument(shape, meta.dtype, name, role))
@@ -423,11 +435,15 @@ class _Importer:
         self.reader.memory.write(updated, self.reader.value(result), "the exported program", None)
 
     def _locate(self, node: fx.Node) -> Location:
-        frame = _frame_of(node.meta.get("stack_trace") or "")
+        trace = node.meta.get("stack_trace") or ""
+        frame = _frame_of(trace)
         stack = node.meta.get("nn_module_stack")
         path = next(reversed(stack.values()))[0] if stack else ""
-        path = re.sub(r"^L__self__\.?", "", path)
-        return Location(frame.file, frame.line, 0, f"{path}.".removeprefix(self.strip)[:-1])
+        path = re.sub(r"^L(__self__|\['\w+'\])\.?", "", path)
+        path = f"{path}.".removeprefix(self.strip)[:-1]
+        if not path and not frame.file:
+            frame = _of_pytorch([(file, int(line)) for file, line in _FRAME.findall(trace)]) or frame
+        return Location(frame.file, frame.line, 0, path)
 
 
 def _writes(node: fx.Node) -> bool:
@@ -517,9 +533,20 @@ _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 @cache
 def _frame_of(stack_trace: str) -> Location:
     """The innermost line outside torch and this package, relative to its package."""
-    frames = [frame for frame in _FRAME.findall(stack_trace) if _is_users(frame[0])]
-    own = [frame for frame in frames if Path(frame[0]).parent != Path(__file__).parent] or frames
-    return _location_of_frame(own[-1][0], int(own[-1][1])) if own else Location("")
+    return _innermost([(file, int(line)) for file, line in _FRAME.findall(stack_trace)]) or Location("")
+
+
+def _innermost(frames: Sequence[tuple[str, int]]) -> Location | None:
+    """The user's innermost line; of this frontend, which has models of its own, only where there is no other."""
+    users = [frame for frame in frames if _is_users(frame[0])]
+    own = [frame for frame in users if Path(frame[0]).parent != Path(__file__).parent] or users
+    return _location_of_frame(*own[-1]) if own else None
+
+
+def _of_pytorch(frames: Sequence[tuple[str, int]]) -> Location | None:
+    """The innermost line of torch.nn, of a model that is nothing else."""
+    lines = [frame for frame in frames if "/torch/nn/" in frame[0] and not frame[0].endswith("/modules/module.py")]
+    return _location_of_frame(*lines[-1]) if lines else None
 
 
 def _location_of_frame(file: str, line: int) -> Location:

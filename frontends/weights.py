@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from sambaflow.errors import Location, WeightError
+from sambaflow.files import write_file
 
 
 def weight_hash(tensor: torch.Tensor) -> str:
@@ -23,15 +25,28 @@ def weight_hash(tensor: torch.Tensor) -> str:
 def save_weights(path: str | Path, tensors: Mapping[str, torch.Tensor]) -> dict[str, str]:
     """Write the tensors, in the order of their names, with their hashes as metadata; returns the hashes by name.
 
-    Raises WeightError for a tensor on the meta device, which has no data.
+    Raises WeightError for a tensor on the meta device, which has no data, and OSError.
     """
+    write, hashes = weights_content(tensors)
+    write_file(path, write)
+    return hashes
+
+
+def weights_content(tensors: Mapping[str, torch.Tensor]) -> tuple[Callable[[str], None], dict[str, str]]:
+    """What writes the file that `save_weights` writes, and the hashes."""
     for name, tensor in tensors.items():
         if tensor.is_meta:
             raise WeightError(f"weight {name!r} was built without data", levers=["build the model with weights"])
     ordered = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
     hashes = {name: weight_hash(tensor) for name, tensor in ordered.items()}
-    save_file({name: tensor.clone() for name, tensor in ordered.items()}, str(path), metadata=hashes)
-    return hashes
+
+    def write(path: str) -> None:
+        try:
+            save_file({name: tensor.clone() for name, tensor in ordered.items()}, path, metadata=hashes)
+        except SafetensorError as error:  # what the library makes of an OSError
+            raise OSError(errno.EIO, str(error), path) from None
+
+    return write, hashes
 
 
 def load_weights(path: str | Path) -> dict[str, torch.Tensor]:

@@ -26,6 +26,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.traceback import preserve_node_meta
 
 from sambaflow.errors import InputError
 from sambaflow.frontends.locking import compile_lock
@@ -296,7 +297,8 @@ class _Caller(nn.Module):
     def forward(self, *inputs: torch.Tensor) -> Any:
         following = iter(inputs)
         values = [self._value(one, following) for one in self._values]
-        results = self._graph[0](*values)
+        with preserve_node_meta():  # operators keep the lines of the model's code
+            results = fx.Interpreter(self._graph[0]).run(*values)
         return tuple(results[index] for index in self._computed)
 
     @staticmethod

@@ -10,10 +10,8 @@ exe = sambaflow.load("m.pef")      # with the weights beside it, or weights=FILE
 
 from __future__ import annotations
 
-import os
-import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,7 @@ import torch
 
 from sambaflow.backends.rdu.image import Image, Schedule, Symbol
 from sambaflow.errors import InputError, PefError, WeightError
+from sambaflow.files import Content, is_plain, write_files
 from sambaflow.samba.convention import Convention, check_written, usable
 from sambaflow.sim.functional import Engine, schedule_of, whole_shape
 
@@ -239,26 +238,13 @@ class Executable:
 
     def _save(self, target: Path) -> None:
         from sambaflow.backends.rdu.encode import encode
-        from sambaflow.frontends.weights import save_weights
+        from sambaflow.frontends.weights import weights_content
 
-        steps: list[tuple[Path, Callable[[Path], object]]] = [
-            (target, lambda file: file.write_bytes(encode(self.image)))
-        ]
-        if self.weights and not any(tensor.is_meta for tensor in self.weights.values()):
-            steps.append((target.with_suffix(".safetensors"), lambda file: save_weights(file, self.weights)))
-        written: list[tuple[Path, Path]] = []
-        try:
-            for final, write in steps:
-                handle, name = tempfile.mkstemp(dir=final.absolute().parent, prefix=".samba-")
-                os.close(handle)
-                written.append((Path(name), final))
-                write(Path(name))
-                os.chmod(name, 0o644)
-            for temporary, final in written:
-                os.replace(temporary, final)
-        finally:
-            for temporary, _ in written:
-                temporary.unlink(missing_ok=True)
+        files: list[tuple[str | Path, Content]] = [(target, encode(self.image))]
+        has_weights = bool(self.weights) and not any(tensor.is_meta for tensor in self.weights.values())
+        if has_weights and is_plain(target):
+            files.append((target.with_suffix(".safetensors"), weights_content(self.weights)[0]))
+        write_files(files)
 
     def _names(self, schedule: Schedule) -> tuple[list[str], list[str]]:
         """The names of a graph's inputs and of its state."""

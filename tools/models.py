@@ -18,8 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sambaflow.errors import InputError, Location, SambaError
+from sambaflow.files import read_input
 
 if TYPE_CHECKING:
+    from xdsl.dialects.builtin import ModuleOp
+
     from sambaflow.frontends.imported import Imported
 
 DTYPES = ("float32", "bfloat16")
@@ -65,7 +68,9 @@ def import_from(args: argparse.Namespace) -> Imported:
         module, inputs, keywords = call_function(path, function)
         return import_model(module, inputs, keywords)
     if str(args.model).endswith(".mlir"):
-        return _from_mlir(str(args.model))
+        from sambaflow.frontends.imported import Imported
+
+        return Imported(read_module(str(args.model)))
     if str(args.model).endswith(".pt2"):
         from sambaflow.frontends.torch_export import import_model
 
@@ -117,19 +122,15 @@ def _line(error: BaseException, path: str) -> Location:
     return Location(path, frames[-1].lineno or 0) if frames else Location(path)
 
 
-def _from_mlir(path: str) -> Imported:
-    from sambaflow.frontends.imported import Imported
+def read_module(path: str) -> ModuleOp:
+    """The verified module of a file of IR, or of standard input for `-`."""
     from sambaflow.passes.base import SambaContext
     from sambaflow.passes.parsing import decode, parse_module
     from sambaflow.passes.verification import verify_module
 
-    try:
-        text = decode(Path(path).read_bytes(), path)
-    except OSError as error:
-        raise InputError(error.strerror or str(error), location=Location(path)) from error
-    module = parse_module(text, path, SambaContext())
+    module = parse_module(decode(read_input(path), path), path, SambaContext())
     verify_module(module)
-    return Imported(module)
+    return module
 
 
 def _from_hf(args: argparse.Namespace) -> Imported:

@@ -17,7 +17,8 @@ from xdsl.utils.exceptions import ShrinkException
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from sambaflow import __version__
-from sambaflow.errors import Diagnostic, InputError, InternalError, Location, PluginError, SambaError
+from sambaflow.errors import Diagnostic, InternalError, PluginError, SambaError
+from sambaflow.files import STANDARD, read_input, write_file, write_output
 from sambaflow.passes.base import SambaContext
 from sambaflow.passes.instrumentation import (
     CrashReproducer,
@@ -37,7 +38,6 @@ from sambaflow.passes.registry import PASSES, foreign_passes, load_pass, load_pa
 from sambaflow.passes.verification import verify_module
 from sambaflow.remarks import Remark
 from sambaflow.reporting import Reporter
-from sambaflow.tools.files import write_atomically
 from sambaflow.tools.opt_arguments import UsageError, add_arguments, join_bare_flags, pass_names_of
 from sambaflow.tools.report_arguments import print_remarks, reporter_of, run, write_remarks
 
@@ -92,7 +92,17 @@ class SambaOpt(xDSLOptMain):
         """Process the input; returns the exit code."""
         self.timing = Timing()
         self.reporter = reporter_of(self.args, {PIPELINE_SOURCE: self.args.pass_pipeline or self.args.passes})
-        return run(self.reporter, self._main, self.args.output_file or self.get_input_name())
+        return run(self.reporter, self._ended, self.args.output_file or self.get_input_name())
+
+    def _ended(self) -> int:
+        """The exit code, also where xDSL's test reducer or the flags of printing end the run."""
+        try:
+            return self._main()
+        except UsageError as error:
+            return _misused(error)
+        except ShrinkException:
+            print("Success, can shrink")
+            return 0
 
     def _main(self) -> int:
         for path in self.args.load_pass_plugin:
@@ -135,7 +145,7 @@ class SambaOpt(xDSLOptMain):
             flags = [f"--load-pass-plugin={path}" for path in args.load_pass_plugin]
             flags += ["--verify-each"] * args.verify_each + ["--check-semantics"] * (args.check_semantics is not None)
             text_of = partial(self.text_of, generic=True, locations=True)
-            asked.append(CrashReproducer(args.crash_reproducer, text_of, write_atomically, flags))
+            asked.append(CrashReproducer(args.crash_reproducer, text_of, write_file, flags))
         if self.printed_before or self.printed_after or args.print_ir_after_failure:
             asked.append(
                 IrPrinting(
@@ -157,12 +167,7 @@ class SambaOpt(xDSLOptMain):
         return [*asked, self.timing]
 
     def _read_input(self, name: str) -> str:
-        try:
-            stream, _ = self.get_input_stream()
-            with stream:
-                return decode(stream.read(), name)
-        except OSError as error:
-            raise InputError(error.strerror or str(error), location=Location(name)) from None
+        return decode(read_input(self.args.input_file or STANDARD), name)
 
     def _process_all(self, name: str) -> tuple[list[str], bool]:
         outputs: list[str] = []
@@ -273,11 +278,7 @@ class SambaOpt(xDSLOptMain):
             print(self.timing.text(self.args.timing), file=sys.stderr)
 
     def _write(self, text: str) -> None:
-        if self.args.output_file is None or self.args.output_file == "-":
-            sys.stdout.write(text)
-            sys.stdout.flush()
-        else:
-            write_atomically(self.args.output_file, text)
+        write_output(self.args.output_file or STANDARD, text)
 
 
 def _with_configuration(arguments: Sequence[str]) -> list[str]:
@@ -288,11 +289,7 @@ def _with_configuration(arguments: Sequence[str]) -> list[str]:
     if at + 1 == len(arguments):
         raise UsageError("--run-reproducer needs the file that --crash-reproducer wrote")
     path = arguments[at + 1]
-    try:
-        with open(path, "rb") as stream:
-            flags = read_configuration(decode(stream.read(), path), path)
-    except OSError as error:
-        raise InputError(error.strerror or str(error), location=Location(path)) from None
+    flags = read_configuration(decode(read_input(path), path), path)
     return [*arguments[:at], *flags, *arguments[at + 1 :]]
 
 
@@ -302,11 +299,12 @@ def run_driver(arguments: Sequence[str]) -> int:
         arguments = join_bare_flags(_with_configuration(arguments))
         return SambaOpt(description="Run passes on a sambaflow module.", args=arguments).main()
     except UsageError as error:
-        print(f"samba-opt: error: {error}", file=sys.stderr)
-        return 2
+        return _misused(error)
     except SambaError as error:
         Reporter().error(error)
         return 1
-    except ShrinkException:
-        print("Success, can shrink")
-        return 0
+
+
+def _misused(error: UsageError) -> int:
+    print(f"samba-opt: error: {error}", file=sys.stderr)
+    return 2

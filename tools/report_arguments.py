@@ -6,17 +6,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping, Sequence
+from traceback import extract_tb
 from typing import TYPE_CHECKING
 
-from sambaflow.errors import InputError, Location, SambaError
+from sambaflow.errors import InputError, InternalError, Location, Note, SambaError
+from sambaflow.files import STANDARD, remedies, write_file, write_output
 from sambaflow.plugins import named_failures
 from sambaflow.remarks import FORMATS, Remark, RemarkFilter, remarks_text
 from sambaflow.reporting import Reporter
-from sambaflow.tools.files import end_with_the_reader, write_atomically
 
 if TYPE_CHECKING:
     from sambaflow.passes.base import Journal
@@ -32,11 +32,8 @@ def join_bare_flags(arguments: Sequence[str], bare: Mapping[str, str] = BARE) ->
 
 
 def parse_command_line(parser: ArgumentParser, arguments: Sequence[str] | None) -> Namespace:
-    """`arguments`, or if they are None those that the process was started with; it then ends with its reader."""
-    if arguments is None:
-        end_with_the_reader()
-        arguments = sys.argv[1:]
-    return parser.parse_args(join_bare_flags(arguments))
+    """`arguments`, or if they are None those that the process was started with."""
+    return parser.parse_args(join_bare_flags(sys.argv[1:] if arguments is None else arguments))
 
 
 def add_diagnostics_arguments(parser: ArgumentParser) -> None:
@@ -106,7 +103,7 @@ def print_remarks(args: Namespace, journal: Journal, reporter: Reporter) -> None
 def write_remarks(args: Namespace, remarks: Sequence[Remark]) -> None:
     """Write the file of `--remarks-output`."""
     if args.remarks_output is not None:
-        write_atomically(args.remarks_output, remarks_text(remarks, args.remarks_output))
+        write_file(args.remarks_output, remarks_text(remarks, args.remarks_output))
 
 
 def run(reporter: Reporter, work: Callable[[], int | None], file: str) -> int:
@@ -116,12 +113,24 @@ def run(reporter: Reporter, work: Callable[[], int | None], file: str) -> int:
     """
     try:
         with named_failures():
-            return work() or 0
+            code = work() or 0
+        write_output(STANDARD, "")
+        return code
     except SambaError as error:
         reporter.error(error)
-    except BrokenPipeError:  # nobody reads on: there is nothing to say, and nothing more to flush
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         place = Location(str(error.filename or file))
-        reporter.error(InputError(error.strerror or str(error), location=place))
+        reporter.error(InputError(error.strerror or str(error), location=place, levers=remedies(error)))
+    except Exception as error:
+        reporter.error(_unforeseen(error))
     return 1
+
+
+def _unforeseen(error: Exception) -> InternalError:
+    """The diagnostic of a failure that is ours, with the line that raised it."""
+    frame = extract_tb(error.__traceback__)[-1]
+    return InternalError(
+        f"this is a mistake of sambaflow, not of the input: {type(error).__name__}: {error}",
+        notes=[Note("raised here", Location(frame.filename, frame.lineno or 0))],
+        levers=["report it, with the command and the input"],
+    )

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sambaflow.errors import CapacityError, InputError, Location
+from sambaflow.files import is_plain, write_file
 from sambaflow.passes.pipelines import mode_names
 from sambaflow.reporting import Reporter
-from sambaflow.tools.files import write_atomically
 from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from
 from sambaflow.tools.report_arguments import (
     add_diagnostics_arguments,
@@ -85,19 +85,18 @@ def _compile(args: argparse.Namespace, reporter: Reporter) -> None:
         raise
     finally:
         write_remarks(args, ctx.journal.remarks)
-    try:
-        save()
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, args.output) from None
+    save()
+    if imported.weights and not is_plain(args.output):
+        reporter.warning(f"the weights are not written: {args.output} is no file that they could stand beside")
 
 
 def _spare_checkpoint(args: argparse.Namespace) -> None:
     """The weights beside the PEF must not take the place of those that they come from."""
-    beside = Path(args.output).with_suffix(".safetensors")
-    source = None if args.hf is None else Path(args.hf).resolve()
+    if args.hf is None or not Path(args.output).name:
+        return
+    beside, source = Path(args.output).with_suffix(".safetensors"), Path(args.hf).resolve()
     if (
-        source is not None
-        and beside.is_file()
+        beside.is_file()
         and beside.name.startswith("model")
         and (beside.resolve().parent == (source if source.is_dir() else source.parent))
     ):
@@ -120,7 +119,7 @@ def _compiled(imported: Imported, args: argparse.Namespace, ctx: SambaContext) -
     from sambaflow.samba import module_compiler
 
     image = module_compiler.compile_module(imported.module, **options, rules=args.rules, ctx=ctx)
-    return lambda: write_atomically(args.output, encode(image))
+    return lambda: write_file(args.output, encode(image))
 
 
 if __name__ == "__main__":

@@ -12,24 +12,16 @@ import sys
 from collections.abc import Sequence
 
 from sambaflow.passes.collection import without_garbage_collection
-from sambaflow.tools.files import end_with_the_reader, leave
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command-line entry point; returns the exit code."""
-    if arguments is None:
-        end_with_the_reader()
-        leave(_run(sys.argv[1:]))
-    return _run(arguments)
-
-
-def _run(arguments: Sequence[str]) -> int:
     with without_garbage_collection():
         # Imported here because importing xDSL, too, is a tenth slower with garbage collection.
         from sambaflow.tools.opt_driver import run_driver
 
-        return run_driver(arguments)
+        return run_driver(sys.argv[1:] if arguments is None else arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

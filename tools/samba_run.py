@@ -19,9 +19,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sambaflow.errors import Location, PefError, WeightError
+from sambaflow.errors import Location, WeightError
+from sambaflow.files import STANDARD, Content, read_input, write_files, write_output
 from sambaflow.reporting import Reporter
-from sambaflow.tools.files import write_atomically
 from sambaflow.tools.report_arguments import add_diagnostics_arguments, parse_command_line, reporter_of, run
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _run(args: argparse.Namespace, reporter: Reporter) -> None:
     image = _read_image(args.pef)
     numbers = any((args.inputs, args.outputs, args.state_in, args.state_out))
     report: dict[str, Any] = {}
-    files: list[tuple[str, bytes | str]] = []
+    files: list[tuple[str | Path, Content]] = []
     if numbers:
         report |= _numbers(args, image, files, reporter)
     if args.timing or args.trace or args.report or args.json or not numbers:
@@ -87,20 +87,16 @@ def _run(args: argparse.Namespace, reporter: Reporter) -> None:
 
             files.append((args.trace, trace_json(image, args.graph, _machine(args))))
         if not args.json and (args.timing or not numbers):
-            print(render(time), end="")
-    for path, content in files:
-        write_atomically(path, content)
+            write_output(STANDARD, render(time))
+    write_files(files)
     if args.json:
-        print(json.dumps(report))
+        write_output(STANDARD, json.dumps(report) + "\n")
 
 
 def _read_image(path: str) -> Image:
     from sambaflow.backends.rdu.decode import decode
 
-    try:
-        return decode(Path(path).read_bytes(), path)
-    except OSError as error:
-        raise PefError(f"cannot read the PEF: {error.strerror or error}", location=Location(path)) from error
+    return decode(read_input(path), path)
 
 
 def _machine(args: argparse.Namespace) -> Machine | None:
@@ -118,7 +114,7 @@ def _time(args: argparse.Namespace, image: Image) -> ProgramTime:
 
 
 def _numbers(
-    args: argparse.Namespace, image: Image, files: list[tuple[str, bytes | str]], reporter: Reporter
+    args: argparse.Namespace, image: Image, files: list[tuple[str | Path, Content]], reporter: Reporter
 ) -> dict[str, Any]:
     """One call in the functional engine; what is to be written goes to `files`."""
     from safetensors.torch import save
@@ -141,7 +137,7 @@ def _numbers(
     }
     if not args.json:
         for name, fact in described.items():
-            print(f"{name}: {fact['dtype']}{fact['shape']}")
+            write_output(STANDARD, f"{name}: {fact['dtype']}{fact['shape']}\n")
     return {"outputs": described}
 
 

@@ -16,11 +16,10 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sambaflow.tools.files import write_atomically
-from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from
+from sambaflow.files import read_input, write_output
+from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from, read_module
 from sambaflow.tools.report_arguments import add_diagnostics_arguments, parse_command_line, reporter_of, run
 
 if TYPE_CHECKING:
@@ -55,18 +54,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     translate = TRANSLATIONS[args.translation][0]
     reporter = reporter_of(args)
     reporter.sources.folders.append(os.path.dirname(str(args.model or args.hf)))
-    return run(reporter, lambda: _write(args.output, translate(args)), args.output)
+    return run(reporter, lambda: write_output(args.output, translate(args)), args.output)
 
 
 def _from_torch(args: argparse.Namespace) -> str:
     imported = import_from(args)
+    text = _print(imported.module)
     for diagnostic in imported.diagnostics:
         reporter_of(args).report(diagnostic)
     if args.weights is not None:
         from sambaflow.frontends.weights import save_weights
 
         save_weights(args.weights, imported.weights)
-    return _print(imported.module)
+    return text
 
 
 def _to_pef(args: argparse.Namespace) -> bytes:
@@ -74,7 +74,7 @@ def _to_pef(args: argparse.Namespace) -> bytes:
     from sambaflow.backends.rdu.encode import encode
     from sambaflow.backends.rdu.from_ir import image_of
 
-    image = image_of(_read_module(args.model), text_file=args.model)
+    image = image_of(read_module(args.model), text_file=args.model)
     data = encode(image)
     check(image)
     return data
@@ -85,7 +85,7 @@ def _from_pef(args: argparse.Namespace) -> str:
     from sambaflow.backends.rdu.to_ir import module_of
     from sambaflow.passes.verification import verify_module
 
-    module = module_of(decode(_read(args.model), args.model))
+    module = module_of(decode(read_input(args.model), args.model))
     verify_module(module)
     return _print(module)
 
@@ -93,27 +93,27 @@ def _from_pef(args: argparse.Namespace) -> str:
 def _to_dot(args: argparse.Namespace) -> str:
     from sambaflow.backends.rdu.dot import dot_of
 
-    data = _read(args.model)
+    data = read_input(args.model)
     if data.startswith(b"\x7fELF"):
         from sambaflow.backends.rdu.decode import decode
         from sambaflow.backends.rdu.to_ir import module_of
 
         return dot_of(module_of(decode(data, args.model)))
-    return dot_of(_read_module(args.model))
+    return dot_of(read_module(args.model))
 
 
 def _inspect(args: argparse.Namespace) -> str:
     from sambaflow.backends.rdu.decode import decode
     from sambaflow.backends.rdu.inspect import summary
 
-    return summary(decode(_read(args.model), args.model))
+    return summary(decode(read_input(args.model), args.model))
 
 
 def _strip(args: argparse.Namespace) -> bytes:
     from sambaflow.backends.rdu.decode import decode
     from sambaflow.backends.rdu.encode import encode, strip
 
-    return encode(strip(decode(_read(args.model), args.model)))
+    return encode(strip(decode(read_input(args.model), args.model)))
 
 
 TRANSLATIONS: dict[str, tuple[Translation, str]] = {
@@ -126,37 +126,12 @@ TRANSLATIONS: dict[str, tuple[Translation, str]] = {
 }
 
 
-def _read(path: str) -> bytes:
-    return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-
-
-def _read_module(path: str) -> ModuleOp:
-    from sambaflow.passes.base import SambaContext
-    from sambaflow.passes.parsing import decode, parse_module
-    from sambaflow.passes.verification import verify_module
-
-    module = parse_module(decode(_read(path), path), path, SambaContext())
-    verify_module(module)
-    return module
-
-
 def _print(module: ModuleOp) -> str:
     from sambaflow.passes.printing import FastPrinter
 
     printer = FastPrinter(locations=True)
     printer.print_op(module)
     return printer.text() + "\n"
-
-
-def _write(path: str, content: str | bytes) -> None:
-    if path != "-":
-        write_atomically(path, content)
-    elif isinstance(content, str):
-        sys.stdout.write(content)
-        sys.stdout.flush()
-    else:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 
 from sambaflow.errors import SambaError
+from sambaflow.files import write_file
 from sambaflow.passes.manager import Instrumentation, Pipeline
 
 ALL = "all"
@@ -76,8 +77,7 @@ class IrPrinting(Instrumentation):
             return
         path = self._path(self.tree_dir, when.lower() + failed.lower().replace(" ", "-"), one, op)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+        write_file(path, text)
 
     def _path(self, root: str, when: str, one: ModulePass, op: Operation) -> str:
         """`builtin_module_no-symbol-name/func_func_f/2_0_samba-cse-after.mlir`: a folder an op, a number a nest."""

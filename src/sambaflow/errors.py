@@ -197,7 +197,8 @@ class UnsupportedOperator:
 
     def as_json(self) -> dict[str, object]:
         places = [place.as_json() for place in self.places]
-        return {"name": self.name, "count": self.count, "places": places, "reason": self.reason}
+        why = {"reason": self.reason} if self.reason else {}
+        return {"name": self.name, "count": self.count, "places": places, **why}
 
 
 class UnsupportedOperators(InputError):
@@ -225,7 +226,7 @@ PLACES_SHOWN = 8
 
 
 def _note_of(operator: UnsupportedOperator) -> Note:
-    paths = list(dict.fromkeys(place.module_path or str(place) for place in operator.places))
+    paths = [path for path in dict.fromkeys(place.module_path or str(place) for place in operator.places) if path]
     where = f" in {', '.join(paths[:PLACES_SHOWN])}" if paths else ""
     more = ", ..." if len(paths) > PLACES_SHOWN else ""
     first = operator.places[0] if operator.places else None

@@ -325,6 +325,23 @@ def test_forged_archives_run_nothing_and_are_refused(kind: str, saved: Path, tmp
     assert not marker.exists()
 
 
+def test_numbers_that_fill_the_memory_are_refused(saved: Path, tmp_path: Path) -> None:
+    def edit(graph: Any, _: Path) -> None:
+        given = [{"name": "", "arg": {"as_int": (1 << 62) + place}, "kind": 1} for place in range(2)]
+        node = {
+            "target": "_operator.pow",
+            "inputs": given,
+            "outputs": [{"as_sym_int": {"as_name": "n"}}],
+            "metadata": {},
+        }
+        graph["graph"]["nodes"].insert(0, node)
+        graph["graph"]["sym_int_values"]["n"] = {"as_int": 1}
+
+    path = write(tmp_path / "large.pt2", _graph(edit)(records(saved), tmp_path))
+    with pytest.raises(InputError, match="more than 64 bits"):
+        import_model(path)
+
+
 @pytest.mark.parametrize("field", ["source_fn_stack", "custom", "from_node"])
 def test_what_is_not_needed_is_not_read(field: str, saved: Path, tmp_path: Path, marker: Path) -> None:
     def edit(graph: Any, _: Path) -> None:
