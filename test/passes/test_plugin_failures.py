@@ -10,7 +10,10 @@ import pytest
 
 from sambaflow import plugins
 from sambaflow.errors import InputError, InternalError, PluginError
+from sambaflow.passes.base import SambaContext
+from sambaflow.passes.parsing import parse_module
 from sambaflow.passes.pipelines import parse_pipeline
+from sambaflow.passes.verification import verify_module
 from sambaflow.tools import samba_opt
 
 SOURCE = """\
@@ -143,3 +146,9 @@ def test_what_is_not_a_plugins_stays():
         raise KeyError
     assert plugins.failure_of(KeyError()) is None
     assert not issubclass(InternalError, PluginError)
+
+
+@pytest.mark.parametrize("text", ["odd.read", '"odd.verify"() : () -> ()'])
+def test_the_library_names_it_too(text: str):
+    with pytest.raises(PluginError, match="the plug-in of package odd_plugin raised"):
+        verify_module(parse_module(text, "f.mlir", SambaContext()))

@@ -2,11 +2,11 @@
 
 // A pass that fails in a way that it did not foresee: the file holds that pass alone, and the IR as it was before.
 // RUN: rm -f %t && not samba-opt %s --load-pass-plugin=%S/fixtures/broken_passes.py --pass-pipeline='samba-cse,func.func(samba-cse,test-break-down)' --crash-reproducer=%t 2>&1 | filecheck %s --check-prefix=CRASH
-// CRASH: samba-opt-crash-reproducer.mlir:{{[0-9]+}}:{{[0-9]+}}: error: internal error in pass 'test-break-down': KeyError: 'nobody thought of this'
-// CRASH: note: try: run again with --traceback, and report it
+// CRASH: broken_passes.py:{{[0-9]+}}: error: the plug-in {{.*}} raised KeyError: 'nobody thought of this'
+// CRASH: note: try: correct the plug-in: samba-opt --traceback
 // RUN: filecheck %s --check-prefix=FILE < %t
 // FILE: // configuration: '--pass-pipeline=builtin.module(func.func(test-break-down))' --load-pass-plugin={{.*}}broken_passes.py
-// FILE-NEXT: // failed with: internal error in pass 'test-break-down'
+// FILE-NEXT: // failed with: the plug-in {{.*}} raised KeyError
 // FILE-NEXT: // replay with: samba-opt --run-reproducer
 // FILE-NEXT: "builtin.module"() ({
 // FILE-NOT: touched

@@ -9,7 +9,7 @@
 
 // ... and what a pass says that it leaves.
 // RUN: not samba-opt %s --load-pass-plugin=%S/fixtures/broken_passes.py --pass-pipeline=test-break-promise --verify-each 2>&1 | filecheck %s --check-prefix=PROMISE
-// PROMISE: internal error in pass 'test-break-promise': AssertionError: test-break-promise does not leave 'target': 'builtin.module' op has no rdu.target attribute
+// PROMISE: raised AssertionError: test-break-promise does not leave 'target': 'builtin.module' op has no rdu.target attribute
 
 // Without it the module is verified after the last pass; with --disable-verify not at all.
 // RUN: not samba-opt %s --load-pass-plugin=%S/fixtures/broken_passes.py --pass-pipeline=test-break-dominance,samba-cse 2>&1 | filecheck %s --check-prefix=LAST
