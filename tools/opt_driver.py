@@ -83,9 +83,6 @@ class SambaOpt(xDSLOptMain):
         if self.args.passes and self.args.pass_pipeline:
             raise UsageError("-p/--passes and --pass-pipeline are two names of one option: give one")
 
-    def run(self) -> None:
-        raise SystemExit(self.main())
-
     # The story.
 
     def main(self) -> int:

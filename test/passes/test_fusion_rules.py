@@ -71,6 +71,7 @@ REFUSED = [
     ("a: {pattern: {x: {op_type: add, set m: [4]}}}", "f:1:40", "expected a number, a flag or a name"),
     ("a: {heuristic: {tp_dim: n}, pattern: {x: {op_type: add}}}", "f:1:16", "a heuristic needs a name"),
     ("a: {pattern: {x: {op_type: !!python/name:os.system }}}", "f:1:28", "tags are not read here"),
+    ("a: {priority: .inf, pattern: {x: {op_type: add}}}", "f:1:15", ".inf is no finite number"),
 ]  # fmt: skip
 
 

@@ -35,7 +35,7 @@ from sambaflow.passes.registry import PASSES, load_own_pass
 from sambaflow.tools import samba_opt, samba_translate
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("machine", "dialects", "passes", "backends")
+FOLDERS = ("machine", "dialects", "passes", "backends", "tools")
 TOOLS: dict[str, Callable[[Sequence[str]], int]] = {
     "samba-opt": samba_opt.main,
     "samba-translate": samba_translate.main,
