@@ -12,7 +12,8 @@
 | `sambaflow.machines`   | machine          | the path of a YAML file, a `str` or a `pathlib.Path`       |
 
 Installed packages are searched when a name is asked for that is not our own, and for lists; so they cost nothing at
-start-up. What their code raises is reported as theirs (`PluginError`). The ground floor: nothing of sambaflow but its errors is imported here.
+start-up. What their code raises is reported as theirs (`PluginError`).
+The ground floor: nothing of sambaflow but its errors is imported here.
 """
 
 from __future__ import annotations
