@@ -9,7 +9,7 @@ from math import prod
 
 from xdsl.dialects.builtin import ModuleOp, StringAttr, TensorType
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
+from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue, TypeAttribute
 from xdsl.irdl import IRDLOperation
 from xdsl.traits import NoTerminator, OpTrait, SameOperandsAndResultType
 from xdsl.utils.exceptions import VerifyException
@@ -142,6 +142,9 @@ def _check_block(block: Block, visible: set[SSAValue]) -> list[SSAValue]:
                 raise _not_dominated(op, index, operand)
         for region in op.regions:
             _check_region(region, visible)
+        for result in op.results:
+            if not isinstance(result.type, TypeAttribute):  # xDSL takes any attribute; no text has one there
+                raise error_at(op, f"has a result of {result.type}, which is no type", InputError)
         visible.update(op.results)
         defined.extend(op.results)
     return defined

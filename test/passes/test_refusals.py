@@ -7,7 +7,8 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, UnitAttr
+from xdsl.rewriter import Rewriter
 
 from sambaflow import plugins
 from sambaflow.errors import InputError, Location
@@ -16,6 +17,7 @@ from sambaflow.passes.instrumentation.reproducer import read_configuration
 from sambaflow.passes.parsing import decode, parse_module
 from sambaflow.passes.pipelines import Mode, parse_pipeline
 from sambaflow.passes.registry import load_pass, load_pass_file
+from sambaflow.passes.verification import check_dominance
 
 PASS = """
 from xdsl.passes import ModulePass
@@ -73,3 +75,11 @@ def test_an_entry_point_leads_to_the_pass_of_its_name(monkeypatch: pytest.Monkey
     monkeypatch.setattr(plugins, "plugins", lambda kind: {"other-name": entry} if kind == "passes" else {})
     with pytest.raises(InputError, match="does not lead to a pass of that name"):
         load_pass("other-name")
+
+
+def test_a_result_has_a_type():
+    module = parse_module('%0 = "scf.execute_region"() ({ scf.yield }) : () -> i32', "f", SambaContext())
+    op = next(iter(module.ops))
+    Rewriter.replace_value_with_new_type(op.results[0], UnitAttr())
+    with pytest.raises(InputError, match="has a result of unit, which is no type"):
+        check_dominance(module)
