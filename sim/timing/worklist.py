@@ -45,7 +45,7 @@ class State:
             [number for number, node in enumerate(nodes) if node.resource >= 0],
         ]
         self.free_at: Any = [0] * len(graph.resources)
-        lengths = [edge.depth + max(1, edge.initial) + 1 for edge in edges]
+        lengths = [min(edge.depth, edge.initial + edge.tokens) + max(1, edge.initial) + 1 for edge in edges]
         self.stamp_from, self.written_at = _ragged([[0] * length for length in lengths])
         self.freed_at: Any = [0] * sum(lengths)
         self.written: Any = [edge.initial for edge in edges]
