@@ -6,6 +6,7 @@ half-written. The reader of its output may close it early, as of any filter.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -92,7 +93,9 @@ class _Closed(TextIOBase):
     """Standard output of a process that was started without one: what is written is not lost in silence."""
 
     def write(self, text: str, /) -> int:
-        raise OSError(9, "it is closed", "standard output")
+        if text:
+            raise OSError(errno.EBADF, "it is closed", "standard output")
+        return 0
 
     @property
     def buffer(self) -> _Closed:

@@ -37,6 +37,9 @@ def verify_capacity(program: Operation) -> None:
         budget = machine.target(chips=program.target.chips.data, tiles=program.target.tiles.data)
     except SambaError as error:
         raise VerifyException(error.message) from None
+    for symbol in program.symbols:
+        if symbol.shard is not None and budget.chips % (chips := values(symbol.shard)[2]):
+            raise VerifyExceptionAt(symbol, f"is cut for {chips} chips, the target has {budget.chips}")
     grid = grid_of(machine, budget)
     for section in program.sections:
         _verify_section(section, budget, grid)

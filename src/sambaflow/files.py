@@ -37,9 +37,9 @@ def read_input(path: str) -> bytes:
             data = stream.read(MOST_STREAMED + 1)
     except (OSError, ValueError) as error:  # a ValueError for what no path may hold
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read it: {reason}", location=Location(path)) from None
+        raise InputError(str(reason), location=Location(path)) from None
     if len(data) > MOST_STREAMED:
-        raise InputError(f"cannot read it: it gives more than {MOST_STREAMED} bytes", location=Location(path))
+        raise InputError(f"gives more than {MOST_STREAMED} bytes", location=Location(path))
     return data
 
 

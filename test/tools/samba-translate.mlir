@@ -27,7 +27,7 @@
 // DOT: label = "load the load\n1 AGCU"
 // UNPLANNED: error: symbol 'x' has no place in memory
 // NOPEF: is no ELF file, so no PEF
-// MISSING: error: cannot read it: No such file or directory
+// MISSING: error: No such file or directory
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.symbol @x input tensor<64xf32>
   rdu.symbol @w param tensor<64xf32>

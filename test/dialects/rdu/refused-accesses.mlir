@@ -127,3 +127,11 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.section @s (%a : tensor<8xindex>) {
   }
 }
+
+// -----
+
+// A symbol is cut for chips that there are.
+rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 2> {
+  // expected-error@below {{is cut for 3 chips, the target has 2}}
+  rdu.symbol @x input tensor<8xf32> {shard = array<i64: 0, 1, 3>}
+}
