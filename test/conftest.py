@@ -1,13 +1,17 @@
 """What compiles can be read, run and timed: what a test compiles is decoded, run once on random inputs, and timed.
 
 Programs that the test itself runs or times are not run or timed again, nor is one that an earlier test compiled.
-Those whose memory is larger than `MOST_BYTES` are timed only.
+Those whose memory is larger than `MOST_BYTES` are timed only. `--pef-digests FOLDER` writes down what each test
+compiled, so that a change that should not alter any PEF can be shown not to.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,11 +43,18 @@ class Compiled:
     known: set[bytes] = field(default_factory=set[bytes])
     """PEFs that have been checked."""
 
-    def check(self) -> None:
-        """Run and time what the test has not."""
+    digests: Path | None = None
+    """Where the digests of PEFs go: one line a PEF, the test and the SHA-256 of the bytes."""
+
+    def check(self, test: str) -> None:
+        """Run and time what `test` compiled and has not run or timed."""
         waiting, self.waiting = self.waiting, []
         for image, module in waiting:
-            if (data := encode(image)) in self.known:
+            data = encode(image)
+            if self.digests is not None:
+                with self.digests.open("a") as file:
+                    print(test, hashlib.sha256(data).hexdigest(), file=file)
+            if data in self.known:
                 continue
             self.known.add(data)
             decode(data)
@@ -59,10 +70,17 @@ class Compiled:
         self.timed.clear()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pef-digests", type=Path, help="a folder for the digests of the PEFs that tests compile")
+
+
 @pytest.fixture(scope="session", autouse=True)
-def compiled() -> Generator[Compiled]:
+def compiled(request: pytest.FixtureRequest) -> Generator[Compiled]:
     """Notes every program that is compiled, and every graph that is run or timed."""
-    seen = Compiled()
+    folder: Path | None = request.config.getoption("--pef-digests")
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    seen = Compiled(digests=folder and folder / os.environ.get("PYTEST_XDIST_WORKER", "main"))
     compile_module, run, time_graph = module_compiler.compile_module, Engine.run, timing.time_graph
 
     def compiling(module: ModuleOp, **options: Any) -> Image:
@@ -88,7 +106,9 @@ def compiled() -> Generator[Compiled]:
 
 
 @pytest.fixture(autouse=True)
-def compiled_programs_run_and_are_timed(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+def compiled_programs_run_and_are_timed(
+    request: pytest.FixtureRequest, compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> Generator[None]:
     """Looks before `monkeypatch` undoes what the test set: the working directory of a machine's path, say."""
     yield
-    compiled.check()
+    compiled.check(request.node.nodeid)
