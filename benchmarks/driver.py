@@ -23,11 +23,11 @@ from xdsl.printer import Printer
 from xdsl.transforms.canonicalize import CanonicalizePass
 
 from benchmarks.rows import Row, cpu_seconds, cpu_seconds_of_process, in_turn
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.printing import FastPrinter
+from sambaflow.dialects.text.parsing import parse_module
+from sambaflow.dialects.text.printing import FastPrinter
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.verification import verify_module
 from sambaflow.passes.samba_canonicalize import SambaCanonicalizePass
-from sambaflow.passes.verification import verify_module
 
 OPS = 10_000
 STARTS, RUNS = 15, 3

@@ -36,6 +36,7 @@ from torch.export.graph_signature import InputKind, InputSpec, OutputKind
 from torch.utils import _pytree as pytree
 from xdsl.dialects.builtin import ModuleOp
 
+from sambaflow.collection import without_garbage_collection
 from sambaflow.errors import InputError, Location, SambaError, WeightError
 from sambaflow.frontends.aliases import Tensor, end_of, overlaps
 from sambaflow.frontends.archives import read_archive
@@ -48,7 +49,6 @@ from sambaflow.frontends.fx_graph import GraphReader, reads_by_strides
 from sambaflow.frontends.imported import Graph, Imported, Leaf
 from sambaflow.frontends.refusals import dtype_lever, unsupported
 from sambaflow.frontends.without_data import export_without_data, is_without_data
-from sambaflow.passes.collection import without_garbage_collection
 
 Model = nn.Module | ExportedProgram | str | Path
 

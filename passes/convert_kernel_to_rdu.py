@@ -10,12 +10,12 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, rdu
 from sambaflow.errors import InputError
-from sambaflow.passes.base import SambaPass, functions_of, target_of
-from sambaflow.passes.lowering_dataflow import make_room
-from sambaflow.passes.lowering_schedule import GraphLowering, Symbols
-from sambaflow.passes.lowering_section import LoweredSection, SectionLowering
-from sambaflow.passes.planning_sections import resources_of
-from sambaflow.passes.properties import CALLS, KERNEL
+from sambaflow.passes.framework.base import SambaPass, functions_of, target_of
+from sambaflow.passes.framework.properties import CALLS, KERNEL
+from sambaflow.passes.lowering.dataflow import make_room
+from sambaflow.passes.lowering.schedule import GraphLowering, Symbols
+from sambaflow.passes.lowering.section import LoweredSection, SectionLowering
+from sambaflow.passes.planning.sections import resources_of
 
 
 @dataclass(frozen=True)

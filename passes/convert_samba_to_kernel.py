@@ -13,14 +13,14 @@ from xdsl.ir import Operation, Region
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, samba
+from sambaflow.dialects.kernel.origin import mark_operators
 from sambaflow.dialects.rdu.dtypes import dtype_name
 from sambaflow.errors import InputError
-from sambaflow.passes.base import SambaPass, Semantics
-from sambaflow.passes.conversion import Converted, DialectConversion, Rule
-from sambaflow.passes.hints import SAMBA_HINTS, dictionary_of, hand_down
+from sambaflow.passes.framework.base import SambaPass, Semantics
 from sambaflow.passes.kernel_library import CONVERSIONS, Conversion, StageBuilder
-from sambaflow.passes.operators import mark_operators
-from sambaflow.passes.rewriting import Rewriter
+from sambaflow.passes.planning.hints import SAMBA_HINTS, dictionary_of, hand_down
+from sambaflow.passes.rewriting.conversion import Converted, DialectConversion, Rule
+from sambaflow.passes.rewriting.driver import Rewriter
 
 
 @dataclass(frozen=True)

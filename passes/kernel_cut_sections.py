@@ -12,14 +12,14 @@ from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
 
 from sambaflow.dialects import kernel
-from sambaflow.passes.base import SambaPass, functions_of
-from sambaflow.passes.operators import operators_of
-from sambaflow.passes.planning import Estimate, Planner
-from sambaflow.passes.planning_analysis import Analysis
-from sambaflow.passes.planning_facts import SectionPlan, Stage
-from sambaflow.passes.planning_sections import does_not_fit, resources_of
-from sambaflow.passes.properties import KERNEL
-from sambaflow.passes.result_copies import ResultCopies
+from sambaflow.dialects.kernel.origin import operators_of
+from sambaflow.passes.framework.base import SambaPass, functions_of
+from sambaflow.passes.framework.properties import KERNEL
+from sambaflow.passes.planning.analysis import Analysis
+from sambaflow.passes.planning.facts import SectionPlan, Stage
+from sambaflow.passes.planning.planner import Estimate, Planner
+from sambaflow.passes.planning.result_copies import ResultCopies
+from sambaflow.passes.planning.sections import does_not_fit, resources_of
 
 CUT_POINTS = 16
 """Parts between which the dynamic program may cut a run."""

@@ -11,9 +11,9 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, Operation, OpResult
 
 from sambaflow.dialects import kernel
-from sambaflow.passes.base import FunctionPass
-from sambaflow.passes.properties import KERNEL
-from sambaflow.passes.stage_fusion import fold_move, join_consumer, join_producer
+from sambaflow.passes.framework.base import FunctionPass
+from sambaflow.passes.framework.properties import KERNEL
+from sambaflow.passes.fusion.stages import fold_move, join_consumer, join_producer
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import BlockArgument, Operation, SSAValue, Use
 
 from sambaflow.dialects import kernel
-from sambaflow.passes.analyses import analyses_of
-from sambaflow.passes.base import SambaPass
-from sambaflow.passes.planning_analysis import in_place_inputs
-from sambaflow.passes.planning_sections import Section, sections_of
-from sambaflow.passes.properties import KERNEL
-from sambaflow.passes.result_copies import is_read_behind, ties_of
+from sambaflow.passes.framework.analyses import analyses_of
+from sambaflow.passes.framework.base import SambaPass
+from sambaflow.passes.framework.properties import KERNEL
+from sambaflow.passes.planning.analysis import in_place_inputs
+from sambaflow.passes.planning.result_copies import is_read_behind, ties_of
+from sambaflow.passes.planning.sections import Section, sections_of
 
 
 @dataclass(frozen=True)

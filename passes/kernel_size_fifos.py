@@ -13,13 +13,13 @@ from xdsl.ir import Operation, SSAValue
 from sambaflow.dialects import kernel
 from sambaflow.machine import room_for
 from sambaflow.machine.dataflow import Channel, Network
-from sambaflow.passes.analyses import analyses_of
-from sambaflow.passes.base import SambaPass
-from sambaflow.passes.planning_analysis import tensor_bytes
-from sambaflow.passes.planning_facts import Stage
-from sambaflow.passes.planning_fifos import size
-from sambaflow.passes.planning_sections import Section, sections_of
-from sambaflow.passes.properties import KERNEL
+from sambaflow.passes.framework.analyses import analyses_of
+from sambaflow.passes.framework.base import SambaPass
+from sambaflow.passes.framework.properties import KERNEL
+from sambaflow.passes.planning.analysis import tensor_bytes
+from sambaflow.passes.planning.facts import Stage
+from sambaflow.passes.planning.fifos import size
+from sambaflow.passes.planning.sections import Section, sections_of
 
 
 @dataclass(frozen=True)

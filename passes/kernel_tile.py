@@ -8,10 +8,10 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
 from sambaflow.dialects.kernel import MappingAttr
-from sambaflow.passes.analyses import analyses_of
-from sambaflow.passes.base import SambaPass
-from sambaflow.passes.planning_sections import sections_of
-from sambaflow.passes.properties import KERNEL
+from sambaflow.passes.framework.analyses import analyses_of
+from sambaflow.passes.framework.base import SambaPass
+from sambaflow.passes.framework.properties import KERNEL
+from sambaflow.passes.planning.sections import sections_of
 
 
 @dataclass(frozen=True)

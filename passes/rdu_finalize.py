@@ -16,7 +16,7 @@ from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.attributes import numbers_of
 from sambaflow.dialects.rdu.configuration import config_bytes
 from sambaflow.dialects.rdu.units import number
-from sambaflow.passes.base import OperationPass
+from sambaflow.passes.framework.base import OperationPass
 
 APART = 1 << 20
 """Numbers of switches of two rows lie so far apart."""

@@ -18,7 +18,7 @@ from sambaflow.dialects.rdu.capacity import demand_of
 from sambaflow.dialects.rdu.grid import Grid, Place, grid_of, partners
 from sambaflow.dialects.rdu.units import stream
 from sambaflow.machine import require, shared_agcus
-from sambaflow.passes.base import OperationPass
+from sambaflow.passes.framework.base import OperationPass
 
 if TYPE_CHECKING:
     from sambaflow.dialects.rdu.attributes import Numbers

@@ -13,7 +13,7 @@ from sambaflow.diagnostics import location_of
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.lifetimes import RESIDENT, Life, lives_of
 from sambaflow.errors import CapacityError
-from sambaflow.passes.base import OperationPass
+from sambaflow.passes.framework.base import OperationPass
 
 WEIGHTS = ("param", "buffer", "constant")
 

@@ -13,8 +13,8 @@ from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.grid import Grid, Place, grid_of, partners
 from sambaflow.dialects.rdu.units import stream
 from sambaflow.errors import CapacityError
-from sambaflow.passes.base import OperationPass
-from sambaflow.passes.routing import Net, Routing
+from sambaflow.passes.framework.base import OperationPass
+from sambaflow.passes.physical.routing import Net, Routing
 
 
 @dataclass(frozen=True)

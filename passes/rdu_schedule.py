@@ -12,7 +12,7 @@ from sambaflow.diagnostics import error_at
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.lifetimes import launches_of, slot_uses
 from sambaflow.errors import PassError
-from sambaflow.passes.base import OperationPass
+from sambaflow.passes.framework.base import OperationPass
 
 
 @dataclass(frozen=True)

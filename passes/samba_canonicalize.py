@@ -12,17 +12,17 @@ from xdsl.ir import SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.dialects.samba import OPERATIONS, OPERATORS, ConstantOp, SambaOp, Trait, shaped_of
+from sambaflow.dialects.samba.folding import FOLDERS, constant_of, elements_of, fold
 from sambaflow.dialects.samba.inference import Shape, is_float
 from sambaflow.dialects.samba.movement import permutation
-from sambaflow.passes.base import FunctionPass
-from sambaflow.passes.properties import SAMBA
-from sambaflow.passes.rewrite_files import load_rewrite_rules
-from sambaflow.passes.rewrite_rules import Becomes, Match, Op, Value, op, rewrite_rule, setting_of
-from sambaflow.passes.rewriting import Pattern, Replacement, Rewriter, pattern, rewrite
-from sambaflow.passes.samba_folding import FOLDERS, constant_of, elements_of, fold
+from sambaflow.passes.framework.base import FunctionPass
+from sambaflow.passes.framework.properties import SAMBA
+from sambaflow.passes.rewriting.driver import Pattern, Replacement, Rewriter, pattern, rewrite
+from sambaflow.passes.rewriting.files import load_rewrite_rules
+from sambaflow.passes.rewriting.rules import Becomes, Match, Op, Value, op, rewrite_rule, setting_of
 
 if TYPE_CHECKING:
-    from sambaflow.passes.samba_folding import Array
+    from sambaflow.dialects.samba.folding import Array
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from sambaflow.dialects import samba
-from sambaflow.passes.base import FunctionPass
-from sambaflow.passes.properties import SAMBA
+from sambaflow.passes.framework.base import FunctionPass
+from sambaflow.passes.framework.properties import SAMBA
 
 Key: TypeAlias = tuple[
     str,

@@ -13,13 +13,13 @@ from sambaflow import plugins
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import samba
 from sambaflow.errors import InputError
-from sambaflow.passes.base import FunctionPass
-from sambaflow.passes.grouping import HEURISTIC_PARAMETERS
-from sambaflow.passes.heuristics import Heuristic, heuristic_for
-from sambaflow.passes.heuristics.base import Hints, operators
-from sambaflow.passes.hints import SAMBA_HINTS, dictionary_of, hints_attr
-from sambaflow.passes.properties import SAMBA
-from sambaflow.passes.registry import did_you_mean
+from sambaflow.passes.framework.base import FunctionPass
+from sambaflow.passes.framework.properties import SAMBA
+from sambaflow.passes.framework.registry import did_you_mean
+from sambaflow.passes.fusion.grouping import HEURISTIC_PARAMETERS
+from sambaflow.passes.fusion.heuristics import Heuristic, heuristic_for
+from sambaflow.passes.fusion.heuristics.base import Hints, operators
+from sambaflow.passes.planning.hints import SAMBA_HINTS, dictionary_of, hints_attr
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from sambaflow.diagnostics import location_of
 from sambaflow.dialects import samba
 from sambaflow.dialects.samba.attributes import INT
 from sambaflow.dialects.samba.conventions import argument_attributes, attribute_array, result_attributes
-from sambaflow.passes.base import SambaPass, functions_of
-from sambaflow.passes.grouping import tensor_bytes
-from sambaflow.passes.properties import SAMBA
-from sambaflow.passes.repetition import Run, find_runs
+from sambaflow.passes.framework.base import SambaPass, functions_of
+from sambaflow.passes.framework.properties import SAMBA
+from sambaflow.passes.fusion.grouping import tensor_bytes
+from sambaflow.passes.layers.repetition import Run, find_runs
 
 MAX_STACKS = 16
 """Stacks of layers that are looked for in one function."""

@@ -17,9 +17,9 @@ from sambaflow.dialects.samba import Shaped, shaped_of, tensor_type
 from sambaflow.dialects.samba.conventions import argument_attributes, attribute_array, result_attributes
 from sambaflow.dialects.samba.inference import is_float
 from sambaflow.errors import InputError
-from sambaflow.passes.base import SambaPass, Semantics, functions_of, target_of
-from sambaflow.passes.properties import CALLS, SAMBA
-from sambaflow.passes.sharding import Decision, Shard, decide, divides, local_shape
+from sambaflow.passes.framework.base import SambaPass, Semantics, functions_of, target_of
+from sambaflow.passes.framework.properties import CALLS, SAMBA
+from sambaflow.passes.parallel.factors import Decision, Shard, decide, divides, local_shape
 
 DONE = "samba.partitioned"
 """On a module whose types are local to a chip."""
@@ -29,7 +29,7 @@ DONE = "samba.partitioned"
 class SambaPartitionPass(SambaPass):
     """Make every type local to a chip and insert the collectives that the shardings ask for (SPMD: all chips run this).
 
-    Follows `samba.shard` of the arguments through the rules of `passes/sharding.py`. A product split by its
+    Follows `samba.shard` of the arguments through the rules of `passes/parallel/factors.py`. A product split by its
     contracted dimension gives partial sums in f32; an all-reduce with f32 on the wire adds them, then the bias is
     added and the sum rounded once to the model's dtype. A value that an operator needs whole is gathered, once in its
     block. Results of a graph are whole, except state, which lies as its argument does.

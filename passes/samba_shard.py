@@ -15,9 +15,9 @@ from sambaflow.diagnostics import error_at
 from sambaflow.dialects import samba
 from sambaflow.dialects.samba.conventions import argument_attributes, attribute_array, result_attributes
 from sambaflow.errors import InputError
-from sambaflow.passes.base import SambaPass, functions_of, target_of
-from sambaflow.passes.properties import CALLS, SAMBA
-from sambaflow.passes.sharding import FREE, Decision, Shard, State, column_of, decide, divides, shape_of
+from sambaflow.passes.framework.base import SambaPass, functions_of, target_of
+from sambaflow.passes.framework.properties import CALLS, SAMBA
+from sambaflow.passes.parallel.factors import FREE, Decision, Shard, State, column_of, decide, divides, shape_of
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class SambaShardPass(SambaPass):
     """Give arguments `samba.shard`: linears split by output features, those fed by split values by input features.
 
     Shardings spread from what is fixed (inputs whole on every chip, arguments on which the user wrote `samba.shard`)
-    forward through the rules of `passes/sharding.py`; a parameter or state that is reached first by a split value is
+    forward through the rules of `passes/parallel/factors.py`; a parameter or state that a split value reaches first is
     split to match, and a weight of a linear with a whole input starts a split. A transformer block comes out with
     column-parallel projections, attention and KV cache by head, and row-parallel output projections, so with one
     all-reduce for attention and one for the MLP. A fused projection is split in each of its parts (`outer`). What

@@ -8,7 +8,7 @@ from typing import ClassVar
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
-from sambaflow.passes.base import DEFAULT_MACHINE, SambaPass
+from sambaflow.passes.framework.base import DEFAULT_MACHINE, SambaPass
 
 
 @dataclass(frozen=True)

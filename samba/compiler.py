@@ -18,7 +18,7 @@ from torch.export import ExportedProgram
 from sambaflow.errors import InputError
 from sambaflow.frontends.imported import Graph, Imported, Leaf
 from sambaflow.frontends.locking import compile_lock
-from sambaflow.passes.base import SambaContext
+from sambaflow.passes.framework.base import SambaContext
 from sambaflow.samba import module_compiler
 from sambaflow.samba.convention import Convention, plain_signature, signature_of
 from sambaflow.samba.executable import Executable, snapshot

@@ -30,7 +30,7 @@ from torch.fx.traceback import preserve_node_meta
 
 from sambaflow.errors import InputError
 from sambaflow.frontends.locking import compile_lock
-from sambaflow.passes.registry import did_you_mean
+from sambaflow.passes.framework.registry import did_you_mean
 from sambaflow.samba.compiler import compile_imported
 from sambaflow.samba.executable import Executable
 

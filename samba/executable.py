@@ -22,7 +22,7 @@ from sambaflow.backends.rdu.image import Image, Schedule, Symbol
 from sambaflow.errors import InputError, PefError, WeightError
 from sambaflow.files import Content, is_plain, write_files
 from sambaflow.samba.convention import Convention, check_written, usable
-from sambaflow.sim.functional import Engine, schedule_of, whole_shape
+from sambaflow.sim.functional.engine import Engine, schedule_of, whole_shape
 
 if TYPE_CHECKING:
     from sambaflow.machine import Machine

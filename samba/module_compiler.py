@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import VerifyException
 
+from sambaflow.collection import without_garbage_collection
 from sambaflow.diagnostics import VerifyExceptionAt, error_at, location_of
 from sambaflow.dialects.rdu import ProgramOp, machine_of
 from sambaflow.dialects.rdu.capacity import demand_of, verify_capacity
 from sambaflow.errors import PassError
 from sambaflow.machine import require
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.collection import without_garbage_collection
-from sambaflow.passes.pipelines import mode_pipeline, run_pipeline
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.pipelines import mode_pipeline, run_pipeline
 
 if TYPE_CHECKING:
     from sambaflow.backends.rdu.image import Image

@@ -11,7 +11,7 @@ from sambaflow.backends.rdu.image import Image, Symbol
 from sambaflow.frontends.checkpoints import Checkpoint, read_checkpoint
 from sambaflow.frontends.function_builder import CONSTANT
 from sambaflow.frontends.weights import load_weights
-from sambaflow.sim.functional import TORCH_DTYPES, whole_shape
+from sambaflow.sim.functional.engine import TORCH_DTYPES, whole_shape
 
 
 def weights_of(image: Image, pef: str | Path, given: str | Path | None = None) -> dict[str, torch.Tensor]:

@@ -22,10 +22,10 @@ from sambaflow.backends.rdu.encode import encode
 from sambaflow.backends.rdu.image import Image
 from sambaflow.dialects.rdu import ProgramOp
 from sambaflow.samba import module_compiler
-from sambaflow.sim import rdu_reference
-from sambaflow.sim.functional import Engine
-from sambaflow.sim.random_inputs import random_tensors
-from sambaflow.sim.semantics import graphs_of
+from sambaflow.sim.checking.random_inputs import random_tensors
+from sambaflow.sim.functional.engine import Engine
+from sambaflow.sim.reference import rdu_reference
+from sambaflow.sim.reference.semantics import graphs_of
 from sambaflow.sim.timing import program as timing
 
 MOST_BYTES = 1 << 26

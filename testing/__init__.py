@@ -14,9 +14,9 @@ computes: `evaluate(module, random_inputs(module))`; what two runs differ in: `c
 
 from __future__ import annotations
 
-from sambaflow.sim.pass_check import SemanticsCheck, SemanticsError, check_pass
-from sambaflow.sim.random_inputs import random_inputs
-from sambaflow.sim.semantics import Difference, compare, evaluate
+from sambaflow.sim.checking.pass_check import SemanticsCheck, SemanticsError, check_pass
+from sambaflow.sim.checking.random_inputs import random_inputs
+from sambaflow.sim.reference.semantics import Difference, compare, evaluate
 from sambaflow.testing.kernel_modules import stage_modules
 from sambaflow.testing.lowered import Lowering, kernel_modules, lowerings, pass_inputs, rdu_modules
 from sambaflow.testing.samba_modules import samba_modules

@@ -18,11 +18,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sambaflow import machine
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import SambaError
-from sambaflow.passes import fusion_rules
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.pipelines import run_pipeline
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.pipelines import run_pipeline
+from sambaflow.passes.fusion import rules as fusion_rules
 from sambaflow.samba.module_compiler import compile_module
 from sambaflow.sim.timing.program import time_graph
 from sambaflow.testing.forged_pefs import MORE_BYTES, SECONDS, Outcome, soak

@@ -27,12 +27,12 @@ from xdsl.dialects.func import FuncOp
 from sambaflow.backends.rdu.check import check
 from sambaflow.backends.rdu.encode import encode
 from sambaflow.backends.rdu.from_ir import image_of
+from sambaflow.dialects.text.parsing import parse_module
+from sambaflow.dialects.text.printing import print_module
 from sambaflow.errors import InternalError, SambaError
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.pipelines import parse_pipeline, run_pipeline
-from sambaflow.passes.printing import print_module
-from sambaflow.passes.verification import verify_module
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.pipelines import parse_pipeline, run_pipeline
+from sambaflow.passes.framework.verification import verify_module
 from sambaflow.testing import ir_changes, op_changes
 from sambaflow.testing.ir_corpus import Piece, applies, corpus
 from sambaflow.testing.limits import Exceeded, limited

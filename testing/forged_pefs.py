@@ -33,8 +33,8 @@ from sambaflow.backends.rdu.encode import checksums, encode
 from sambaflow.backends.rdu.image import Image
 from sambaflow.backends.rdu.to_ir import module_of
 from sambaflow.errors import InputError, PefError
-from sambaflow.sim.functional import LASTING, Engine, whole_shape
-from sambaflow.sim.functional_dtypes import TORCH_DTYPES
+from sambaflow.sim.functional.dtypes import TORCH_DTYPES
+from sambaflow.sim.functional.engine import LASTING, Engine, whole_shape
 from sambaflow.sim.timing.program import time_graph
 from sambaflow.testing.limits import Exceeded, limited
 

@@ -19,12 +19,12 @@ from xdsl.printer import Printer
 
 from sambaflow.dialects import samba
 from sambaflow.dialects.samba.table import shaped
+from sambaflow.dialects.text.parsing import parse_module
+from sambaflow.dialects.text.printing import print_module
 from sambaflow.errors import SambaError
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.pipelines import parse_pipeline, run_pipeline
-from sambaflow.passes.printing import print_module
-from sambaflow.passes.verification import verify_module
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.pipelines import parse_pipeline, run_pipeline
+from sambaflow.passes.framework.verification import verify_module
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST = 6000

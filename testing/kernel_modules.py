@@ -8,8 +8,8 @@ from xdsl.ir import Block
 
 from sambaflow.dialects import kernel
 from sambaflow.dialects.samba import Shaped
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.grouping import make_region
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.fusion.grouping import make_region
 from sambaflow.passes.set_target import SetTargetPass
 from sambaflow.testing.graphs import graph
 from sambaflow.testing.scope import Chooser

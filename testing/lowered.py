@@ -16,7 +16,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from sambaflow.errors import SambaError
-from sambaflow.passes.pipelines import MODES, parse_pipeline, run_pipeline
+from sambaflow.passes.framework.pipelines import MODES, parse_pipeline, run_pipeline
 from sambaflow.passes.samba_outline_layers import SambaOutlineLayersPass
 from sambaflow.testing.kernel_modules import stage_modules
 from sambaflow.testing.samba_modules import samba_modules

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 
-from sambaflow.passes.instrumentation.ir_printing import ALL
+from sambaflow.passes.framework.instrumentation.ir_printing import ALL
 from sambaflow.tools import report_arguments
 
 
@@ -88,7 +88,7 @@ def _diagnostics(parser: ArgumentParser) -> None:
 
 def pass_names_of(args: Namespace, when: str) -> frozenset[str]:
     """The passes around which the IR is printed; InputError for a name that no pass has."""
-    from sambaflow.passes.registry import load_pass
+    from sambaflow.passes.framework.registry import load_pass
 
     if getattr(args, f"print_ir_{when}_all"):
         return frozenset({ALL})

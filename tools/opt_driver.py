@@ -17,10 +17,13 @@ from xdsl.utils.exceptions import ShrinkException
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from sambaflow import __version__
+from sambaflow.dialects.text.older_mlir import OlderPrinter
+from sambaflow.dialects.text.parsing import decode, parse_module
+from sambaflow.dialects.text.printing import FastPrinter
 from sambaflow.errors import Diagnostic, InternalError, PluginError, SambaError
 from sambaflow.files import STANDARD, read_input, write_file, write_output
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.instrumentation import (
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.instrumentation import (
     CrashReproducer,
     IrPrinting,
     Timing,
@@ -28,14 +31,11 @@ from sambaflow.passes.instrumentation import (
     read_configuration,
     statistics_text,
 )
-from sambaflow.passes.instrumentation.verifying import verify_after
-from sambaflow.passes.manager import Instrumentation, PassManager, Pipeline
-from sambaflow.passes.older_mlir import OlderPrinter
-from sambaflow.passes.parsing import decode, parse_module
-from sambaflow.passes.pipelines import PIPELINE_SOURCE, parse_pipeline
-from sambaflow.passes.printing import FastPrinter
-from sambaflow.passes.registry import PASSES, foreign_passes, load_pass, load_pass_file
-from sambaflow.passes.verification import verify_module
+from sambaflow.passes.framework.instrumentation.verifying import verify_after
+from sambaflow.passes.framework.manager import Instrumentation, PassManager, Pipeline
+from sambaflow.passes.framework.pipelines import PIPELINE_SOURCE, parse_pipeline
+from sambaflow.passes.framework.registry import PASSES, foreign_passes, load_pass, load_pass_file
+from sambaflow.passes.framework.verification import verify_module
 from sambaflow.remarks import Remark
 from sambaflow.reporting import Reporter
 from sambaflow.tools.opt_arguments import UsageError, add_arguments, join_bare_flags, pass_names_of
@@ -129,7 +129,7 @@ class SambaOpt(xDSLOptMain):
         """Whether the run was only for `--list-passes` or `--help-pass`."""
         if not self.args.list_passes and self.args.help_pass is None:
             return False
-        from sambaflow.passes.help import help_of_pass, list_of_passes
+        from sambaflow.passes.framework.help import help_of_pass, list_of_passes
 
         print(list_of_passes() if self.args.list_passes else help_of_pass(self.args.help_pass))
         return True
@@ -156,7 +156,7 @@ class SambaOpt(xDSLOptMain):
                 )
             )
         if args.check_semantics is not None:
-            from sambaflow.sim.pass_check import SemanticsCheck
+            from sambaflow.sim.checking.pass_check import SemanticsCheck
 
             asked.append(SemanticsCheck(self.ctx, range(args.check_semantics)))
         if args.verify_each and not args.disable_verify:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from sambaflow.errors import CapacityError, InputError, Location
 from sambaflow.files import is_plain, write_file
-from sambaflow.passes.pipelines import mode_names
+from sambaflow.passes.framework.pipelines import mode_names
 from sambaflow.reporting import Reporter
 from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from
 from sambaflow.tools.report_arguments import (
@@ -35,7 +35,7 @@ from sambaflow.tools.report_arguments import (
 
 if TYPE_CHECKING:
     from sambaflow.frontends.imported import Imported
-    from sambaflow.passes.base import SambaContext
+    from sambaflow.passes.framework.base import SambaContext
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _compile(args: argparse.Namespace, reporter: Reporter) -> None:
-    from sambaflow.passes.base import SambaContext
+    from sambaflow.passes.framework.base import SambaContext
 
     _spare_checkpoint(args)
     ctx = SambaContext()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from sambaflow.passes.collection import without_garbage_collection
+from sambaflow.collection import without_garbage_collection
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -83,7 +83,7 @@ def _to_pef(args: argparse.Namespace) -> bytes:
 def _from_pef(args: argparse.Namespace) -> str:
     from sambaflow.backends.rdu.decode import decode
     from sambaflow.backends.rdu.to_ir import module_of
-    from sambaflow.passes.verification import verify_module
+    from sambaflow.passes.framework.verification import verify_module
 
     module = module_of(decode(read_input(args.model), args.model))
     verify_module(module)
@@ -127,7 +127,7 @@ TRANSLATIONS: dict[str, tuple[Translation, str]] = {
 
 
 def _print(module: ModuleOp) -> str:
-    from sambaflow.passes.printing import FastPrinter
+    from sambaflow.dialects.text.printing import FastPrinter
 
     printer = FastPrinter(locations=True)
     printer.print_op(module)

@@ -58,7 +58,7 @@ class SambaOp(IRDLOperation):
 
     ROW: ClassVar[Row]
     VERIFY_LOOKS_INSIDE_ONLY: ClassVar[bool] = True
-    """`verify_` is a function of the types and attributes (`passes/verification.py` asks: equal ops need one look)."""
+    """`verify_` is a function of the types and attributes: `passes/framework/verification.py` looks at equals once."""
 
     inputs = var_operand_def(TensorType)
     outputs = var_result_def(TensorType)

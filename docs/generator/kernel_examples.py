@@ -46,8 +46,8 @@ Tiling, legality, cost and the reference semantics are written against these fie
 by name. The fields in full stand in [boundaries.md](../boundaries.md); the verifier's messages in
 `test/dialects/kernel/invalid.mlir`.
 
-Each example is a test. Its tiles are chosen to be ragged; the reference interpreter (`sim/kernel_reference.py`) runs
-it whole and tile by tile, demands the same bits, and compares with PyTorch.
+Each example is a test. Its tiles are chosen to be ragged; the reference interpreter
+(`sim/reference/kernel_reference.py`) runs it whole and tile by tile, demands the same bits, and compares with PyTorch.
 
 `python docs/generator` writes this page from those tests.
 """

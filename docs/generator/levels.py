@@ -13,9 +13,9 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from markup import ROOT
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.pipelines import parse_pipeline, run_pipeline
+from sambaflow.dialects.text.parsing import parse_module
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.pipelines import parse_pipeline, run_pipeline
 
 SOURCE = ROOT / "examples" / "linear_relu.mlir"
 WIDTH = 118

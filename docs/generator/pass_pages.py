@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from markup import ROOT, anchor, docstring, file_of, heading, literal, page, source, table
-from sambaflow.passes import pipelines
-from sambaflow.passes.base import SambaPass
-from sambaflow.passes.help import default_text, summary_of
-from sambaflow.passes.options import REQUIRED, options_of
-from sambaflow.passes.pipelines import MODES, Mode
-from sambaflow.passes.properties import PROPERTIES
-from sambaflow.passes.registry import PASSES, load_own_pass
+from sambaflow.passes.framework import pipelines
+from sambaflow.passes.framework.base import SambaPass
+from sambaflow.passes.framework.help import default_text, summary_of
+from sambaflow.passes.framework.options import REQUIRED, options_of
+from sambaflow.passes.framework.pipelines import MODES, Mode
+from sambaflow.passes.framework.properties import PROPERTIES
+from sambaflow.passes.framework.registry import PASSES, load_own_pass
 
 
 def passes_page() -> str:

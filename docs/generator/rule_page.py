@@ -5,11 +5,11 @@ from __future__ import annotations
 import yaml
 
 from markup import ROOT, anchor, code, docstring, heading, literal, page, source, summary, table
-from sambaflow.passes import fusion_rules
-from sambaflow.passes.fusion_rules import DEFAULT_RULES, Rule, load_rules
-from sambaflow.passes.heuristics import HEURISTICS, Heuristic
+from sambaflow.passes.fusion import rules as fusion_rules
+from sambaflow.passes.fusion.heuristics import HEURISTICS, Heuristic
+from sambaflow.passes.fusion.rules import DEFAULT_RULES, Rule, load_rules
 
-FILE = f"passes/fusion_rules/{DEFAULT_RULES}.yaml"
+FILE = f"passes/fusion/rules/{DEFAULT_RULES}.yaml"
 
 
 def rules_page() -> str:

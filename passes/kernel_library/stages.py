@@ -21,7 +21,7 @@ from xdsl.ir.affine import AffineExpr
 from sambaflow.dialects import kernel, samba
 from sambaflow.dialects.kernel import Body, BodyFunction, Domain, Stage, element_type
 from sambaflow.dialects.samba.inference import Shape, Shaped, is_float
-from sambaflow.passes.rewriting import LocatedBuilder
+from sambaflow.passes.rewriting.driver import LocatedBuilder
 
 Coordinates = Callable[..., Sequence[AffineExpr | int]]
 """The element coordinates of a domain point: a function of the dimensions, then of the symbols."""

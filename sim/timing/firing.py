@@ -1,6 +1,6 @@
 """What a unit does in one firing, read from its configuration: points, bytes, contiguous runs, instructions.
 
-The counterpart for kernel stages is `passes/planning_analysis.py`; both end in `machine.firing_of`.
+The counterpart for kernel stages is `passes/planning/analysis.py`; both end in `machine.firing_of`.
 """
 
 from __future__ import annotations

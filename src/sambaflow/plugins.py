@@ -7,8 +7,8 @@
 |------------------------|------------------|------------------------------------------------------------|
 | `sambaflow.dialects`   | dialect          | an `xdsl.ir.Dialect`                                       |
 | `sambaflow.passes`     | pass             | a subclass of `SambaPass` (or any xDSL `ModulePass`)       |
-| `sambaflow.pipelines`  | pipeline         | a `Mode` (`sambaflow.passes.pipelines`)                    |
-| `sambaflow.heuristics` | heuristic        | a `Heuristic` (`sambaflow.passes.heuristics`)              |
+| `sambaflow.pipelines`  | pipeline         | a `Mode` (`sambaflow.passes.framework.pipelines`)                    |
+| `sambaflow.heuristics` | heuristic        | a `Heuristic` (`sambaflow.passes.fusion.heuristics`)              |
 | `sambaflow.machines`   | machine          | the path of a YAML file, a `str` or a `pathlib.Path`       |
 
 Installed packages are searched when a name is asked for that is not our own, and for lists; so they cost nothing at

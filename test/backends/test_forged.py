@@ -22,10 +22,10 @@ from sambaflow.backends.rdu.encode import checksums, encode
 from sambaflow.backends.rdu.from_ir import image_of, program_of
 from sambaflow.backends.rdu.physical import check_physical
 from sambaflow.backends.rdu.words import Kind, Operand, decode_program, decode_word, encode_word
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import PefError
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.pipelines import parse_pipeline
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.pipelines import parse_pipeline
 
 PROGRAM = Path(__file__).parents[1] / "dialects" / "rdu" / "program.mlir"
 LOAD, SECOND_LOAD, PMU, PCU, COLLECTIVE, STORE = range(6)

@@ -27,11 +27,11 @@ from sambaflow.backends.rdu.image import Image, Pcu
 from sambaflow.backends.rdu.physical import check_physical
 from sambaflow.backends.rdu.to_ir import module_of
 from sambaflow.backends.rdu.words import Kind, Operand, decode_word, encode_word
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import PefError
 from sambaflow.machine.opcodes import OPCODES, Opcode
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.pipelines import parse_pipeline
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.pipelines import parse_pipeline
 
 PROGRAM = Path(__file__).parents[1] / "dialects" / "rdu" / "program.mlir"
 RDU_PASSES = "rdu-plan-memory,rdu-place,rdu-route,rdu-schedule,rdu-finalize"
@@ -204,7 +204,7 @@ def test_the_same_input_gives_the_same_bytes_in_any_process(tmp_path: Path):
 def test_a_stripped_file_gives_the_same_results_and_times():
     import torch
 
-    from sambaflow.sim.functional import Engine
+    from sambaflow.sim.functional.engine import Engine
     from sambaflow.sim.timing.program import time_graph
 
     runs: list[tuple[bytes, int]] = []

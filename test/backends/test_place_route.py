@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from sambaflow import machine as machines
 from sambaflow.dialects.rdu.grid import grid_of, partners
+from sambaflow.passes.physical.routing import Net, Routing
 from sambaflow.passes.rdu_finalize import flow_ids
 from sambaflow.passes.rdu_place import FreePlaces, Netlist, Placement
 from sambaflow.passes.rdu_plan_memory import Life, Tensor, assign, choose, live_bytes
-from sambaflow.passes.routing import Net, Routing
 
 MACHINE = machines.load("sn40l")
 GRID = grid_of(MACHINE, MACHINE.target(tiles=1))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InputError
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
+from sambaflow.passes.framework.base import SambaContext
 
 BODY = "func.func @f(%a: i32) -> i32 {\n  %0 = arith.addi %a, %a : i32\n  return %0 : i32\n}\n"
 

@@ -12,11 +12,11 @@ from sambaflow.dialects.kernel import Kernel
 from sambaflow.dialects.rdu import Rdu
 from sambaflow.dialects.rdu.instructions import Instruction
 from sambaflow.dialects.samba import OPERATORS, Samba
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.machine.model import Machine
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.options import options_of
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.registry import PASSES, load_own_pass
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.options import options_of
+from sambaflow.passes.framework.registry import PASSES, load_own_pass
 
 ROOT = Path(__file__).resolve().parents[2]
 DIALECTS = (Samba, Kernel, Rdu)

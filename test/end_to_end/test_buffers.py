@@ -10,7 +10,7 @@ from torch.nn import functional
 import sambaflow
 from sambaflow.dialects import kernel, rdu
 from sambaflow.passes import convert_kernel_to_rdu
-from sambaflow.passes.lowering_section import LoweredSection, SectionLowering
+from sambaflow.passes.lowering.section import LoweredSection, SectionLowering
 
 
 class Attention(nn.Module):

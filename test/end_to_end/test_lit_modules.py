@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from xdsl.dialects.builtin import ModuleOp
 
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InternalError, SambaError
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.verification import verify_module
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.verification import verify_module
 from sambaflow.samba import module_compiler
 
 ROOT = Path(__file__).resolve().parents[2]

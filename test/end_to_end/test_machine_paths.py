@@ -10,7 +10,7 @@ import torch
 import sambaflow
 from sambaflow import machine
 from sambaflow.errors import InputError, MachineError
-from sambaflow.passes.pipelines import mode_pipeline, parse_pipeline
+from sambaflow.passes.framework.pipelines import mode_pipeline, parse_pipeline
 from sambaflow.tools import samba_compile, samba_opt, samba_run, samba_translate
 
 OWN = (Path(machine.__file__).parent / "sn40l.yaml").read_text()

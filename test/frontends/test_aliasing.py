@@ -21,7 +21,7 @@ from sambaflow.dialects.samba import verify_conventions
 from sambaflow.errors import InputError
 from sambaflow.frontends.imported import Imported, Leaf
 from sambaflow.frontends.torch_export import import_model
-from sambaflow.sim.samba_reference import run
+from sambaflow.sim.reference.samba_reference import run
 
 Function = Callable[..., Any]
 

@@ -18,7 +18,7 @@ import sambaflow
 from sambaflow.errors import InputError, SambaError, UnsupportedOperators
 from sambaflow.frontends.imported import Imported, Leaf
 from sambaflow.frontends.torch_export import import_model
-from sambaflow.sim.samba_reference import run
+from sambaflow.sim.reference.samba_reference import run
 from sambaflow.testing.coverage.operators import differs
 
 torch.manual_seed(0)

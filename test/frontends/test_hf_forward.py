@@ -17,7 +17,7 @@ from sambaflow.errors import InputError, UnsupportedOperators
 from sambaflow.frontends import hf
 from sambaflow.frontends.torch_export import import_model
 from sambaflow.samba.compiler import compile_imported, import_graphs
-from sambaflow.sim.samba_reference import run
+from sambaflow.sim.reference.samba_reference import run
 from sambaflow.testing.coverage.tiny_configs import tiny_config
 from sambaflow.testing.language_models import difference, eager, lively
 

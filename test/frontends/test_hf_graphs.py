@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, Mamba2Config, PreTrainedModel
 from sambaflow.errors import InputError
 from sambaflow.frontends import hf
 from sambaflow.frontends.imported import Imported
-from sambaflow.sim.samba_reference import run
+from sambaflow.sim.reference.samba_reference import run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LENGTH, PROMPT, NEW = 16, 5, 6

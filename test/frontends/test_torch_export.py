@@ -17,7 +17,7 @@ from sambaflow.errors import InputError, UnsupportedOperators, WeightError
 from sambaflow.frontends.imported import Imported, Leaf
 from sambaflow.frontends.torch_export import import_exported, import_model, weights
 from sambaflow.frontends.weights import load_weights, save_weights
-from sambaflow.sim.samba_reference import run
+from sambaflow.sim.reference.samba_reference import run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -18,13 +18,13 @@ from sambaflow.dialects import kernel, samba
 from sambaflow.dialects.samba.inference import Shaped
 from sambaflow.dialects.samba.table import shaped
 from sambaflow.errors import InputError
-from sambaflow.passes.base import SambaContext
 from sambaflow.passes.convert_samba_to_kernel import ConvertSambaToKernelPass
+from sambaflow.passes.framework.base import SambaContext
 from sambaflow.passes.kernel_library import CONVERSIONS
-from sambaflow.sim.kernel_reference import run as run_kernel
-from sambaflow.sim.kernel_reference import run_chips as run_kernel_chips
-from sambaflow.sim.samba_functions import torch_dtype
-from sambaflow.sim.samba_reference import run_chips
+from sambaflow.sim.reference.kernel_reference import run as run_kernel
+from sambaflow.sim.reference.kernel_reference import run_chips as run_kernel_chips
+from sambaflow.sim.reference.samba_functions import torch_dtype
+from sambaflow.sim.reference.samba_reference import run_chips
 
 torch.set_num_threads(1)
 

@@ -15,13 +15,13 @@ from sambaflow.dialects import samba
 from sambaflow.dialects.samba.conventions import argument_attributes, verify_conventions
 from sambaflow.frontends import hf
 from sambaflow.frontends.torch_export import import_model
-from sambaflow.passes.base import SambaContext
 from sambaflow.passes.convert_samba_to_kernel import ConvertSambaToKernelPass
+from sambaflow.passes.framework.base import SambaContext
 from sambaflow.passes.samba_canonicalize import SambaCanonicalizePass
 from sambaflow.passes.samba_cse import SambaCsePass
-from sambaflow.sim.kernel_reference import run as run_kernel
-from sambaflow.sim.samba_functions import torch_dtype
-from sambaflow.sim.samba_reference import run
+from sambaflow.sim.reference.kernel_reference import run as run_kernel
+from sambaflow.sim.reference.samba_functions import torch_dtype
+from sambaflow.sim.reference.samba_reference import run
 
 torch.set_num_threads(1)
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sambaflow.passes.registry import PASSES, class_name, load_own_pass, module_name
+from sambaflow.passes.framework.registry import PASSES, class_name, load_own_pass, module_name
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("dialects", "machine", "frontends", "passes", "backends", "sim", "samba", "tools", "testing")
@@ -141,7 +141,7 @@ def test_samba_opt_starts_without_heavy_libraries():
     program = (
         "import sys\n"
         "from sambaflow.tools.opt_driver import SambaOpt\n"
-        "from sambaflow.passes.pipelines import parse_pipeline\n"
+        "from sambaflow.passes.framework.pipelines import parse_pipeline\n"
         "tool = SambaOpt(args=[])\n"
         "[tool.ctx.get_dialect(name) for name in ('samba', 'kernel', 'rdu')]\n"
         "parse_pipeline('o1')\n"

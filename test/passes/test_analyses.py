@@ -1,4 +1,4 @@
-"""passes/analyses.py: what is computed once, what is forgotten, and that sharing changes no result."""
+"""passes/framework/analyses.py: what is computed once, what is forgotten, and that sharing changes no result."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import CapacityError
-from sambaflow.passes.analyses import ALL, Analyses, analyses_of
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.manager import PassManager
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.pipelines import parse_pipeline
+from sambaflow.passes.framework.analyses import ALL, Analyses, analyses_of
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.manager import PassManager
+from sambaflow.passes.framework.pipelines import parse_pipeline
 
 TEXT = """func.func @f(
     %x: tensor<4x8xf32>, %w: tensor<6x8xf32>, %v: tensor<3x6xf32>, %c: tensor<9x6xf32>, %p: tensor<4xi64>

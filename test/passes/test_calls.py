@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import CapacityError, InputError
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.pipelines import run_pipeline
-from sambaflow.sim.index_limits import index_limits
-from sambaflow.sim.semantics import graphs_of
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.pipelines import run_pipeline
+from sambaflow.sim.checking.index_limits import index_limits
+from sambaflow.sim.reference.semantics import graphs_of
 
 T = "tensor<4xf32>"
 

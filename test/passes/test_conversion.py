@@ -1,4 +1,4 @@
-"""passes/conversion.py: what a one-shot conversion keeps, replaces and refuses, and the casts where types change."""
+"""passes/rewriting/conversion.py: what a one-shot conversion keeps, replaces and refuses, and where it casts."""
 
 import pytest
 from hypothesis import given, settings
@@ -8,12 +8,12 @@ from xdsl.dialects.builtin import IndexType, ModuleOp, UnrealizedConversionCastO
 from xdsl.ir import Attribute, Operation
 
 from sambaflow.diagnostics import location_of
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import PassError, UnsupportedOperators
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.conversion import Converted, DialectConversion, Rule
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.rewriting import Rewriter
-from sambaflow.passes.verification import verify_module
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.verification import verify_module
+from sambaflow.passes.rewriting.conversion import Converted, DialectConversion, Rule
+from sambaflow.passes.rewriting.driver import Rewriter
 
 TEXT = """func.func @f(%a: i32) -> i32 {
   %sum = arith.addi %a, %a : i32

@@ -17,10 +17,10 @@ from xdsl.utils.exceptions import ParseError
 from xdsl.utils.lexer import Input
 from xdsl.utils.mlir_lexer import MLIRLexer, MLIRTokenKind
 
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.fast_parsing import FastParser
-from sambaflow.passes.lexing import FastLexer
-from sambaflow.passes.printing import FastPrinter
+from sambaflow.dialects.text.fast_parsing import FastParser
+from sambaflow.dialects.text.lexing import FastLexer
+from sambaflow.dialects.text.printing import FastPrinter
+from sambaflow.passes.framework.base import SambaContext
 
 TESTS = Path(__file__).parents[1]
 FILES = sorted(TESTS.rglob("*.mlir"))

@@ -13,9 +13,9 @@ from xdsl.dialects.func import CallOp
 
 from sambaflow.dialects import samba
 from sambaflow.frontends import hf, torch_export
-from sambaflow.passes.pipelines import run_pipeline
-from sambaflow.passes.verification import verify_module
-from sambaflow.sim import samba_reference
+from sambaflow.passes.framework.pipelines import run_pipeline
+from sambaflow.passes.framework.verification import verify_module
+from sambaflow.sim.reference import samba_reference
 
 SMALL: dict[str, Any] = {"vocab_size": 32, "max_position_embeddings": 32}
 CONFIGS = {

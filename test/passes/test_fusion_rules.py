@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sambaflow.errors import InputError
-from sambaflow.passes.fusion_rules import load_rules, parse_rules
+from sambaflow.passes.fusion.rules import load_rules, parse_rules
 
 PUBLISHED = Path(__file__).parent / "fixtures" / "llama2_self_attn_proj.yaml"
 

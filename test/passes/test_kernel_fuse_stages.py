@@ -13,9 +13,9 @@ from xdsl.ir import Attribute, Block, SSAValue
 
 from sambaflow.dialects import kernel
 from sambaflow.dialects.kernel import Body, Domain
-from sambaflow.passes.base import SambaContext, journal_of
+from sambaflow.passes.framework.base import SambaContext, journal_of
 from sambaflow.passes.kernel_fuse_stages import KernelFuseStagesPass
-from sambaflow.sim.kernel_reference import run
+from sambaflow.sim.reference.kernel_reference import run
 
 torch.set_num_threads(1)
 Draw = st.DrawFn

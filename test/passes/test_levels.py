@@ -11,11 +11,11 @@ from collections.abc import Mapping
 import pytest
 from xdsl.dialects.builtin import ModuleOp
 
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InputError
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.pipelines import MODES, Step, make_pass, run_pipeline
-from sambaflow.passes.registry import PASSES
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.pipelines import MODES, Step, make_pass, run_pipeline
+from sambaflow.passes.framework.registry import PASSES
 
 T = "tensor<16x16xf32>"
 GRAPH = f"""func.func @f(%x: {T} {{samba.name = "x"}}, %w: {T} {{samba.name = "w", samba.role = "param"}})

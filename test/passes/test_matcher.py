@@ -1,13 +1,13 @@
-"""passes/matcher.py on small graphs: what a pattern matches, and the order in which it is found."""
+"""passes/rewriting/matcher.py on small graphs: what a pattern matches, and the order in which it is found."""
 
 import pytest
 from xdsl.ir import Block, Operation
 
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InputError
-from sambaflow.passes.base import SambaContext, functions_of
-from sambaflow.passes.fusion_rules import parse_rules
-from sambaflow.passes.matcher import Graph, GraphPattern, Node, Search, operator_name
-from sambaflow.passes.parsing import parse_module
+from sambaflow.passes.framework.base import SambaContext, functions_of
+from sambaflow.passes.fusion.rules import parse_rules
+from sambaflow.passes.rewriting.matcher import Graph, GraphPattern, Node, Search, operator_name
 from sambaflow.passes.samba_fuse import is_transparent
 
 T = "tensor<4x4xf32>"

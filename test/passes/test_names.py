@@ -31,12 +31,12 @@ from sambaflow.backends.rdu.encode import encode
 from sambaflow.backends.rdu.from_ir import image_of
 from sambaflow.backends.rdu.to_ir import module_of
 from sambaflow.diagnostics import location_of
+from sambaflow.dialects.text.parsing import parse_module
+from sambaflow.dialects.text.printing import FastPrinter
 from sambaflow.errors import InputError, Location
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.pipelines import parse_pipeline, run_pipeline
-from sambaflow.passes.printing import FastPrinter
-from sambaflow.passes.verification import verify_module
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.pipelines import parse_pipeline, run_pipeline
+from sambaflow.passes.framework.verification import verify_module
 from sambaflow.remarks import Remark, remarks_as_json, remarks_as_yaml
 
 ODD = (

@@ -12,11 +12,11 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from sambaflow.errors import InputError
-from sambaflow.passes import pipelines
-from sambaflow.passes.base import Journal, SambaContext, SambaPass
-from sambaflow.passes.manager import Pipeline
-from sambaflow.passes.pipelines import MODES, mode_pipeline, parse_pipeline, run_pipeline
-from sambaflow.passes.registry import PASSES
+from sambaflow.passes.framework import pipelines
+from sambaflow.passes.framework.base import Journal, SambaContext, SambaPass
+from sambaflow.passes.framework.manager import Pipeline
+from sambaflow.passes.framework.pipelines import MODES, mode_pipeline, parse_pipeline, run_pipeline
+from sambaflow.passes.framework.registry import PASSES
 from sambaflow.passes.samba_fuse import SambaFusePass
 from sambaflow.passes.set_target import SetTargetPass
 

@@ -17,12 +17,12 @@ from xdsl.ir.affine import AffineExpr
 from sambaflow.dialects.kernel import Mapping
 from sambaflow.machine import load, room_for, shortfalls
 from sambaflow.machine.dataflow import Channel, Execution, Network, begun, deadlock, ended, handover, settle
-from sambaflow.passes.access import Level
-from sambaflow.passes.planning import Planner, Resources, plan
-from sambaflow.passes.planning_balance import least_interval, least_sum
-from sambaflow.passes.planning_facts import Operand, Result, SectionPlan, Stage
-from sambaflow.passes.planning_fifos import size, start_times
-from sambaflow.passes.planning_tiling import Tiling, result_access, shared_tokens, tile_stage
+from sambaflow.passes.planning.access import Level
+from sambaflow.passes.planning.balance import least_interval, least_sum
+from sambaflow.passes.planning.facts import Operand, Result, SectionPlan, Stage
+from sambaflow.passes.planning.fifos import size, start_times
+from sambaflow.passes.planning.planner import Planner, Resources, plan
+from sambaflow.passes.planning.tiling import Tiling, result_access, shared_tokens, tile_stage
 from sambaflow.sim.timing.engine import run
 from sambaflow.sim.timing.graph import DeadlockError, Edge, Graph, Node
 

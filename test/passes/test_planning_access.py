@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xdsl.ir.affine import AffineExpr
 
-from sambaflow.passes.access import Level, LinearAccess, NotRectangular, linearise, row_major
+from sambaflow.passes.planning.access import Level, LinearAccess, NotRectangular, linearise, row_major
 
 
 def delivered(access: LinearAccess) -> list[int | None]:

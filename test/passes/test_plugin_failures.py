@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from sambaflow import plugins
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InputError, InternalError, PluginError
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.pipelines import parse_pipeline
-from sambaflow.passes.verification import verify_module
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.pipelines import parse_pipeline
+from sambaflow.passes.framework.verification import verify_module
 from sambaflow.tools import samba_opt
 
 SOURCE = """\
@@ -22,8 +22,8 @@ from typing import ClassVar
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Data, Dialect
 from xdsl.irdl import IRDLOperation, irdl_attr_definition, irdl_op_definition
-from sambaflow.passes.base import SambaPass
-from sambaflow.passes.heuristics.base import Heuristic
+from sambaflow.passes.framework.base import SambaPass
+from sambaflow.passes.fusion.heuristics.base import Heuristic
 
 @irdl_op_definition
 class Read(IRDLOperation):

@@ -11,13 +11,13 @@ from xdsl.dialects.builtin import ModuleOp, UnitAttr
 from xdsl.rewriter import Rewriter
 
 from sambaflow import plugins
+from sambaflow.dialects.text.parsing import decode, parse_module
 from sambaflow.errors import InputError, Location
-from sambaflow.passes.base import SambaContext, target_of
-from sambaflow.passes.instrumentation.reproducer import read_configuration
-from sambaflow.passes.parsing import decode, parse_module
-from sambaflow.passes.pipelines import Mode, parse_pipeline
-from sambaflow.passes.registry import load_pass, load_pass_file
-from sambaflow.passes.verification import check_dominance
+from sambaflow.passes.framework.base import SambaContext, target_of
+from sambaflow.passes.framework.instrumentation.reproducer import read_configuration
+from sambaflow.passes.framework.pipelines import Mode, parse_pipeline
+from sambaflow.passes.framework.registry import load_pass, load_pass_file
+from sambaflow.passes.framework.verification import check_dominance
 
 PASS = """
 from xdsl.passes import ModulePass

@@ -1,9 +1,9 @@
-"""passes/repetition.py against a definition by brute force."""
+"""passes/layers/repetition.py against a definition by brute force."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sambaflow.passes.repetition import find_runs
+from sambaflow.passes.layers.repetition import find_runs
 
 layers = st.lists(st.integers(0, 5), min_size=3, max_size=7)
 

@@ -1,4 +1,4 @@
-"""passes/rewrite_files.py: what rule files may say, and where they are wrong. What rules do: test_rewrite_rules.py."""
+"""passes/rewriting/files.py: what rule files may say, and where they are wrong; test_rewrite_rules.py: what they do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from xdsl.dialects.builtin import bf16
 
 from sambaflow.errors import InputError
-from sambaflow.passes.rewrite_files import load_rewrite_rules, parse_rewrite_rules
+from sambaflow.passes.rewriting.files import load_rewrite_rules, parse_rewrite_rules
 
 
 def test_rules_come_in_the_order_of_the_file_with_their_priorities():

@@ -1,4 +1,4 @@
-"""passes/rewrite_rules.py: what a source graph matches, what a target graph builds, and which rules make no sense."""
+"""passes/rewriting/rules.py: what a source graph matches, what a target graph builds, and which rules make no sense."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from xdsl.ir import Operation, OpResult, SSAValue
 
 from sambaflow.diagnostics import location_of
 from sambaflow.dialects.samba import OPERATORS, SambaOp
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InputError
-from sambaflow.passes.base import SambaContext, functions_of
-from sambaflow.passes.matcher import GraphPattern, Node
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.rewrite_rules import Becomes, Build, RewriteRule, Value, op, rewrite_rule, setting_of
-from sambaflow.passes.rewriting import rewrite
-from sambaflow.passes.verification import verify_module
+from sambaflow.passes.framework.base import SambaContext, functions_of
+from sambaflow.passes.framework.verification import verify_module
+from sambaflow.passes.rewriting.driver import rewrite
+from sambaflow.passes.rewriting.matcher import GraphPattern, Node
+from sambaflow.passes.rewriting.rules import Becomes, Build, RewriteRule, Value, op, rewrite_rule, setting_of
 
 T = "tensor<2x3xi64>"
 ATTRIBUTES = {"softmax": " {dim = -1}"}

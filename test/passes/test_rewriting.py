@@ -1,4 +1,4 @@
-"""passes/rewriting.py: what the driver visits and when, what it keeps, and where it stops."""
+"""passes/rewriting/driver.py: what the driver visits and when, what it keeps, and where it stops."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 
 from sambaflow.diagnostics import location_of
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import PassError
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.rewriting import Pattern, Replacement, Rewriter, pattern, rewrite
-from sambaflow.passes.verification import verify_module
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.verification import verify_module
+from sambaflow.passes.rewriting.driver import Pattern, Replacement, Rewriter, pattern, rewrite
 
 
 def parsed(*lines: str) -> ModuleOp:

@@ -22,12 +22,12 @@ from sambaflow.backends.rdu.decode import decode
 from sambaflow.backends.rdu.encode import encode, strip
 from sambaflow.backends.rdu.from_ir import image_of
 from sambaflow.backends.rdu.to_ir import module_of
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.frontends import hf
 from sambaflow.frontends.imported import Imported
 from sambaflow.frontends.torch_export import import_model
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.pipelines import run_pipeline
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.pipelines import run_pipeline
 from sambaflow.samba.compiler import import_graphs
 
 LEVELS = {"samba-partition": "samba", "kernel-size-fifos": "kernel", "rdu-finalize": "rdu"}

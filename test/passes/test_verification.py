@@ -13,7 +13,7 @@ from xdsl.traits import HasParent, OpTrait, Pure
 from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.errors import InputError
-from sambaflow.passes.verification import verify_module
+from sambaflow.passes.framework.verification import verify_module
 
 seen: list[Operation] = []
 

@@ -30,8 +30,8 @@ from sambaflow.dialects.kernel import Kernel
 from sambaflow.dialects.rdu import Rdu
 from sambaflow.dialects.samba import Samba
 from sambaflow.errors import Diagnostic, SambaError
-from sambaflow.passes.properties import PROPERTIES
-from sambaflow.passes.registry import PASSES, load_own_pass
+from sambaflow.passes.framework.properties import PROPERTIES
+from sambaflow.passes.framework.registry import PASSES, load_own_pass
 from sambaflow.tools import samba_opt, samba_translate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,7 +128,7 @@ class Run:
         """Run it; its exit code. What a tool does to its process is undone: verifiers switched off, passes of files."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Attribute, "__post_init__", Attribute.__post_init__)
-            patch.setattr("sambaflow.passes.registry._FROM_FILES", {})
+            patch.setattr("sambaflow.passes.framework.registry._FROM_FILES", {})
             try:
                 return TOOLS[self.tool](self.arguments)
             except SystemExit as usage:
@@ -298,22 +298,22 @@ def test_no_rule_hides_among_the_invariants():
         "dialects/rdu/instructions.py": 2,
         "dialects/rdu/units.py": 2,
         "dialects/samba/inference.py": 1,
-        "passes/access.py": 1,
-        "passes/base.py": 1,
-        "passes/fusion_rules/__init__.py": 1,
+        "passes/planning/access.py": 1,
+        "passes/framework/base.py": 1,
+        "passes/fusion/rules/__init__.py": 1,
         "passes/kernel_library/registry.py": 1,
         "passes/kernel_insert_transfers.py": 2,
-        "passes/lowering_body.py": 1,
-        "passes/lowering_dataflow.py": 2,
-        "passes/lowering_schedule.py": 1,
-        "passes/lowering_section.py": 2,
-        "passes/manager.py": 1,
-        "passes/planning_analysis.py": 1,
-        "passes/properties.py": 1,
-        "passes/registry.py": 1,
-        "passes/result_copies.py": 9,
+        "passes/lowering/body.py": 1,
+        "passes/lowering/dataflow.py": 2,
+        "passes/lowering/schedule.py": 1,
+        "passes/lowering/section.py": 2,
+        "passes/framework/manager.py": 1,
+        "passes/planning/analysis.py": 1,
+        "passes/framework/properties.py": 1,
+        "passes/framework/registry.py": 1,
+        "passes/planning/result_copies.py": 9,
         "passes/samba_outline_layers.py": 1,
         "passes/samba_partition.py": 5,
         "passes/samba_shard.py": 1,
-        "passes/sharding.py": 1,
+        "passes/parallel/factors.py": 1,
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.verification import verify_module
+from sambaflow.dialects.text.parsing import parse_module
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.verification import verify_module
 from sambaflow.testing import check_pass
 
 torch.set_num_threads(1)

@@ -25,12 +25,12 @@ from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 
 from sambaflow.errors import InternalError, SambaError
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.manager import Instrumentation
-from sambaflow.passes.pipelines import parse_pipeline, run_pipeline
-from sambaflow.passes.registry import PASSES
-from sambaflow.passes.verification import verify_module
-from sambaflow.sim.pass_check import SemanticsCheck, SemanticsError
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.manager import Instrumentation
+from sambaflow.passes.framework.pipelines import parse_pipeline, run_pipeline
+from sambaflow.passes.framework.registry import PASSES
+from sambaflow.passes.framework.verification import verify_module
+from sambaflow.sim.checking.pass_check import SemanticsCheck, SemanticsError
 from sambaflow.testing import samba_modules, stage_modules
 from sambaflow.testing.operators import NAMES
 

@@ -13,15 +13,15 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 
 from sambaflow.dialects import rdu, samba
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InputError, WeightError
-from sambaflow.passes.base import EXACT, SambaContext, SambaPass, Semantics, journal_of
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.pipelines import parse_pipeline, run_pipeline
-from sambaflow.passes.verification import verify_module
-from sambaflow.sim.conditioning import rounding_spread
-from sambaflow.sim.index_limits import index_limits
-from sambaflow.sim.semantics import compare, evaluate, graph_of, graphs_of, run
-from sambaflow.sim.work import work_of
+from sambaflow.passes.framework.base import EXACT, SambaContext, SambaPass, Semantics, journal_of
+from sambaflow.passes.framework.pipelines import parse_pipeline, run_pipeline
+from sambaflow.passes.framework.verification import verify_module
+from sambaflow.sim.checking.conditioning import rounding_spread
+from sambaflow.sim.checking.index_limits import index_limits
+from sambaflow.sim.checking.work import work_of
+from sambaflow.sim.reference.semantics import compare, evaluate, graph_of, graphs_of, run
 from sambaflow.testing import SemanticsCheck, SemanticsError, check_pass, random_inputs
 
 torch.set_num_threads(1)

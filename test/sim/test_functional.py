@@ -36,7 +36,7 @@ from sambaflow.backends.rdu.image import (
 )
 from sambaflow.backends.rdu.words import Kind, Operand, encode_word
 from sambaflow.errors import InputError, SambaError, WeightError
-from sambaflow.sim.functional import Engine
+from sambaflow.sim.functional.engine import Engine
 
 BYTES = {"bf16": 2, "f32": 4, "i64": 8}
 LETTERS = {

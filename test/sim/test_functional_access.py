@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sambaflow.backends.rdu.image import Access, ints
 from sambaflow.errors import InputError
-from sambaflow.sim.functional_access import read, write
+from sambaflow.sim.functional.access import read, write
 
 PAD = struct.unpack("<I", struct.pack("<f", -7.0))[0]
 

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sambaflow.sim import functional_contract
-from sambaflow.sim.functional_contract import (
+from sambaflow.sim.functional import contract as functional_contract
+from sambaflow.sim.functional.contract import (
     Layout,
     block_products,
     blocks,

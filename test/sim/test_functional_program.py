@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sambaflow.backends.rdu.image import Accumulator, Pcu, ints, words
 from sambaflow.backends.rdu.words import Kind, Operand, encode_word
-from sambaflow.sim.functional_program import TileProgram
+from sambaflow.sim.functional.program import TileProgram
 
 Number = np.float32
 Step = Callable[[Number, list[Number]], Number]

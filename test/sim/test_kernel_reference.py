@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InputError
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
-from sambaflow.sim.kernel_reference import run, run_chips
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.sim.reference.kernel_reference import run, run_chips
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "test" / "dialects" / "kernel"

@@ -18,8 +18,8 @@ from sambaflow.dialects import kernel
 from sambaflow.dialects.kernel import Body, Domain, MappingAttr
 from sambaflow.dialects.kernel.analysis import firing_of, operand_bytes, tile_grid, window
 from sambaflow.machine import Firing
-from sambaflow.sim import primitives
-from sambaflow.sim.kernel_reference import run
+from sambaflow.sim.functional import primitives
+from sambaflow.sim.reference.kernel_reference import run
 
 torch.set_num_threads(1)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sambaflow.machine.opcodes import BY_NAME
-from sambaflow.sim.primitives import FUNCTIONS, apply
+from sambaflow.sim.functional.primitives import FUNCTIONS, apply
 
 FLOATS = [name for name, row in BY_NAME.items() if name in FUNCTIONS and "f32" in row.dtypes and name != "select"]
 POSITIVE = ("log", "log2", "log10", "log1p", "sqrt", "rsqrt", "pow", "fpowi")

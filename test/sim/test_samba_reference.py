@@ -20,8 +20,8 @@ from sambaflow.dialects import samba
 from sambaflow.dialects.samba.inference import Shaped
 from sambaflow.dialects.samba.table import Row, shaped
 from sambaflow.errors import WeightError
-from sambaflow.sim.samba_functions import torch_dtype
-from sambaflow.sim.samba_reference import apply, run, run_chips, shard, supported, unshard
+from sambaflow.sim.reference.samba_functions import torch_dtype
+from sambaflow.sim.reference.samba_reference import apply, run, run_chips, shard, supported, unshard
 
 torch.set_num_threads(1)
 aten: Any = torch.ops.aten

@@ -18,14 +18,14 @@ from xdsl.printer import Printer
 
 from sambaflow.dialects import kernel, samba
 from sambaflow.dialects.kernel.ops import STAGES
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InternalError, PassError
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.pipelines import run_pipeline
-from sambaflow.passes.registry import PASSES, load_own_pass
-from sambaflow.passes.verification import verify_module
-from sambaflow.sim.random_inputs import random_tensors
-from sambaflow.sim.semantics import graphs_of, run
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.pipelines import run_pipeline
+from sambaflow.passes.framework.registry import PASSES, load_own_pass
+from sambaflow.passes.framework.verification import verify_module
+from sambaflow.sim.checking.random_inputs import random_tensors
+from sambaflow.sim.reference.semantics import graphs_of, run
 from sambaflow.testing import (
     evaluate,
     kernel_modules,

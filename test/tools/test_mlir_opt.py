@@ -19,13 +19,13 @@ import pytest
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
+from sambaflow.dialects.text.older_mlir import OlderPrinter
+from sambaflow.dialects.text.parsing import parse_module
+from sambaflow.dialects.text.printing import FastPrinter
 from sambaflow.errors import SambaError
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.older_mlir import OlderPrinter
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.pipelines import parse_pipeline, run_pipeline
-from sambaflow.passes.printing import FastPrinter
-from sambaflow.passes.verification import verify_module
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.pipelines import parse_pipeline, run_pipeline
+from sambaflow.passes.framework.verification import verify_module
 from sambaflow.tools import samba_opt
 
 ROOT = Path(__file__).resolve().parents[2]

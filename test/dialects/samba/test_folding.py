@@ -13,14 +13,14 @@ from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Region, SSAValue
 
 from sambaflow.dialects import samba
+from sambaflow.dialects.samba.folding import FOLDERS, constant_of, elements_of, fold
 from sambaflow.dialects.samba.inference import Shaped
 from sambaflow.dialects.samba.table import shaped
-from sambaflow.passes.base import SambaContext
+from sambaflow.passes.framework.base import SambaContext
 from sambaflow.passes.samba_canonicalize import SambaCanonicalizePass
 from sambaflow.passes.samba_cse import SambaCsePass
-from sambaflow.passes.samba_folding import FOLDERS, constant_of, elements_of, fold
-from sambaflow.sim.samba_functions import torch_dtype
-from sambaflow.sim.samba_reference import apply, dense_tensor, run_chips
+from sambaflow.sim.reference.samba_functions import torch_dtype
+from sambaflow.sim.reference.samba_reference import apply, dense_tensor, run_chips
 
 torch.set_num_threads(1)
 

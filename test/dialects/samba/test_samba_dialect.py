@@ -14,8 +14,8 @@ from sambaflow.dialects import samba
 from sambaflow.dialects.samba.attributes import float_text
 from sambaflow.dialects.samba.inference import Shaped, promote, result_dtype
 from sambaflow.dialects.samba.table import DTYPES, shaped
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
+from sambaflow.dialects.text.parsing import parse_module
+from sambaflow.passes.framework.base import SambaContext
 
 
 def parse(text: str) -> ModuleOp:

@@ -7,12 +7,12 @@ import pytest
 from sambaflow.backends.rdu.from_ir import image_of
 from sambaflow.backends.rdu.image import Image, Pcu
 from sambaflow.dialects import kernel
+from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.machine import cost, load
-from sambaflow.passes.base import SambaContext
-from sambaflow.passes.parsing import parse_module
-from sambaflow.passes.pipelines import run_pipeline
-from sambaflow.passes.planning_facts import StagePlan
-from sambaflow.passes.planning_sections import sections_of
+from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.pipelines import run_pipeline
+from sambaflow.passes.planning.facts import StagePlan
+from sambaflow.passes.planning.sections import sections_of
 from sambaflow.sim.timing.program import check_graph, time_graph
 from sambaflow.sim.timing.section import pcu_firings
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sambaflow.dialects import samba
-from sambaflow.passes.heuristics import Heuristic, Hints
+from sambaflow.passes.fusion.heuristics import Heuristic, Hints
 
 
 class KeepInputHeuristic(Heuristic):

@@ -9,8 +9,8 @@ from xdsl.context import Context
 from xdsl.dialects.func import FuncOp
 
 from sambaflow.dialects import samba
-from sambaflow.passes.base import FunctionPass
-from sambaflow.passes.rewriting import Replacement, Rewriter, pattern, rewrite
+from sambaflow.passes.framework.base import FunctionPass
+from sambaflow.passes.rewriting.driver import Replacement, Rewriter, pattern, rewrite
 from saturation.dialect import ClipOp
 
 

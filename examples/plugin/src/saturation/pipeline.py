@@ -1,6 +1,6 @@
 """A pipeline that takes the saturation dialect, too."""
 
-from sambaflow.passes.pipelines import Mode
+from sambaflow.passes.framework.pipelines import Mode
 
 O1_SATURATION = Mode.of(
     "o1-saturation",

@@ -1,0 +1,169 @@
+"""The pass manager: runs a pipeline, a tree of passes nested by op, and tells its instrumentations what happens.
+
+    Pipeline("builtin.module", (SambaShardPass(), Pipeline("func.func", (SambaCsePass(), SambaFusePass()))))
+
+runs samba-shard on the module, then on each function samba-cse and samba-fuse. What stands around a pass (printing the
+IR, timing, verifying, reproducers, comparing numbers) is an `Instrumentation`; the manager itself only checks what a
+pass needs, forgets the analyses that it does not preserve, and makes every failure one error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
+from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import DiagnosticException, ShrinkException
+
+from sambaflow import plugins
+from sambaflow.diagnostics import location_of
+from sambaflow.errors import InputError, InternalError, Note, SambaError
+from sambaflow.passes.framework.analyses import analyses_of
+from sambaflow.passes.framework.base import OperationPass, SambaPass, anchored
+from sambaflow.passes.framework.options import quoted
+from sambaflow.passes.framework.properties import require
+
+MODULE = "builtin.module"
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Passes in order, on every op named `anchor`; one that is itself a pipeline runs on the ops directly inside."""
+
+    anchor: str = MODULE
+    items: tuple[ModulePass | Pipeline, ...] = ()
+
+    @property
+    def passes(self) -> tuple[ModulePass, ...]:
+        """All passes, those of nested pipelines in their place."""
+        return tuple(one for item in self.items for one in (item.passes if isinstance(item, Pipeline) else (item,)))
+
+    def __iter__(self) -> Iterator[ModulePass]:
+        return iter(self.passes)
+
+    def __str__(self) -> str:
+        """The text form, all options spelled out; `parse_pipeline` reads it back."""
+        items = [str(item) if isinstance(item, Pipeline) else pass_text(item) for item in self.items]
+        return f"{self.anchor}({','.join(items)})"
+
+
+def pass_text(one: ModulePass) -> str:
+    """A pass with its options as a pipeline writes it: `set-target{chips=8}`; those at None are left out."""
+    options = [
+        f"{option.name.replace('_', '-')}={_value_text(value)}"
+        for option in dataclasses.fields(one)
+        if option.init and option.name != "name" and (value := getattr(one, option.name)) not in (None, ())
+    ]
+    return f"{one.name}{{{' '.join(options)}}}" if options else one.name
+
+
+def _value_text(value: object) -> str:
+    if isinstance(value, tuple):
+        parts: tuple[object, ...] = value
+        return f"[{','.join(map(_value_text, parts))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = str(value)
+    is_word = _WORD.fullmatch(text) and not (isinstance(value, str) and text == "none")
+    return text if is_word else quoted(text)
+
+
+_WORD = re.compile(r"""[^\s{}(),=\[\]"\\]+""")
+
+
+class Instrumentation:
+    """What wants to know when passes run. Every method may be left out; `op` is the op that the pass runs on."""
+
+    def before_pipeline(self, pipeline: Pipeline, op: Operation) -> None:
+        """A pipeline, or a nest of one, starts on `op`."""
+
+    def after_pipeline(self, pipeline: Pipeline, op: Operation) -> None:
+        """It is done."""
+
+    def before_pass(self, one: ModulePass, op: Operation) -> None:
+        """A pass starts. A SambaError raised here counts as its failure."""
+
+    def after_pass(self, one: ModulePass, op: Operation) -> None:
+        """A pass is done. A SambaError raised here counts as its failure."""
+
+    def after_failure(self, one: ModulePass, op: Operation, error: SambaError) -> None:
+        """A pass failed, and what comes after it does not run."""
+
+
+@dataclass
+class PassManager:
+    """Runs a pipeline on modules.
+
+    Raises whatever SambaError a pass refuses a module with. When a pass fails in any other way: PluginError, if it came
+    out of a plug-in's code, else InternalError, with the exception as the cause.
+    """
+
+    pipeline: Pipeline
+    ctx: Context
+    instrumentations: Sequence[Instrumentation] = field(default_factory=tuple[Instrumentation, ...])
+
+    def run(self, module: ModuleOp) -> None:
+        """Run the pipeline on `module` in place."""
+        with analyses_of(self.ctx).shared():
+            self._run_pipeline(self.pipeline, module)
+
+    def _run_pipeline(self, pipeline: Pipeline, op: Operation) -> None:
+        for watcher in self.instrumentations:
+            watcher.before_pipeline(pipeline, op)
+        for item in pipeline.items:
+            if isinstance(item, Pipeline):
+                for inner in anchored(op, item.anchor):
+                    self._run_pipeline(item, inner)
+            else:
+                self._run_pass(item, op)
+        for watcher in reversed(self.instrumentations):
+            watcher.after_pipeline(pipeline, op)
+
+    def _run_pass(self, one: ModulePass, op: Operation) -> None:
+        try:
+            for watcher in self.instrumentations:
+                watcher.before_pass(one, op)
+            self._apply(one, op)
+            for watcher in reversed(self.instrumentations):
+                watcher.after_pass(one, op)
+        except ShrinkException:
+            raise
+        except SambaError as error:
+            error.location = error.location or location_of(op)
+            self._failed(one, op, error)
+            raise
+        except (Exception, SystemExit) as exception:
+            error = _as_error(one, op, exception)
+            self._failed(one, op, error)
+            raise error from exception
+
+    def _failed(self, one: ModulePass, op: Operation, error: SambaError) -> None:
+        for watcher in reversed(self.instrumentations):
+            watcher.after_failure(one, op, error)
+
+    def _apply(self, one: ModulePass, op: Operation) -> None:
+        if isinstance(one, SambaPass):
+            require(op, one.needs, one.name)
+        if isinstance(op, ModuleOp):
+            one.apply(self.ctx, op)
+        else:
+            assert isinstance(one, OperationPass) and one.anchor == op.name
+            one.apply_to(self.ctx, op)
+        analyses_of(self.ctx).invalidate(one.preserves if isinstance(one, SambaPass) else ())
+
+
+def _as_error(one: ModulePass, op: Operation, exception: BaseException) -> SambaError:
+    place = location_of(op)
+    if isinstance(exception, DiagnosticException):
+        return InputError(f"{one.name}: {exception}", location=place)
+    failure = plugins.failure_of(exception, Note(f"in pass '{one.name}' on this '{op.name}'", place), type(one))
+    return failure or InternalError(
+        f"internal error in pass '{one.name}': {type(exception).__name__}: {exception}",
+        location=place,
+        levers=["run again with --traceback, and report it"],
+    )

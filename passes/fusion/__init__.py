@@ -1,0 +1,1 @@
+"""Which operators form a module, and which stages form one."""

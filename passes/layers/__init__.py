@@ -1,0 +1,1 @@
+"""Layers that repeat, found by their structure."""

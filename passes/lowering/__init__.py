@@ -1,0 +1,1 @@
+"""From kernel IR and its decisions to rdu IR."""

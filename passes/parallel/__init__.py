@@ -1,0 +1,1 @@
+"""How operators are sharded over chips."""

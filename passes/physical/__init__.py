@@ -1,0 +1,1 @@
+"""Where units, routes and tensors stand."""

@@ -1,0 +1,1 @@
+"""Whether a pass kept what a module computes."""

@@ -1,0 +1,1 @@
+"""The functional engine: the numbers of a program."""

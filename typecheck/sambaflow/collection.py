@@ -1,0 +1,1 @@
+../../src/sambaflow/collection.py
