@@ -25,7 +25,7 @@ from xdsl.transforms.canonicalize import CanonicalizePass
 from benchmarks.rows import Row, cpu_seconds, cpu_seconds_of_process, in_turn
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.dialects.text.printing import FastPrinter
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.verification import verify_module
 from sambaflow.passes.samba_canonicalize import SambaCanonicalizePass
 

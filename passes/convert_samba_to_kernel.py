@@ -13,12 +13,12 @@ from xdsl.ir import Operation, Region
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, samba
+from sambaflow.dialects.kernel.hints import SAMBA_HINTS, dictionary_of, hand_down
 from sambaflow.dialects.kernel.origin import mark_operators
 from sambaflow.dialects.rdu.dtypes import dtype_name
 from sambaflow.errors import InputError
 from sambaflow.passes.framework.base import SambaPass, Semantics
 from sambaflow.passes.kernel_library import CONVERSIONS, Conversion, StageBuilder
-from sambaflow.passes.planning.hints import SAMBA_HINTS, dictionary_of, hand_down
 from sambaflow.passes.rewriting.conversion import Converted, DialectConversion, Rule
 from sambaflow.passes.rewriting.driver import Rewriter
 

@@ -12,10 +12,10 @@ from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import BlockArgument, Operation, SSAValue, Use
 
 from sambaflow.dialects import kernel
+from sambaflow.dialects.kernel.analysis import in_place_inputs
 from sambaflow.passes.framework.analyses import analyses_of
 from sambaflow.passes.framework.base import SambaPass
 from sambaflow.passes.framework.properties import KERNEL
-from sambaflow.passes.planning.analysis import in_place_inputs
 from sambaflow.passes.planning.result_copies import is_read_behind, ties_of
 from sambaflow.passes.planning.sections import Section, sections_of
 

@@ -11,11 +11,11 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation
 
 from sambaflow.dialects import samba
+from sambaflow.dialects.kernel.hints import SAMBA_HINTS, hints_attr
 from sambaflow.passes.framework.base import FunctionPass
 from sambaflow.passes.framework.properties import SAMBA
 from sambaflow.passes.fusion.grouping import HEURISTIC_PARAMETERS, Group, Groups, make_region
 from sambaflow.passes.fusion.rules import DEFAULT_RULES, Rule, load_rules
-from sambaflow.passes.planning.hints import SAMBA_HINTS, hints_attr
 from sambaflow.passes.rewriting.matcher import Graph, Refusal, Search, operator_name
 
 

@@ -12,14 +12,13 @@ from xdsl.dialects.func import FuncOp
 from sambaflow import plugins
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import samba
-from sambaflow.errors import InputError
+from sambaflow.dialects.kernel.hints import SAMBA_HINTS, dictionary_of, hints_attr
+from sambaflow.errors import InputError, did_you_mean
 from sambaflow.passes.framework.base import FunctionPass
 from sambaflow.passes.framework.properties import SAMBA
-from sambaflow.passes.framework.registry import did_you_mean
 from sambaflow.passes.fusion.grouping import HEURISTIC_PARAMETERS
 from sambaflow.passes.fusion.heuristics import Heuristic, heuristic_for
 from sambaflow.passes.fusion.heuristics.base import Hints, operators
-from sambaflow.passes.planning.hints import SAMBA_HINTS, dictionary_of, hints_attr
 
 
 @dataclass(frozen=True)

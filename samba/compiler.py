@@ -6,19 +6,19 @@ exe = compile_imported(import_graphs({"prefill": prefill, "decode": decode}))  #
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from inspect import Signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import fx, nn
+from torch import nn
 from torch.export import ExportedProgram
 
 from sambaflow.errors import InputError
 from sambaflow.frontends.imported import Graph, Imported, Leaf
 from sambaflow.frontends.locking import compile_lock
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.samba import module_compiler
 from sambaflow.samba.convention import Convention, plain_signature, signature_of
 from sambaflow.samba.executable import Executable, snapshot
@@ -157,10 +157,3 @@ def _argument_names(graph: Graph, leaves: Sequence[str | None]) -> list[str]:
         found.append(name if name is not None and name.isidentifier() else f"arg_{index}")
         position += spec.num_leaves
     return found
-
-
-def backend(graph_module: fx.GraphModule, example_inputs: Sequence[Any], **options: Any) -> Callable[..., Any]:
-    """The backend "samba" of torch.compile: `torch.compile(model, backend="samba")`; see `samba.dynamo`."""
-    from sambaflow.samba import dynamo
-
-    return dynamo.backend(graph_module, example_inputs, **options)

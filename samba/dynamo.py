@@ -28,9 +28,8 @@ from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.traceback import preserve_node_meta
 
-from sambaflow.errors import InputError
+from sambaflow.errors import InputError, did_you_mean
 from sambaflow.frontends.locking import compile_lock
-from sambaflow.passes.framework.registry import did_you_mean
 from sambaflow.samba.compiler import compile_imported
 from sambaflow.samba.executable import Executable
 

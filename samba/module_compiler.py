@@ -10,10 +10,10 @@ from xdsl.utils.exceptions import VerifyException
 from sambaflow.collection import without_garbage_collection
 from sambaflow.diagnostics import VerifyExceptionAt, error_at, location_of
 from sambaflow.dialects.rdu import ProgramOp, machine_of
-from sambaflow.dialects.rdu.capacity import demand_of, verify_capacity
+from sambaflow.dialects.rdu.capacity import demand_of
 from sambaflow.errors import PassError
 from sambaflow.machine import require
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.pipelines import mode_pipeline, run_pipeline
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _refuse_what_does_not_fit(module: ModuleOp) -> None:
         for section in program.sections:
             require(demand_of(section, budget), budget, op=section.name, location=location_of(section))
         try:
-            verify_capacity(program)
+            program.verify_capacity()
         except VerifyException as error:
             place = error.op if isinstance(error, VerifyExceptionAt) else program
             raise error_at(place, str(error), PassError) from None

@@ -20,7 +20,7 @@ from pathlib import Path
 from sambaflow import machine
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import SambaError
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.pipelines import run_pipeline
 from sambaflow.passes.fusion import rules as fusion_rules
 from sambaflow.samba.module_compiler import compile_module

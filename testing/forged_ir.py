@@ -30,7 +30,7 @@ from sambaflow.backends.rdu.from_ir import image_of
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.dialects.text.printing import print_module
 from sambaflow.errors import InternalError, SambaError
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.pipelines import parse_pipeline, run_pipeline
 from sambaflow.passes.framework.verification import verify_module
 from sambaflow.testing import ir_changes, op_changes

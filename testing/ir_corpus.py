@@ -22,7 +22,7 @@ from sambaflow.dialects.samba.table import shaped
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.dialects.text.printing import print_module
 from sambaflow.errors import SambaError
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.pipelines import parse_pipeline, run_pipeline
 from sambaflow.passes.framework.verification import verify_module
 

@@ -8,7 +8,7 @@ from xdsl.ir import Block
 
 from sambaflow.dialects import kernel
 from sambaflow.dialects.samba import Shaped
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.fusion.grouping import make_region
 from sambaflow.passes.set_target import SetTargetPass
 from sambaflow.testing.graphs import graph

@@ -125,7 +125,7 @@ def _line(error: BaseException, path: str) -> Location:
 def read_module(path: str) -> ModuleOp:
     """The verified module of a file of IR, or of standard input for `-`."""
     from sambaflow.dialects.text.parsing import decode, parse_module
-    from sambaflow.passes.framework.base import SambaContext
+    from sambaflow.passes.framework.context import SambaContext
     from sambaflow.passes.framework.verification import verify_module
 
     module = parse_module(decode(read_input(path), path), path, SambaContext())

@@ -22,7 +22,7 @@ from sambaflow.dialects.text.parsing import decode, parse_module
 from sambaflow.dialects.text.printing import FastPrinter
 from sambaflow.errors import Diagnostic, InternalError, PluginError, SambaError
 from sambaflow.files import STANDARD, read_input, write_file, write_output
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.instrumentation import (
     CrashReproducer,
     IrPrinting,
@@ -33,7 +33,8 @@ from sambaflow.passes.framework.instrumentation import (
 )
 from sambaflow.passes.framework.instrumentation.verifying import verify_after
 from sambaflow.passes.framework.manager import Instrumentation, PassManager, Pipeline
-from sambaflow.passes.framework.pipelines import PIPELINE_SOURCE, parse_pipeline
+from sambaflow.passes.framework.pipeline_text import PIPELINE_SOURCE
+from sambaflow.passes.framework.pipelines import parse_pipeline
 from sambaflow.passes.framework.registry import PASSES, foreign_passes, load_pass, load_pass_file
 from sambaflow.passes.framework.verification import verify_module
 from sambaflow.remarks import Remark

@@ -19,7 +19,7 @@ from sambaflow.remarks import FORMATS, Remark, RemarkFilter, remarks_text
 from sambaflow.reporting import Reporter
 
 if TYPE_CHECKING:
-    from sambaflow.passes.framework.base import Journal
+    from sambaflow.passes.framework.context import Journal
 
 BARE = {"--color": "always", "--remarks": ""}
 """Flags whose value may be left out, and the value that they have then. A value stands behind `=`: what follows a bare

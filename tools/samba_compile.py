@@ -35,7 +35,7 @@ from sambaflow.tools.report_arguments import (
 
 if TYPE_CHECKING:
     from sambaflow.frontends.imported import Imported
-    from sambaflow.passes.framework.base import SambaContext
+    from sambaflow.passes.framework.context import SambaContext
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _compile(args: argparse.Namespace, reporter: Reporter) -> None:
-    from sambaflow.passes.framework.base import SambaContext
+    from sambaflow.passes.framework.context import SambaContext
 
     _spare_checkpoint(args)
     ctx = SambaContext()

@@ -13,7 +13,7 @@ from xdsl.dialects.builtin import Float32Type, FloatAttr, IntegerAttr
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, OpResult, Region, SSAValue
 from xdsl.ir.affine import AffineMap
 
-from sambaflow.dialects.kernel.affine import Interval, full_ranges, interval, linear, used_dims
+from sambaflow.dialects.kernel.affine import Interval, full_ranges, interval, linear, used_dims, used_symbols
 from sambaflow.dialects.kernel.attributes import Mapping
 from sambaflow.dialects.kernel.body_ops import YieldOp
 from sambaflow.dialects.kernel.stage import Stage, block_shape, element_type, region_yield
@@ -51,17 +51,6 @@ def map_dims(map: AffineMap) -> tuple[int, ...]:
 def reduction_dims(stage: Stage) -> tuple[int, ...]:
     """The reduction dimensions."""
     return stage.domain.data.dims("reduction")
-
-
-def parallel_dims(stage: Stage) -> tuple[int, ...]:
-    """The parallel dimensions."""
-    return stage.domain.data.dims("parallel")
-
-
-def sequential_dim(stage: Stage) -> int | None:
-    """The sequential dimension, if there is one."""
-    dims = stage.domain.data.dims("sequential")
-    return dims[0] if dims else None
 
 
 def is_elementwise(stage: Stage) -> bool:
@@ -288,3 +277,12 @@ def firing_of(stage: Stage, mapping: Mapping | None = None) -> Firing:
         [operand_bytes(stage, port, tile) for port in ports],
         dtype_name(first.type),
     )
+
+
+def in_place_inputs(stage: Stage) -> set[int]:
+    """Inputs that are accessed where they stand: tables read at gathered coordinates, tensors that a result updates.
+
+    The tensor behind a tied result is in place only if the body does not read its elements.
+    """
+    gathered = {i for i, map_ in enumerate(stage.input_maps) if any(map(used_symbols, map_.results))}
+    return gathered | {tied for tied in stage.tied_inputs if tied >= 0 and stage.RULES.indexed_results}

@@ -7,15 +7,25 @@ from typing import ClassVar
 from xdsl.dialects.builtin import I64, IntegerAttr, StringAttr, UnitAttr
 from xdsl.ir import Attribute
 from xdsl.irdl import irdl_op_definition, opt_prop_def, prop_def
+from xdsl.utils.exceptions import VerifyException
 
-from sambaflow.dialects.kernel.stage import Stage, StageRules
+from sambaflow.dialects.kernel.analysis import multiply_accumulate
+from sambaflow.dialects.kernel.stage import Stage, StageRules, element_type
+from sambaflow.dialects.kernel.verify import verify_stage
 
 CONFLICTS = ("overwrite", "add")
 COLLECTIVES = ("all_reduce", "all_gather", "reduce_scatter", "all_to_all")
 
 
+class StageOp(Stage):
+    """The base of the ten: a stage whose fields agree with one another."""
+
+    def verify_(self) -> None:
+        verify_stage(self)
+
+
 @irdl_op_definition
-class MapOp(Stage):
+class MapOp(StageOp):
     """A function of the elements at each point.
 
     Example:
@@ -32,7 +42,7 @@ class MapOp(Stage):
 
 
 @irdl_op_definition
-class ContractOp(Stage):
+class ContractOp(StageOp):
     """A sum of products over the reduction dimensions: matrix multiply, convolution, attention scores.
 
     One f32 accumulator; the body is `acc + a * b`, the product is not rounded (exact for bf16 operands). Other inputs
@@ -57,9 +67,15 @@ class ContractOp(Stage):
         kinds=("parallel", "reduction"), required=("reduction",), accumulators=True
     )
 
+    def verify_kind(self) -> None:
+        if multiply_accumulate(self) is None:
+            raise VerifyException(
+                "the body of a contract is 'acc + a * b' on one f32 accumulator (operands extended to f32)"
+            )
+
 
 @irdl_op_definition
-class ReduceOp(Stage):
+class ReduceOp(StageOp):
     """A fold over the reduction dimensions with any number of accumulators: sums, extrema, moments, pooling, top k.
 
     Example:
@@ -78,7 +94,7 @@ class ReduceOp(Stage):
 
 
 @irdl_op_definition
-class ScanOp(Stage):
+class ScanOp(StageOp):
     """Carries accumulators along one sequential dimension; the body yields them, then the results of the step.
 
     Arguments and accumulators may be blocks; then the body is a DAG of stages.
@@ -100,7 +116,7 @@ class ScanOp(Stage):
 
 
 @irdl_op_definition
-class GatherOp(Stage):
+class GatherOp(StageOp):
     """A map whose inputs are read at coordinates that other inputs give (symbols): embedding, index_select.
 
     Example:
@@ -119,7 +135,7 @@ class GatherOp(Stage):
 
 
 @irdl_op_definition
-class ScatterOp(Stage):
+class ScatterOp(StageOp):
     """A map whose results are written at coordinates that inputs give: cache update, index_put, embedding gradient.
 
     `conflict` says what happens when points meet: the last in row-major order stays ("overwrite"), or values are
@@ -145,9 +161,17 @@ class ScatterOp(Stage):
     conflict = prop_def(StringAttr)
     """What happens where points meet: `overwrite` or `add`."""
 
+    @property
+    def adds_conflicts(self) -> bool:
+        return self.conflict.data == "add"
+
+    def verify_kind(self) -> None:
+        if self.conflict.data not in CONFLICTS:
+            raise VerifyException(f'conflict "{self.conflict.data}" is not one of {", ".join(CONFLICTS)}')
+
 
 @irdl_op_definition
-class SortOp(Stage):
+class SortOp(StageOp):
     """Sorts along the sequential dimension, stably; the first input is the key, the others move along.
 
     Example:
@@ -165,9 +189,15 @@ class SortOp(Stage):
     descending = opt_prop_def(UnitAttr)
     """From the largest key to the smallest."""
 
+    def verify_kind(self) -> None:
+        if [o.type for o in self.operands] != [r.type for r in self.results]:
+            raise VerifyException("the results do not have the types of the inputs")
+        if any(map.results != self.input_maps[0].results for map in (*self.input_maps, *self.result_maps)):
+            raise VerifyException("the maps of a sort are all the same")
+
 
 @irdl_op_definition
-class RandomOp(Stage):
+class RandomOp(StageOp):
     """A map whose body draws random bits (`kernel.random_bits`): dropout, random initialisation.
 
     Example:
@@ -185,7 +215,7 @@ class RandomOp(Stage):
 
 
 @irdl_op_definition
-class MoveOp(Stage):
+class MoveOp(StageOp):
     """A change of layout without arithmetic: permute, reshape, slice, concat, pad, broadcast.
 
     The result at a point is the element of the first operand whose access is in range, else the pad of operand 0.
@@ -199,11 +229,18 @@ class MoveOp(Stage):
     """
 
     name = "kernel.move"
-    RULES: ClassVar[StageRules] = StageRules(body=False)
+    RULES: ClassVar[StageRules] = StageRules(body=False, first_in_range=True)
+
+    def verify_kind(self) -> None:
+        if len(self.results) != 1 or not self.operands:
+            raise VerifyException("has one result and at least one input")
+        types = {element_type(value.type) for value in (*self.operands, *self.results)}
+        if len(types) > 1:
+            raise VerifyException(f"changes the element type: {', '.join(sorted(map(str, types)))}")
 
 
 @irdl_op_definition
-class CollectiveOp(Stage):
+class CollectiveOp(StageOp):
     """Exchanges a tensor with the other chips: op "all_reduce", "all_gather", "reduce_scatter" or "all_to_all".
 
     The domain runs over the input's elements, the maps are identities. Sums are f32 in ascending order of the chips;
@@ -229,6 +266,33 @@ class CollectiveOp(Stage):
     """How many chips take part."""
     wire = prop_def(Attribute)
     """The element type on the links."""
+
+    def verify_kind(self) -> None:
+        kind, chips = self.op.data, self.chips.value.data
+        if kind not in COLLECTIVES:
+            raise VerifyException(f'op "{kind}" is not one of {", ".join(COLLECTIVES)}')
+        if len(self.operands) != 1 or len(self.results) != 1:
+            raise VerifyException("has one input and one result")
+        source, target = list(self.input_types[0].get_shape()), list(self.output_types[0].get_shape())
+        if tuple(source) != self.extents:
+            raise VerifyException(f"the domain is {self.extents}, the input {self.input_types[0]}")
+        dim = self.dim.value.data if self.dim is not None else None
+        if (dim is None) != (kind == "all_reduce"):
+            raise VerifyException(f"{kind} {'needs a' if dim is None else 'takes no'} 'dim'")
+        if dim is not None and not 0 <= dim < len(source):
+            raise VerifyException(f"dim {dim} of {self.input_types[0]}")
+        expected = list(source)
+        if dim is not None and kind == "all_gather":
+            expected[dim] *= chips
+        if dim is not None and kind in ("reduce_scatter", "all_to_all"):
+            if source[dim] % chips:
+                raise VerifyException(f"dimension {dim} of {source[dim]} does not split over {chips} chips")
+            if kind == "reduce_scatter":
+                expected[dim] //= chips
+        if target != expected:
+            raise VerifyException(
+                f"the result is {self.output_types[0]}, {kind} over {chips} chips makes {'x'.join(map(str, expected))}"
+            )
 
 
 STAGES = (MapOp, ContractOp, ReduceOp, ScanOp, GatherOp, ScatterOp, SortOp, RandomOp, MoveOp, CollectiveOp)

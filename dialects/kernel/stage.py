@@ -68,6 +68,8 @@ class StageRules:
     """Result maps may use symbols, and points may meet (scatter)."""
     local: bool = True
     """Everything happens on one chip (not in a collective)."""
+    first_in_range: bool = False
+    """A point takes the first input whose access is in range (move)."""
 
 
 @dataclass(frozen=True)
@@ -213,6 +215,11 @@ class Stage(IRDLOperation):
     traits = traits_def(Pure())
 
     # ---- fields as plain values
+
+    @property
+    def adds_conflicts(self) -> bool:
+        """Whether values that meet at an element of a result are added (scatter)."""
+        return False
 
     @property
     def extents(self) -> tuple[int, ...]:
@@ -439,11 +446,8 @@ class Stage(IRDLOperation):
             printer.print_string(" : ")
             printer.print_list([result.type for result in self.results], printer.print_attribute)
 
-    def verify_(self) -> None:
-        """See `verify.py`."""
-        from sambaflow.dialects.kernel.verify import verify_stage
-
-        verify_stage(cast(Any, self))
+    def verify_kind(self) -> None:
+        """Raise VerifyException for what only this kind of stage demands."""
 
 
 def region_yield(region: Region) -> YieldOp:

@@ -19,11 +19,9 @@ from sambaflow.dialects.kernel.analysis import (
     instruction_of,
     map_dims,
     merging,
-    multiply_accumulate,
 )
 from sambaflow.dialects.kernel.attributes import FillAttr, Mapping
 from sambaflow.dialects.kernel.body_ops import IndexOp, YieldOp, is_scalar
-from sambaflow.dialects.kernel.ops import COLLECTIVES, CONFLICTS, CollectiveOp, ContractOp, MoveOp, ScatterOp
 from sambaflow.dialects.kernel.stage import Stage, block_shape, constant_type, element_type
 from sambaflow.machine.opcodes import DTYPES, MOST_ELEMENTS
 
@@ -43,7 +41,8 @@ def verify_stage(stage: Stage) -> None:
     _verify_tied(stage)
     _verify_split(stage)
     _verify_regions(stage)
-    _verify_kind(stage)
+    stage.verify_kind()
+    _verify_merging(stage)
     if stage.RULES.local:
         _verify_reads(stage)
         _verify_writes(stage)
@@ -276,7 +275,7 @@ def _verify_results(region: str, stage: Stage, yielded: Sequence[Attribute], res
     for i, (value, result) in enumerate(zip(yielded, results, strict=True)):
         expected = element_type(result)
         element = element_type(value)
-        added = isinstance(stage, ScatterOp) and stage.conflict.data == "add" and isinstance(element, Float32Type)
+        added = stage.adds_conflicts and isinstance(element, Float32Type)
         if element != expected and not added:
             raise VerifyException(f"'{region}' yields {value} as result {i}, the elements of {result} are {expected}")
         if len(block_shape(value)) > len(block_shape(result)):
@@ -339,27 +338,10 @@ def _rounded(accumulator: Attribute, result: Attribute) -> Attribute:
     return target if isinstance(source, Float32Type) and not isinstance(target, IntegerType) else source
 
 
-# ---- what only some kinds have
+# ---- merging
 
 
-def _verify_kind(stage: Stage) -> None:
-    match stage:
-        case ContractOp():
-            if multiply_accumulate(stage) is None:
-                raise VerifyException(
-                    "the body of a contract is 'acc + a * b' on one f32 accumulator (operands extended to f32)"
-                )
-        case ScatterOp():
-            if stage.conflict.data not in CONFLICTS:
-                raise VerifyException(f'conflict "{stage.conflict.data}" is not one of {", ".join(CONFLICTS)}')
-        case MoveOp():
-            _verify_move(stage)
-        case CollectiveOp():
-            _verify_collective(stage)
-        case _ if stage.name == "kernel.sort":
-            _verify_like(stage)
-        case _:
-            pass
+def _verify_merging(stage: Stage) -> None:
     if prod(stage.splits) > 1 and merging(stage) is None:
         raise VerifyException(
             "is split, but has no 'combine', and its body is not a plain sum, product, minimum or maximum"
@@ -370,50 +352,6 @@ def _verify_kind(stage: Stage) -> None:
             raise VerifyException(
                 f"init {i} is {init.value.data}, every block of {BLOCK} starts from it: it must be {neutral}"
             )
-
-
-def _verify_move(stage: MoveOp) -> None:
-    if len(stage.results) != 1 or not stage.operands:
-        raise VerifyException("has one result and at least one input")
-    types = {element_type(value.type) for value in (*stage.operands, *stage.results)}
-    if len(types) > 1:
-        raise VerifyException(f"changes the element type: {', '.join(sorted(map(str, types)))}")
-
-
-def _verify_like(stage: Stage) -> None:
-    """Sort: result i is input i, sorted."""
-    if [o.type for o in stage.operands] != [r.type for r in stage.results]:
-        raise VerifyException("the results do not have the types of the inputs")
-    if any(map.results != stage.input_maps[0].results for map in (*stage.input_maps, *stage.result_maps)):
-        raise VerifyException("the maps of a sort are all the same")
-
-
-def _verify_collective(stage: CollectiveOp) -> None:
-    kind, chips = stage.op.data, stage.chips.value.data
-    if kind not in COLLECTIVES:
-        raise VerifyException(f'op "{kind}" is not one of {", ".join(COLLECTIVES)}')
-    if len(stage.operands) != 1 or len(stage.results) != 1:
-        raise VerifyException("has one input and one result")
-    source, target = list(stage.input_types[0].get_shape()), list(stage.output_types[0].get_shape())
-    if tuple(source) != stage.extents:
-        raise VerifyException(f"the domain is {stage.extents}, the input {stage.input_types[0]}")
-    dim = stage.dim.value.data if stage.dim is not None else None
-    if (dim is None) != (kind == "all_reduce"):
-        raise VerifyException(f"{kind} {'needs a' if dim is None else 'takes no'} 'dim'")
-    if dim is not None and not 0 <= dim < len(source):
-        raise VerifyException(f"dim {dim} of {stage.input_types[0]}")
-    expected = list(source)
-    if dim is not None and kind == "all_gather":
-        expected[dim] *= chips
-    if dim is not None and kind in ("reduce_scatter", "all_to_all"):
-        if source[dim] % chips:
-            raise VerifyException(f"dimension {dim} of {source[dim]} does not split over {chips} chips")
-        if kind == "reduce_scatter":
-            expected[dim] //= chips
-    if target != expected:
-        raise VerifyException(
-            f"the result is {stage.output_types[0]}, {kind} over {chips} chips makes {'x'.join(map(str, expected))}"
-        )
 
 
 # ---- accesses
@@ -430,16 +368,17 @@ def _verify_reads(stage: Stage) -> None:
             if bounds is None or (bounds[0] >= 0 and bounds[1] + size <= extent):
                 continue
             in_range[i] = False
-            if stage.pad_constants[i] is None and not isinstance(stage, MoveOp):
+            if stage.pad_constants[i] is None and not stage.RULES.first_in_range:
                 raise VerifyException(
                     f"input {i} is read at [{bounds[0]}, {bounds[1] + size}) of [0, {extent}) in coordinate {c}; "
                     "give a pad or keep the access in range"
                 )
-    if isinstance(stage, MoveOp) and not any(in_range) and stage.pad_constants[0] is None and not _covered(stage):
+    falls_through = stage.RULES.first_in_range and not any(in_range) and stage.pad_constants[0] is None
+    if falls_through and not _covered(stage):
         raise VerifyException("some points may lie outside of every input; give input 0 a pad")
 
 
-def _covered(stage: MoveOp) -> bool:
+def _covered(stage: Stage) -> bool:
     """Whether the inputs of a move, side by side along one dimension, cover the domain (a concatenation)."""
     ranges = full_ranges(stage.extents)
     parts: list[tuple[int, int, int]] = []  # dimension, first and last point in range

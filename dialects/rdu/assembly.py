@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from xdsl.ir import Attribute, Block, Region
+from xdsl.ir import Attribute, Block, Operation, Region
 from xdsl.irdl import IRDLOperation
 from xdsl.parser import Parser
 from xdsl.printer import Printer
-from xdsl.traits import HasParent
+from xdsl.traits import OpTrait
+from xdsl.utils.exceptions import VerifyException
 
 
-def in_program() -> HasParent:
-    """The op stands in a program, which is defined after what it holds."""
-    from sambaflow.dialects.rdu.program import ProgramOp
+@dataclass(frozen=True)
+class InProgram(OpTrait):
+    """The op stands in an `rdu.program`, by name: the program is defined after what it holds."""
 
-    return HasParent(ProgramOp)
+    def verify(self, op: Operation) -> None:
+        parent = op.parent_op()
+        if parent is not None and parent.name != "rdu.program":
+            raise VerifyException(f"'{op.name}' expects parent op 'rdu.program'")
 
 
 def parse_numbers(parser: Parser) -> list[int]:

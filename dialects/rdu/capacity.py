@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from xdsl.ir import Operation
-from xdsl.utils.exceptions import VerifyException
+from collections.abc import Sequence
 
 from sambaflow.diagnostics import VerifyExceptionAt
-from sambaflow.dialects.rdu.attributes import Row, values
+from sambaflow.dialects.rdu.attributes import Row, TargetAttr, values
 from sambaflow.dialects.rdu.grid import Grid, grid_of
-from sambaflow.dialects.rdu.program import ProgramOp, machine_of
-from sambaflow.dialects.rdu.sections import SectionOp
+from sambaflow.dialects.rdu.schedule import ScheduleOp
+from sambaflow.dialects.rdu.sections import SectionOp, SymbolOp
 from sambaflow.dialects.rdu.units import PmuOp
-from sambaflow.errors import SambaError
-from sambaflow.machine import Budget, Demand, agcus_taken, shortfalls
+from sambaflow.machine import Budget, Demand, Machine, agcus_taken, shortfalls
 
 
 def demand_of(section: SectionOp, budget: Budget) -> Demand:
@@ -27,23 +25,23 @@ def demand_of(section: SectionOp, budget: Budget) -> Demand:
     return Demand(sum(counts["pcu"]), sum(counts["pmu"]), agcus_taken(counts["agcu"], budget.agcus), held)
 
 
-def verify_capacity(program: Operation) -> None:
+def verify_capacity(
+    target: TargetAttr,
+    machine: Machine,
+    symbols: Sequence[SymbolOp],
+    sections: Sequence[SectionOp],
+    schedules: Sequence[ScheduleOp],
+) -> None:
     """Every section of a program fits its part of a chip, every launch its chips. VerifyException about the first thing
-    that does not."""
-    if not isinstance(program, ProgramOp):
-        return
-    try:
-        machine = machine_of(program)
-        budget = machine.target(chips=program.target.chips.data, tiles=program.target.tiles.data)
-    except SambaError as error:
-        raise VerifyException(error.message) from None
-    for symbol in program.symbols:
+    that does not; MachineError when the machine has no such part."""
+    budget = machine.target(chips=target.chips.data, tiles=target.tiles.data)
+    for symbol in symbols:
         if symbol.shard is not None and budget.chips % (chips := values(symbol.shard)[2]):
             raise VerifyExceptionAt(symbol, f"is cut for {chips} chips, the target has {budget.chips}")
     grid = grid_of(machine, budget)
-    for section in program.sections:
+    for section in sections:
         _verify_section(section, budget, grid)
-    for schedule in program.schedules:
+    for schedule in schedules:
         for launch, _ in schedule.launches:
             chips = values(launch.chips)
             if any(chip not in range(budget.chips) for chip in chips):

@@ -24,8 +24,10 @@ from xdsl.utils.exceptions import VerifyException
 from sambaflow.diagnostics import VerifyExceptionAt
 from sambaflow.dialects.rdu.assembly import make_op, parse_attributes, parse_region, print_rest
 from sambaflow.dialects.rdu.attributes import TargetAttr
+from sambaflow.dialects.rdu.capacity import verify_capacity
 from sambaflow.dialects.rdu.schedule import ScheduleOp
 from sambaflow.dialects.rdu.sections import SectionOp, SymbolOp
+from sambaflow.errors import SambaError
 
 if TYPE_CHECKING:
     from sambaflow.machine import Machine
@@ -73,8 +75,6 @@ class ProgramOp(IRDLOperation):
         return [op for op in self.body.block.ops if isinstance(op, ScheduleOp)]
 
     def verify_(self) -> None:
-        from sambaflow.dialects.rdu.capacity import verify_capacity
-
         seen: set[tuple[str, str]] = set()
         for op in self.body.block.ops:
             if not isinstance(op, SymbolOp | SectionOp | ScheduleOp):
@@ -87,7 +87,14 @@ class ProgramOp(IRDLOperation):
         sections = {op.sym_name.data: op for op in self.sections}
         for schedule in self.schedules:
             schedule.verify_against(symbols, sections)
-        verify_capacity(self)
+        self.verify_capacity()
+
+    def verify_capacity(self) -> None:
+        """VerifyException unless the program fits the machine that it is for."""
+        try:
+            verify_capacity(self.target, machine_of(self), self.symbols, self.sections, self.schedules)
+        except SambaError as error:
+            raise VerifyException(error.message) from None
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")

@@ -11,7 +11,6 @@ from xdsl.irdl import (
     IRDLOperation,
     ParsePropInAttrDict,
     irdl_op_definition,
-    lazy_traits_def,
     opt_prop_def,
     prop_def,
     region_def,
@@ -24,7 +23,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.diagnostics import VerifyExceptionAt
 from sambaflow.dialects.rdu.assembly import (
-    in_program,
+    InProgram,
     make_op,
     parse_attributes,
     parse_numbers,
@@ -70,7 +69,7 @@ class ScheduleOp(IRDLOperation):
     body = region_def("single_block")
     """Launches and repeats, in order."""
 
-    traits = lazy_traits_def(lambda: (NoTerminator(), IsolatedFromAbove(), in_program()))
+    traits = traits_def(NoTerminator(), IsolatedFromAbove(), InProgram())
     irdl_options = (ParsePropInAttrDict(),)
 
     def __init__(

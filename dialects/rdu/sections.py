@@ -20,10 +20,10 @@ from xdsl.irdl import (
     IRDLOperation,
     ParsePropInAttrDict,
     irdl_op_definition,
-    lazy_traits_def,
     opt_prop_def,
     prop_def,
     region_def,
+    traits_def,
 )
 from xdsl.parser import Parser
 from xdsl.printer import Printer
@@ -31,7 +31,7 @@ from xdsl.traits import IsolatedFromAbove, NoTerminator
 from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.dialects.rdu.assembly import (
-    in_program,
+    InProgram,
     make_op,
     parse_argument,
     parse_attributes,
@@ -93,7 +93,7 @@ class SymbolOp(IRDLOperation):
     data = opt_prop_def(DenseIntOrFPElementsAttr)
     """The elements of a constant."""
 
-    traits = lazy_traits_def(lambda: (in_program(),))
+    traits = traits_def(InProgram())
     irdl_options = (ParsePropInAttrDict(),)
 
     def __init__(
@@ -210,7 +210,7 @@ class SectionOp(IRDLOperation):
     body = region_def("single_block")
     """One argument per slot; units, makers before readers."""
 
-    traits = lazy_traits_def(lambda: (NoTerminator(), IsolatedFromAbove(), in_program()))
+    traits = traits_def(NoTerminator(), IsolatedFromAbove(), InProgram())
     irdl_options = (ParsePropInAttrDict(),)
 
     def __init__(self, name: str, body: Region) -> None:

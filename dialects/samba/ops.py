@@ -26,9 +26,10 @@ from xdsl.printer import Printer
 from xdsl.traits import ConstantLike, IsolatedFromAbove, IsTerminator, Pure, SingleBlockImplicitTerminator
 from xdsl.utils.exceptions import VerifyException
 
-from sambaflow.dialects.samba.attributes import print_value
+from sambaflow.diagnostics import location_from_attr
+from sambaflow.dialects.samba.attributes import float_text, print_value
 from sambaflow.dialects.samba.inference import Shaped, is_float
-from sambaflow.dialects.samba.table import OPERATORS, REQUIRED, Row, Trait
+from sambaflow.dialects.samba.table import OPERATORS, REQUIRED, Row, Trait, shaped
 from sambaflow.errors import InputError, Location
 from sambaflow.machine.opcodes import MOST_ELEMENTS
 
@@ -202,8 +203,6 @@ def _encoded_defaults(row: Row) -> dict[str, Attribute]:
 
 def _docstring(row: Row) -> str:
     """The row's sentence and its sample as an example."""
-    from sambaflow.dialects.samba.table import shaped
-
     operands = [shaped(text) for text in row.sample]
     results = row.rule(operands, row.defaults(row.settings))
     names = ", ".join(f"%{i}" for i in range(len(operands)))
@@ -230,8 +229,6 @@ def _python_text(value: Any) -> str:
         numbers: tuple[int, ...] = value
         return str(list(numbers))
     if isinstance(value, float):
-        from sambaflow.dialects.samba.attributes import float_text
-
         return float_text(value)
     return f'"{value}"' if isinstance(value, str) else str(value)
 
@@ -326,8 +323,6 @@ def exact_key(value: Any) -> object:
 
 
 def _place(location: LocationAttr | None) -> Location | None:
-    from sambaflow.diagnostics import location_from_attr
-
     return None if location is None else location_from_attr(location)
 
 

@@ -34,8 +34,7 @@ from sambaflow.diagnostics import error_at, location_of
 from sambaflow.dialects.text.fast_parsing import DenseType
 from sambaflow.dialects.text.older_mlir import NEWER_OPS, OlderParser
 from sambaflow.dialects.text.parse_errors import error_from_parse
-from sambaflow.errors import InputError, Location, Note, SambaError
-from sambaflow.passes.framework.registry import did_you_mean
+from sambaflow.errors import InputError, Location, Note, SambaError, did_you_mean
 
 MOST_BITS = (1 << 24) - 1
 """Bits of an integer type, as in MLIR."""

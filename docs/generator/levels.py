@@ -14,7 +14,7 @@ from xdsl.passes import ModulePass
 
 from markup import ROOT
 from sambaflow.dialects.text.parsing import parse_module
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.pipelines import parse_pipeline, run_pipeline
 
 SOURCE = ROOT / "examples" / "linear_relu.mlir"

@@ -13,7 +13,7 @@ from markup import ROOT
 from sambaflow.diagnostics import location_of
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import SambaError
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 
 FOLDERS = ("test/dialects", "test/passes")
 """Where real IR is looked for: an op is shown from the first folder that has it."""

@@ -1,18 +1,10 @@
-"""Pass pipelines: the o0, o1 and o3 lists, and the text form that `--pass-pipeline` takes.
+"""Pass pipelines: the o0, o1 and o3 lists, and pipelines from text (`pipeline_text.py`) to passes that can run.
 
-    pipeline ::= step (`,` step)*                       o1{rules=my.yaml chips=8}
-    step     ::= name [`{` option (space option)* `}`]  samba-fuse,kernel-tile
-               | anchor `(` pipeline `)`                builtin.module(func.func(samba-canonicalize, samba-cse))
-    option   ::= name [`=` value (`,` value)*]          kernel-fuse-stages{scope=groups max-inputs=1e1}
-
-Whitespace may stand between any two tokens; a value may be quoted, with `\\"` for a quote and `\\\\` for a backslash in
-it, or a list in brackets. A step with an anchor runs its passes on every op of that name directly inside: on each in
-turn all of them. The name of a mode stands for its list; its options go to the passes of the list that take them.
+The name of a mode stands for its list; its options go to the passes of the list that take them.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,28 +15,13 @@ from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 
 from sambaflow import plugins
-from sambaflow.errors import InputError, Location
-from sambaflow.passes.framework.base import Journal, OperationPass, SambaContext, journal_of
+from sambaflow.errors import InputError, Location, did_you_mean
+from sambaflow.passes.framework.base import OperationPass
+from sambaflow.passes.framework.context import Journal, SambaContext, journal_of
 from sambaflow.passes.framework.manager import MODULE, Instrumentation, PassManager, Pipeline
-from sambaflow.passes.framework.options import REQUIRED, Quoted, options_of, typed, unquoted
-from sambaflow.passes.framework.registry import did_you_mean, load_pass
-
-
-@dataclass(frozen=True)
-class Step:
-    """One pass of a pipeline with its options as written, before they are typed."""
-
-    name: str
-    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-
-
-@dataclass(frozen=True)
-class Nest:
-    """Steps on every op of a kind, and where they stand in the text."""
-
-    anchor: str
-    items: tuple[Step | Nest, ...]
-    column: int = 0
+from sambaflow.passes.framework.options import REQUIRED, Quoted, options_of, typed
+from sambaflow.passes.framework.pipeline_text import PIPELINE_SOURCE, Nest, PipelineReader, Step
+from sambaflow.passes.framework.registry import load_pass
 
 
 @dataclass(frozen=True)
@@ -66,7 +43,7 @@ class Mode:
         Raises InputError when the text does not parse or nests.
         """
         steps: list[Step] = []
-        for item in _Reader(text).pipeline():
+        for item in PipelineReader(text).pipeline():
             if isinstance(item, Nest):
                 raise InputError(f"the list of mode '{name}' has a nest; its passes find their ops themselves")
             steps.extend(_expand(item))
@@ -88,9 +65,6 @@ def _kernel_to_rdu(mode: str) -> tuple[Step, ...]:
         *_steps("convert-kernel-to-rdu", "rdu-plan-memory", "rdu-place", "rdu-route", "rdu-schedule", "rdu-finalize"),
     )
 
-
-PIPELINE_SOURCE = "<pass-pipeline>"
-"""The file name of locations inside the text of a pipeline."""
 
 _CLEAN = _steps("set-target", "samba-canonicalize", "samba-cse", "samba-outline-layers")
 _GROUP = _steps("samba-fuse", "samba-heuristics")
@@ -137,7 +111,7 @@ def parse_pipeline(text: str) -> Pipeline:
     Raises InputError when the text does not parse (with the column), names an unknown pass or option, a value has the
     wrong type, or a pass stands in the nest of an op that it does not run on.
     """
-    items = _Reader(text).pipeline()
+    items = PipelineReader(text).pipeline()
     if len(items) == 1 and isinstance(items[0], Nest) and items[0].anchor == MODULE:
         return _make_nest(items[0])
     return _make_nest(Nest(MODULE, tuple(items)))
@@ -237,89 +211,3 @@ def _expand(step: Step) -> tuple[Step, ...]:
             )
         steps = tuple(Step(s.name, {**s.options, option: words}) if s.name == taker else s for s in steps)
     return steps
-
-
-_TOKEN = re.compile(
-    r"""\s*(?:(?P<mark>[{}(),=\[\]])|"(?P<string>(?:[^"\\]|\\.)*)"|(?P<word>[^\s{}(),=\[\]"]+))""", re.DOTALL
-)
-
-
-class _Reader:
-    """A recursive descent reader of the grammar above."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens: list[tuple[str, str, int]] = []  # kind, text, column
-        position, end = 0, len(text.rstrip())
-        while position < end:
-            match = _TOKEN.match(text, position)
-            if match is None:
-                raise self.error("unterminated string", position)
-            kind = str(match.lastgroup)
-            self.tokens.append((kind, match[kind], match.start(kind)))
-            position = match.end()
-        self.at = 0
-
-    def pipeline(self) -> list[Step | Nest]:
-        steps = self.steps()
-        if self.at < len(self.tokens):
-            raise self.error(f"unexpected '{self.tokens[self.at][1]}'")
-        return steps
-
-    def steps(self) -> list[Step | Nest]:
-        steps: list[Step | Nest] = []
-        while self.at < len(self.tokens) and self.tokens[self.at][:2] != ("mark", ")"):
-            steps.append(self.step())
-            if not self.accept(","):
-                break
-            if self.at == len(self.tokens):
-                raise self.error("expected a pass after ','")
-        return steps
-
-    def step(self) -> Step | Nest:
-        name = self.word("a pass")
-        column = self.tokens[self.at - 1][2] + 1
-        if self.accept("("):
-            inner = self.steps()
-            self.expect(")")
-            return Nest(name, tuple(inner), column)
-        return Step(name, self.options() if self.accept("{") else {})
-
-    def options(self) -> dict[str, tuple[str, ...]]:
-        options: dict[str, tuple[str, ...]] = {}
-        while not self.accept("}"):
-            name = self.word("an option or '}'")
-            if name in options:
-                raise self.error(f"option '{name}' is given twice")
-            options[name] = self.values() if self.accept("=") else ()
-        return options
-
-    def values(self) -> tuple[str, ...]:
-        bracketed = self.accept("[")
-        values = [self.word("a value")]
-        while self.accept(","):
-            values.append(self.word("a value"))
-        if bracketed:
-            self.expect("]")
-        return tuple(values)
-
-    def accept(self, mark: str) -> bool:
-        found = self.at < len(self.tokens) and self.tokens[self.at][:2] == ("mark", mark)
-        self.at += found
-        return found
-
-    def expect(self, mark: str) -> None:
-        if not self.accept(mark):
-            raise self.error(f"expected '{mark}'")
-
-    def word(self, what: str) -> str:
-        if self.at == len(self.tokens) or self.tokens[self.at][0] == "mark":
-            raise self.error(f"expected {what}")
-        self.at += 1
-        kind, text, _ = self.tokens[self.at - 1]
-        return unquoted(text) if kind == "string" else text
-
-    def error(self, message: str, position: int | None = None) -> InputError:
-        if position is None:
-            position = self.tokens[self.at][2] if self.at < len(self.tokens) else len(self.text)
-        return InputError(f"{message} in the pass pipeline", location=Location(PIPELINE_SOURCE, 1, position + 1))

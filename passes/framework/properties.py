@@ -225,7 +225,7 @@ def _without_transfers(root: Operation) -> Iterator[Operation]:
 def _unbuffered(root: Operation) -> Iterator[Operation]:
     """What a stage accesses where it stands off the chip has no buffer."""
     from sambaflow.dialects import kernel
-    from sambaflow.passes.planning.analysis import in_place_inputs
+    from sambaflow.dialects.kernel.analysis import in_place_inputs
 
     for section in _sections(root):
         for op in section.body.block.ops:

@@ -16,7 +16,7 @@ from types import ModuleType
 from xdsl.passes import ModulePass
 
 from sambaflow import plugins
-from sambaflow.errors import InputError, Location
+from sambaflow.errors import InputError, Location, did_you_mean
 from sambaflow.passes.framework.base import SambaPass
 
 PASSES: tuple[str, ...] = (
@@ -135,14 +135,6 @@ def _added_pass(name: str) -> type[ModulePass]:
 def load_own_pass(name: str) -> type[SambaPass]:
     """The class of one of our own passes."""
     return getattr(importlib.import_module(module_name(name)), class_name(name))
-
-
-def did_you_mean(name: str, known: tuple[str, ...] | list[str]) -> str:
-    """`; did you mean 'samba-fuse'?`, or nothing when no known name is near."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def foreign_passes() -> Mapping[str, Callable[[], type[ModulePass]]]:

@@ -21,6 +21,7 @@ from xdsl.ir.affine import AffineExpr
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, rdu
+from sambaflow.dialects.kernel.analysis import in_place_inputs
 from sambaflow.dialects.rdu.instructions import bits_of
 from sambaflow.dialects.rdu.units import stream as stream_type
 from sambaflow.errors import InputError
@@ -41,7 +42,7 @@ from sambaflow.passes.lowering.tensors import (
     tensor_type,
 )
 from sambaflow.passes.planning.access import Level, LinearAccess, linearise, whole
-from sambaflow.passes.planning.analysis import Analysis, element_bytes, in_place_inputs, passed_on, passes_on
+from sambaflow.passes.planning.analysis import Analysis, element_bytes, passed_on, passes_on
 from sambaflow.passes.planning.facts import Stage, levels_through, placed
 from sambaflow.passes.planning.tiling import Tiling, Walk, result_access
 from sambaflow.passes.planning.windows import load_tile

@@ -15,18 +15,17 @@ from typing import cast
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
-from xdsl.ir.affine import AffineBinaryOpExpr, AffineConstantExpr, AffineDimExpr, AffineExpr
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel
-from sambaflow.dialects.kernel.analysis import instruction_of
+from sambaflow.dialects.kernel.analysis import in_place_inputs, instruction_of
+from sambaflow.dialects.kernel.hints import wishes_of
 from sambaflow.dialects.rdu.dtypes import DTYPE_BYTES, dtype_name
 from sambaflow.dialects.rdu.instructions import bits_of
 from sambaflow.machine import Machine, collectives
 from sambaflow.machine.opcodes import Opcode
 from sambaflow.passes.planning.access import Level, NotRectangular, linearise, whole
 from sambaflow.passes.planning.facts import Operand, Result, Stage, levels_through, permutes
-from sambaflow.passes.planning.hints import wishes_of
 
 MODES = {"kernel.contract": "systolic", "kernel.reduce": "reduce"}
 """PCU modes of the kinds that are not simd."""
@@ -164,7 +163,7 @@ class Analysis:
 
 def _emitted_bytes(op: kernel.Stage) -> list[int]:
     """Per result `Result.emitted_bytes`."""
-    if isinstance(op, kernel.ScatterOp) and op.conflict.data == "add":
+    if op.adds_conflicts:
         return [element_bytes(kernel.element_type(value.type)) for value in op.yielded]
     return [0] * len(op.results)
 
@@ -178,15 +177,6 @@ def tensor_bytes(value: SSAValue) -> int:
     """Bytes of the tensor that `value` is."""
     type = cast(TensorType[Attribute], value.type)
     return prod(type.get_shape()) * element_bytes(type.element_type)
-
-
-def in_place_inputs(op: kernel.Stage) -> set[int]:
-    """Inputs that are accessed where they stand: tables read at gathered coordinates, tensors that a result updates.
-
-    The tensor behind a tied result is in place only if the body does not read its elements.
-    """
-    found = {i for i, map in enumerate(op.input_maps) if map.num_symbols and any(_symbols(e) for e in map.results)}
-    return found | {tied for tied in op.tied_inputs if tied >= 0 and isinstance(op, kernel.ScatterOp)}
 
 
 def passes_on(op: kernel.Stage) -> bool:
@@ -221,9 +211,3 @@ def opcode_of(op: Operation) -> Opcode:
     row = instruction_of(op)
     assert row is not None, f"{op.name} has no instruction"
     return row
-
-
-def _symbols(expr: AffineExpr) -> bool:
-    if isinstance(expr, AffineBinaryOpExpr):
-        return _symbols(expr.lhs) or _symbols(expr.rhs)
-    return not isinstance(expr, AffineConstantExpr | AffineDimExpr)

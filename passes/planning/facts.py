@@ -14,9 +14,9 @@ from xdsl.ir.affine import AffineDimExpr, AffineExpr
 
 from sambaflow.dialects.kernel import Mapping
 from sambaflow.dialects.kernel.affine import full_ranges, linear
+from sambaflow.dialects.kernel.hints import NO_WISHES, Wishes
 from sambaflow.machine import Demand, Shortfall
 from sambaflow.passes.planning.access import Level
-from sambaflow.passes.planning.hints import NO_WISHES, Wishes
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 from sambaflow.dialects.samba import OPERATORS, Attr
 from sambaflow.dialects.samba.table import DTYPES
-from sambaflow.passes.framework.registry import did_you_mean
+from sambaflow.errors import did_you_mean
 from sambaflow.passes.rewriting.matcher import GraphPattern, Node
 from sambaflow.passes.rewriting.rules import Build, Match, RewriteRule, condition, setting_of
 from sambaflow.passes.rewriting.yaml_reader import YamlReader, read_text

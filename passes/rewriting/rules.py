@@ -29,8 +29,7 @@ from typing import Any, Generic, TypeAlias, TypeVar, overload
 from xdsl.ir import Operation, SSAValue
 
 from sambaflow.dialects import samba
-from sambaflow.errors import InputError
-from sambaflow.passes.framework.registry import did_you_mean
+from sambaflow.errors import InputError, did_you_mean
 from sambaflow.passes.rewriting.driver import Rewriter
 from sambaflow.passes.rewriting.matcher import (
     ANYTHING,

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sambaflow import yaml_files
-from sambaflow.errors import InputError, Location
-from sambaflow.passes.framework.registry import did_you_mean
+from sambaflow.errors import InputError, Location, did_you_mean
 from sambaflow.yaml_files import YamlProblem
 
 if TYPE_CHECKING:

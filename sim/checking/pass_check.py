@@ -22,7 +22,8 @@ from xdsl.passes import ModulePass
 
 from sambaflow.diagnostics import error_at, location_of
 from sambaflow.errors import InputError, PassError
-from sambaflow.passes.framework.base import EXACT, Remark, SambaContext, SambaPass, Semantics, journal_of
+from sambaflow.passes.framework.base import EXACT, Remark, SambaPass, Semantics
+from sambaflow.passes.framework.context import SambaContext, journal_of
 from sambaflow.passes.framework.manager import Instrumentation, Pipeline
 from sambaflow.passes.framework.pipelines import run_pipeline
 from sambaflow.sim.checking.conditioning import rounding_spread

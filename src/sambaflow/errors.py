@@ -232,3 +232,11 @@ def _note_of(operator: UnsupportedOperator) -> Note:
     first = operator.places[0] if operator.places else None
     why = f": {operator.reason}" if operator.reason else ""
     return Note(f"{operator.name}: {operator.count} use(s){where}{more}{why}", first)
+
+
+def did_you_mean(name: str, known: tuple[str, ...] | list[str]) -> str:
+    """`; did you mean 'samba-fuse'?`, or nothing when no known name is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"; did you mean '{near[0]}'?" if near else ""

@@ -24,7 +24,7 @@ from sambaflow.backends.rdu.physical import check_physical
 from sambaflow.backends.rdu.words import Kind, Operand, decode_program, decode_word, encode_word
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import PefError
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.pipelines import parse_pipeline
 
 PROGRAM = Path(__file__).parents[1] / "dialects" / "rdu" / "program.mlir"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sambaflow.diagnostics import symbols_around
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InputError, Location
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.remarks import Fact, Remark, RemarkFilter, RemarkKind, name_of, remarks_as_json, remarks_as_yaml
 from sambaflow.remarks import remarks_text as text_for
 

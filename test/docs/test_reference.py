@@ -14,7 +14,7 @@ from sambaflow.dialects.rdu.instructions import Instruction
 from sambaflow.dialects.samba import OPERATORS, Samba
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.machine.model import Machine
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.options import options_of
 from sambaflow.passes.framework.registry import PASSES, load_own_pass
 

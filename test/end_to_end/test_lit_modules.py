@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InternalError, SambaError
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.verification import verify_module
 from sambaflow.samba import module_compiler
 

@@ -93,7 +93,7 @@ def test_nothing_is_written_when_saving_fails(saved: tuple[Path, torch.Tensor, t
 def test_torch_compile_finds_the_backend():
     """By the entry point of the installed package, which is all that tells PyTorch of it."""
     (entry,) = entry_points(group="torch_dynamo_backends", name="samba")
-    assert entry.value == "sambaflow.samba.compiler:backend"
+    assert entry.value == "sambaflow.samba.dynamo:backend"
     module, x = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU()).eval(), torch.randn(2, 6)
     with torch.no_grad():
         assert torch.allclose(torch.compile(module, backend="samba")(x), module(x), atol=1e-6)

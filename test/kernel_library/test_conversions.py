@@ -19,7 +19,7 @@ from sambaflow.dialects.samba.inference import Shaped
 from sambaflow.dialects.samba.table import shaped
 from sambaflow.errors import InputError
 from sambaflow.passes.convert_samba_to_kernel import ConvertSambaToKernelPass
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.kernel_library import CONVERSIONS
 from sambaflow.sim.reference.kernel_reference import run as run_kernel
 from sambaflow.sim.reference.kernel_reference import run_chips as run_kernel_chips

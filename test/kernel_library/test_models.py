@@ -16,7 +16,7 @@ from sambaflow.dialects.samba.conventions import argument_attributes, verify_con
 from sambaflow.frontends import hf
 from sambaflow.frontends.torch_export import import_model
 from sambaflow.passes.convert_samba_to_kernel import ConvertSambaToKernelPass
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.samba_canonicalize import SambaCanonicalizePass
 from sambaflow.passes.samba_cse import SambaCsePass
 from sambaflow.sim.reference.kernel_reference import run as run_kernel

@@ -29,6 +29,36 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "tools": ("samba", "sim", "frontends", "passes", "backends", "dialects", "machine"),
     "testing": ("samba", "sim", "frontends", "passes", "backends", "dialects", "machine"),
 }
+# Inside a floor, rooms (folders) stand on floors of their own: a room may import those that it lists, and itself. Files
+# that lie beside the rooms, the passes themselves say, may import all of them, and not one another.
+ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
+    "passes": {
+        "framework": (),
+        "framework.instrumentation": ("framework",),
+        "rewriting": ("framework",),
+        "fusion": ("rewriting",),
+        "fusion.rules": ("fusion", "rewriting"),
+        "fusion.heuristics": ("fusion",),
+        "layers": (),
+        "parallel": (),
+        "kernel_library": ("rewriting",),
+        "planning": ("framework", "rewriting", "kernel_library"),
+        "lowering": ("planning",),
+        "physical": (),
+    },
+    "sim": {
+        "functional": (),
+        "reference": ("functional",),
+        "timing": (),
+        "checking": ("reference",),
+    },
+    "dialects": {
+        "rdu": (),
+        "kernel": ("rdu",),
+        "samba": ("kernel", "rdu"),
+        "text": (),
+    },
+}
 TORCH_FLOORS = ("frontends", "sim", "samba", "testing")
 HEAVY = ("torch", "numpy", "scipy", "ortools", "numba", "transformers")
 LAZY_FLOORS = ("dialects", "machine", "passes", "backends")
@@ -112,6 +142,76 @@ def test_imports_point_downward(folder: str):
         if not floor[0].isupper() and floor != "__version__"
     ]
     assert wrong == []
+
+
+@cache
+def modules_of(folder: str) -> dict[str, Path]:
+    """The modules of a floor by their names."""
+    names = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in sources(folder)}
+    return {f"sambaflow.{name}".removesuffix(".__init__"): path for path, name in names.items()}
+
+
+def arrows_of(folder: str) -> Iterator[tuple[str, str]]:
+    """(importer, imported) modules of a floor, also for imports inside functions and those that type checkers see."""
+    modules = modules_of(folder)
+    for name, path in modules.items():
+        for target in imports_of(ast.parse(path.read_text()), types=True):
+            found = target if target in modules else target.rpartition(".")[0]
+            if found in modules and found != name:
+                yield name, found
+
+
+def room_of(folder: str, module: str) -> str:
+    """The folder of a module below its floor; the module itself when it lies beside the rooms."""
+    modules = modules_of(folder)
+    inside = modules[module].parent.relative_to(ROOT / folder)
+    return ".".join(inside.parts) or f"{module.rpartition('.')[2]}.py"
+
+
+@pytest.mark.parametrize("folder", ROOMS)
+def test_every_room_is_listed(folder: str):
+    rooms = {room for name in modules_of(folder) if not (room := room_of(folder, name)).endswith(".py")}
+    assert rooms == set(ROOMS[folder])
+
+
+@pytest.mark.parametrize("folder", ROOMS)
+def test_rooms_import_downward(folder: str):
+    """A room imports what it lists; a file beside the rooms imports rooms, not another such file."""
+    wrong = [
+        f"{importer} -> {imported}"
+        for importer, imported in arrows_of(folder)
+        if (room := room_of(folder, importer)) != (target := room_of(folder, imported))
+        if target.endswith(".py") or target not in ROOMS[folder].get(room, ROOMS[folder])
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("folder", ROOMS)
+def test_rooms_stand_on_floors(folder: str):
+    """What a room lists is listed before it, so that there is no circle of rooms."""
+    seen: set[str] = set()
+    for room, below in ROOMS[folder].items():
+        assert set(below) <= seen, room
+        seen.add(room)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_import_closes_a_circle(folder: str):
+    """Not one inside a function either: it hides a circle of modules, it does not break it."""
+    arrows: dict[str, set[str]] = {name: set() for name in modules_of(folder)}
+    for importer, imported in arrows_of(folder):
+        if not imported_by_its_package(importer, imported):
+            arrows[importer].add(imported)
+    waiting = {name: set(targets) for name, targets in arrows.items()}
+    while free := {name for name, targets in waiting.items() if not targets}:
+        waiting = {name: targets - free for name, targets in waiting.items() if name not in free}
+    assert waiting == {}
+
+
+def imported_by_its_package(importer: str, imported: str) -> bool:
+    """Whether a module imports the package that it is part of, as in `from sambaflow.sim.reference import semantics`:
+    Python has imported the package by then."""
+    return importer.startswith(f"{imported}.")
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -10,7 +10,7 @@ from xdsl.ir import Operation
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import CapacityError
 from sambaflow.passes.framework.analyses import ALL, Analyses, analyses_of
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.manager import PassManager
 from sambaflow.passes.framework.pipelines import parse_pipeline
 

@@ -6,7 +6,7 @@ import pytest
 
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import CapacityError, InputError
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.pipelines import run_pipeline
 from sambaflow.sim.checking.index_limits import index_limits
 from sambaflow.sim.reference.semantics import graphs_of

@@ -10,7 +10,7 @@ from xdsl.ir import Attribute, Operation
 from sambaflow.diagnostics import location_of
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import PassError, UnsupportedOperators
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.verification import verify_module
 from sambaflow.passes.rewriting.conversion import Converted, DialectConversion, Rule
 from sambaflow.passes.rewriting.driver import Rewriter

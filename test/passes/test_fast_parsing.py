@@ -20,7 +20,7 @@ from xdsl.utils.mlir_lexer import MLIRLexer, MLIRTokenKind
 from sambaflow.dialects.text.fast_parsing import FastParser
 from sambaflow.dialects.text.lexing import FastLexer
 from sambaflow.dialects.text.printing import FastPrinter
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 
 TESTS = Path(__file__).parents[1]
 FILES = sorted(TESTS.rglob("*.mlir"))

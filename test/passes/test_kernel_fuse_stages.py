@@ -13,7 +13,7 @@ from xdsl.ir import Attribute, Block, SSAValue
 
 from sambaflow.dialects import kernel
 from sambaflow.dialects.kernel import Body, Domain
-from sambaflow.passes.framework.base import SambaContext, journal_of
+from sambaflow.passes.framework.context import SambaContext, journal_of
 from sambaflow.passes.kernel_fuse_stages import KernelFuseStagesPass
 from sambaflow.sim.reference.kernel_reference import run
 

@@ -13,8 +13,9 @@ from xdsl.dialects.builtin import ModuleOp
 
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InputError
-from sambaflow.passes.framework.base import SambaContext
-from sambaflow.passes.framework.pipelines import MODES, Step, make_pass, run_pipeline
+from sambaflow.passes.framework.context import SambaContext
+from sambaflow.passes.framework.pipeline_text import Step
+from sambaflow.passes.framework.pipelines import MODES, make_pass, run_pipeline
 from sambaflow.passes.framework.registry import PASSES
 
 T = "tensor<16x16xf32>"

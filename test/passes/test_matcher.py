@@ -5,7 +5,8 @@ from xdsl.ir import Block, Operation
 
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InputError
-from sambaflow.passes.framework.base import SambaContext, functions_of
+from sambaflow.passes.framework.base import functions_of
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.fusion.rules import parse_rules
 from sambaflow.passes.rewriting.matcher import Graph, GraphPattern, Node, Search, operator_name
 from sambaflow.passes.samba_fuse import is_transparent

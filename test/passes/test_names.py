@@ -34,7 +34,7 @@ from sambaflow.diagnostics import location_of
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.dialects.text.printing import FastPrinter
 from sambaflow.errors import InputError, Location
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.pipelines import parse_pipeline, run_pipeline
 from sambaflow.passes.framework.verification import verify_module
 from sambaflow.remarks import Remark, remarks_as_json, remarks_as_yaml

@@ -13,7 +13,8 @@ from xdsl.passes import ModulePass
 
 from sambaflow.errors import InputError
 from sambaflow.passes.framework import pipelines
-from sambaflow.passes.framework.base import Journal, SambaContext, SambaPass
+from sambaflow.passes.framework.base import SambaPass
+from sambaflow.passes.framework.context import Journal, SambaContext
 from sambaflow.passes.framework.manager import Pipeline
 from sambaflow.passes.framework.pipelines import MODES, mode_pipeline, parse_pipeline, run_pipeline
 from sambaflow.passes.framework.registry import PASSES

@@ -11,7 +11,7 @@ import pytest
 from sambaflow import plugins
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InputError, InternalError, PluginError
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.pipelines import parse_pipeline
 from sambaflow.passes.framework.verification import verify_module
 from sambaflow.tools import samba_opt

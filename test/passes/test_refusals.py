@@ -13,7 +13,8 @@ from xdsl.rewriter import Rewriter
 from sambaflow import plugins
 from sambaflow.dialects.text.parsing import decode, parse_module
 from sambaflow.errors import InputError, Location
-from sambaflow.passes.framework.base import SambaContext, target_of
+from sambaflow.passes.framework.base import target_of
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.instrumentation.reproducer import read_configuration
 from sambaflow.passes.framework.pipelines import Mode, parse_pipeline
 from sambaflow.passes.framework.registry import load_pass, load_pass_file

@@ -16,7 +16,8 @@ from sambaflow.diagnostics import location_of
 from sambaflow.dialects.samba import OPERATORS, SambaOp
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InputError
-from sambaflow.passes.framework.base import SambaContext, functions_of
+from sambaflow.passes.framework.base import functions_of
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.verification import verify_module
 from sambaflow.passes.rewriting.driver import rewrite
 from sambaflow.passes.rewriting.matcher import GraphPattern, Node

@@ -16,7 +16,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewri
 from sambaflow.diagnostics import location_of
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import PassError
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.verification import verify_module
 from sambaflow.passes.rewriting.driver import Pattern, Replacement, Rewriter, pattern, rewrite
 

@@ -26,7 +26,7 @@ from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.frontends import hf
 from sambaflow.frontends.imported import Imported
 from sambaflow.frontends.torch_export import import_model
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.pipelines import run_pipeline
 from sambaflow.samba.compiler import import_graphs
 

@@ -27,7 +27,7 @@ from sambaflow.errors import InputError
 from sambaflow.frontends import hf
 from sambaflow.frontends.imported import Imported
 from sambaflow.frontends.torch_export import import_model
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.pipelines import parse_pipeline, run_pipeline
 from sambaflow.passes.parallel.factors import Shard, local_shape, reshaped
 from sambaflow.sim.reference.samba_reference import run, shard

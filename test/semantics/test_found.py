@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sambaflow.dialects.text.parsing import parse_module
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.verification import verify_module
 from sambaflow.testing import check_pass
 

@@ -25,7 +25,7 @@ from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 
 from sambaflow.errors import InternalError, SambaError
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.manager import Instrumentation
 from sambaflow.passes.framework.pipelines import parse_pipeline, run_pipeline
 from sambaflow.passes.framework.registry import PASSES

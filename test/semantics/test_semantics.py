@@ -15,7 +15,8 @@ from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from sambaflow.dialects import rdu, samba
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InputError, WeightError
-from sambaflow.passes.framework.base import EXACT, SambaContext, SambaPass, Semantics, journal_of
+from sambaflow.passes.framework.base import EXACT, SambaPass, Semantics
+from sambaflow.passes.framework.context import SambaContext, journal_of
 from sambaflow.passes.framework.pipelines import parse_pipeline, run_pipeline
 from sambaflow.passes.framework.verification import verify_module
 from sambaflow.sim.checking.conditioning import rounding_spread

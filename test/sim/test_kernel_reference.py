@@ -17,7 +17,7 @@ from xdsl.dialects.func import FuncOp
 
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InputError
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.sim.reference.kernel_reference import run, run_chips
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -20,7 +20,7 @@ from sambaflow.dialects import kernel, samba
 from sambaflow.dialects.kernel.ops import STAGES
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InternalError, PassError
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.pipelines import run_pipeline
 from sambaflow.passes.framework.registry import PASSES, load_own_pass
 from sambaflow.passes.framework.verification import verify_module

@@ -23,7 +23,7 @@ from sambaflow.dialects.text.older_mlir import OlderPrinter
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.dialects.text.printing import FastPrinter
 from sambaflow.errors import SambaError
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.pipelines import parse_pipeline, run_pipeline
 from sambaflow.passes.framework.verification import verify_module
 from sambaflow.tools import samba_opt

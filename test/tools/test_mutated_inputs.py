@@ -30,7 +30,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.universe import Universe
 
 from sambaflow.dialects.text.parsing import parse_module
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.pipelines import parse_pipeline
 from sambaflow.testing.ir_changes import CHANGES, tokens_of
 from sambaflow.testing.ir_corpus import Piece, applies, corpus, printed

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from xdsl.passes import ModulePass
 
-from sambaflow.passes.framework.base import Journal, SambaPass
+from sambaflow.passes.framework.base import SambaPass
+from sambaflow.passes.framework.context import Journal
 from sambaflow.passes.framework.instrumentation.timing import RULE
 
 

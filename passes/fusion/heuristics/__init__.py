@@ -2,7 +2,7 @@
 
 A heuristic has SambaFlow's four phases: distribution (over PCUs), tiling, mapping (sections) and multi-socket
 distribution. Distribution and tiling give hints: wishes that stand on an op as `samba.hints`, for the kernel planner
-(`passes/planning/hints.py`). A setting that the user wrote in a rule is never overruled.
+(`dialects/kernel/hints.py`). A setting that the user wrote in a rule is never overruled.
 
     heuristic   names                     for
     default     DEFAULT, O3               everything else: the planner's own optimisation decides all
@@ -18,8 +18,7 @@ from __future__ import annotations
 from sambaflow import plugins
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import samba
-from sambaflow.errors import InputError
-from sambaflow.passes.framework.registry import did_you_mean
+from sambaflow.errors import InputError, did_you_mean
 from sambaflow.passes.fusion.heuristics.base import Heuristic, Hints
 from sambaflow.passes.fusion.heuristics.default import DefaultHeuristic
 from sambaflow.passes.fusion.heuristics.gemm import GemmHeuristic

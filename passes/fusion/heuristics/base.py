@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from sambaflow.dialects import samba
-from sambaflow.passes.planning.hints import Hint
+from sambaflow.dialects.kernel.hints import Hint
 
 Hints = dict[str, Hint]
 """Wishes by name; what each name means stands in `docs/boundaries.md`."""

@@ -16,7 +16,7 @@ from sambaflow.dialects import samba
 from sambaflow.dialects.samba.folding import FOLDERS, constant_of, elements_of, fold
 from sambaflow.dialects.samba.inference import Shaped
 from sambaflow.dialects.samba.table import shaped
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.samba_canonicalize import SambaCanonicalizePass
 from sambaflow.passes.samba_cse import SambaCsePass
 from sambaflow.sim.reference.samba_functions import torch_dtype

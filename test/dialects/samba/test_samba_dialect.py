@@ -15,7 +15,7 @@ from sambaflow.dialects.samba.attributes import float_text
 from sambaflow.dialects.samba.inference import Shaped, promote, result_dtype
 from sambaflow.dialects.samba.table import DTYPES, shaped
 from sambaflow.dialects.text.parsing import parse_module
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 
 
 def parse(text: str) -> ModuleOp:

@@ -9,7 +9,7 @@ from sambaflow.backends.rdu.image import Image, Pcu
 from sambaflow.dialects import kernel
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.machine import cost, load
-from sambaflow.passes.framework.base import SambaContext
+from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.pipelines import run_pipeline
 from sambaflow.passes.planning.facts import StagePlan
 from sambaflow.passes.planning.sections import sections_of
