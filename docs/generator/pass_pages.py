@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from markup import ROOT, anchor, docstring, file_of, heading, literal, page, source, table
-from sambaflow.passes.framework import pipelines
+from sambaflow.passes.framework import pipeline_text, pipelines
 from sambaflow.passes.framework.base import SambaPass
 from sambaflow.passes.framework.help import default_text, summary_of
 from sambaflow.passes.framework.options import REQUIRED, options_of
@@ -33,7 +33,8 @@ def passes_page() -> str:
 def pipelines_page() -> str:
     """`reference/pipelines.md`."""
     parts = [section for mode in MODES.values() for section in (heading(2, mode.name), _mode(mode))]
-    return page("Pipelines", docstring(pipelines.__doc__ or "", "text"), *parts)
+    introduction = (docstring(module.__doc__ or "", "text") for module in (pipelines, pipeline_text))
+    return page("Pipelines", *introduction, *parts)
 
 
 def _pass(one: type[SambaPass]) -> str:
@@ -82,16 +83,16 @@ def _mode(mode: Mode) -> str:
     return "\n\n".join((f"{text}.", listed, options, f"```text\n{steps}\n```"))
 
 
-def _step(step: pipelines.Step) -> str:
+def _step(step: pipeline_text.Step) -> str:
     return step.name + _plain_options(step)
 
 
-def _options(step: pipelines.Step) -> str:
+def _options(step: pipeline_text.Step) -> str:
     text = _plain_options(step)
     return f" {literal(text)}" if text else ""
 
 
-def _plain_options(step: pipelines.Step) -> str:
+def _plain_options(step: pipeline_text.Step) -> str:
     options = " ".join(f"{name}={','.join(values)}" for name, values in step.options.items())
     return f"{{{options}}}" if options else ""
 

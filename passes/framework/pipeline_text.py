@@ -1,4 +1,4 @@
-"""The text of a pass pipeline, read into steps and nests.
+"""The text form of pipelines that `--pass-pipeline` takes, read into steps and nests.
 
     pipeline ::= step (`,` step)*                       o1{rules=my.yaml chips=8}
     step     ::= name [`{` option (space option)* `}`]  samba-fuse,kernel-tile

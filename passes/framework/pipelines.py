@@ -1,4 +1,4 @@
-"""Pass pipelines: the o0, o1 and o3 lists, and pipelines from text (`pipeline_text.py`) to passes that can run.
+"""Pass pipelines: the o0, o1 and o3 lists, and from text and options to the passes that run.
 
 The name of a mode stands for its list; its options go to the passes of the list that take them.
 """
