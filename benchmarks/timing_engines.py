@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from benchmarks.rows import Row
 from sambaflow.sim.timing import engine, reference
-from sambaflow.sim.timing.graph import Edge, Graph, Node, Resource, Run
+from sambaflow.sim.timing.graph import Edge, Node, Resource, Run, TimingGraph
 
 STAGES, FIRINGS = 40, 64
 SMALL, LARGE = 2, 80
@@ -34,17 +34,17 @@ def timing_engines() -> list[Row]:
     ]  # fmt: skip
 
 
-def layer(rounds: int) -> Graph:
+def layer(rounds: int) -> TimingGraph:
     """Stages in a row; every fifth has a load beside it that shares the memory."""
     nodes = [Node(FIRINGS * rounds, 1000 + 37 * (i % 5), 3000) for i in range(STAGES)]
     edges = [Edge(i, i + 1, FIRINGS * rounds, 2) for i in range(STAGES - 1)]
     for stage in range(0, STAGES, 5):
         edges.append(Edge(len(nodes), stage, FIRINGS * rounds, 4))
         nodes.append(Node(FIRINGS * rounds, 150, 150_000, 0, 120))
-    return Graph(tuple(nodes), tuple(edges), (Resource("hbm", "tier"),))
+    return TimingGraph(tuple(nodes), tuple(edges), (Resource("hbm", "tier"),))
 
 
-def _nanoseconds(run: Callable[[Graph], Run], rounds: int) -> float:
+def _nanoseconds(run: Callable[[TimingGraph], Run], rounds: int) -> float:
     """Of one firing."""
     graph = layer(rounds)
     start = time.perf_counter()

@@ -57,7 +57,7 @@ class Storage:
         return self._geometry
 
 
-class Tensor:
+class FxTensor:
     """A tensor of the FX graph: what it sees of a storage.
 
     `value` is what it saw at `version` of the storage. A view has a `parent`, the tensor that it was made of, and, if
@@ -69,7 +69,7 @@ class Tensor:
         value: Value,
         storage: Storage | None = None,
         geometry: torch.Tensor | None = None,
-        parent: Tensor | None = None,
+        parent: FxTensor | None = None,
         view: Call | None = None,
     ) -> None:
         self.value = value
@@ -87,9 +87,9 @@ class Tensor:
         """Whether it sees the storage as it is."""
         return same_geometry(self.geometry, self.storage.geometry)
 
-    def seen_as(self, geometry: torch.Tensor) -> Tensor:
+    def seen_as(self, geometry: torch.Tensor) -> FxTensor:
         """The alias that `geometry` describes; its value is read when it is asked for."""
-        made = Tensor(Value(tuple(geometry.shape), geometry.dtype), self.storage, geometry, self)
+        made = FxTensor(Value(tuple(geometry.shape), geometry.dtype), self.storage, geometry, self)
         made.version = -1
         return made
 
@@ -106,7 +106,7 @@ def same_geometry(a: torch.Tensor, b: torch.Tensor) -> bool:
     )
 
 
-def source_of(geometry: torch.Tensor, tensors: list[Tensor]) -> Tensor | None:
+def source_of(geometry: torch.Tensor, tensors: list[FxTensor]) -> FxTensor | None:
     """The tensor whose memory a result shares, or None for memory of its own."""
     memory = _memory(geometry)
     return next((tensor for tensor in tensors if _memory(tensor.geometry) == memory), None)
@@ -124,7 +124,7 @@ def _memory(geometry: torch.Tensor) -> int:
     return getattr(storage, "_cdata")  # noqa: B009, meta tensors all have the address 0
 
 
-def places(tensor: Tensor, location: Location | None) -> torch.Tensor:
+def places(tensor: FxTensor, location: Location | None) -> torch.Tensor:
     """For each element of `tensor` its row-major position in the storage's value.
 
     InputError if it sees other memory, or other elements in it.
@@ -150,7 +150,7 @@ def places(tensor: Tensor, location: Location | None) -> torch.Tensor:
     return found.contiguous()
 
 
-def refuse_overlap(tensor: Tensor, operator: str, location: Location | None) -> None:
+def refuse_overlap(tensor: FxTensor, operator: str, location: Location | None) -> None:
     """InputError if one element in memory is several elements of a tensor that an operator writes."""
     for geometry in (tensor.geometry, tensor.storage.geometry):
         if overlaps(geometry):
@@ -281,7 +281,7 @@ class Memory:
     def __init__(self, pure: Callable[[Call], list[Value]]) -> None:
         self.pure = pure
 
-    def read(self, tensor: Tensor) -> Value:
+    def read(self, tensor: FxTensor) -> Value:
         """The value that `tensor` has now."""
         storage = tensor.storage
         if tensor.version != storage.version:
@@ -289,23 +289,23 @@ class Memory:
             tensor.version = storage.version
         return tensor.value
 
-    def write(self, tensor: Tensor, value: Value, operator: str, location: Location | None) -> None:
+    def write(self, tensor: FxTensor, value: Value, operator: str, location: Location | None) -> None:
         """Give `tensor`, and all that share memory with it, a new value. InputError where PyTorch writes no tensor."""
         refuse_overlap(tensor, operator, location)
         self._write(tensor, value, location)
 
-    def alias(self, call: Call, pure: Call, results: list[Value], geometries: list[torch.Tensor]) -> list[Tensor]:
+    def alias(self, call: Call, pure: Call, results: list[Value], geometries: list[torch.Tensor]) -> list[FxTensor]:
         """The results of a call on tensors (`pure`: on their values), each an alias of the one whose storage it has."""
-        tensors = leaves_of(Tensor, (call.args, call.kwargs))
-        made: list[Tensor] = []
+        tensors = leaves_of(FxTensor, (call.args, call.kwargs))
+        made: list[FxTensor] = []
         for number, (value, geometry) in enumerate(zip(results, geometries, strict=True)):
             source = source_of(geometry, tensors)
             if source is None:
-                made.append(Tensor(value, geometry=geometry))
+                made.append(FxTensor(value, geometry=geometry))
             else:
                 first = bool(call.args) and call.args[0] is source
                 view = _view(pure, results, number, source, geometry) if first else None
-                made.append(Tensor(value, source.storage, geometry, source, view))
+                made.append(FxTensor(value, source.storage, geometry, source, view))
         return made
 
     def gather(self, view: Call) -> list[Value]:
@@ -316,13 +316,13 @@ class Memory:
         flat = self._flat(source, view.location)
         return self.pure(Call(aten.index.Tensor, (flat, [found]), {}, view.location))
 
-    def at_places(self, tensor: Tensor, location: Location | None = None) -> Value:
+    def at_places(self, tensor: FxTensor, location: Location | None = None) -> Value:
         """What `tensor` sees of its storage, gathered from the places of its elements."""
         found = constant(places(tensor, location))
         flat = self._flat(tensor.storage.value, location)
         return self.pure(Call(aten.index.Tensor, (flat, [found]), {}, location))[0]
 
-    def _seen(self, tensor: Tensor) -> Value:
+    def _seen(self, tensor: FxTensor) -> Value:
         if tensor.is_whole:
             return tensor.storage.value
         parent, view = tensor.parent, tensor.view
@@ -332,7 +332,7 @@ class Memory:
             return self.at_places(tensor)
         return self.pure(Call(view.target, (self.read(parent), *view.args[1:]), view.kwargs, view.location))[0]
 
-    def _write(self, tensor: Tensor, value: Value, location: Location | None) -> None:
+    def _write(self, tensor: FxTensor, value: Value, location: Location | None) -> None:
         storage, parent = tensor.storage, tensor.parent
         if tensor.is_whole:
             storage.value = value
@@ -350,7 +350,7 @@ class Memory:
                 storage.version += 1
         tensor.value, tensor.version = value, storage.version
 
-    def _put(self, tensor: Tensor, value: Value, location: Location | None) -> Value:
+    def _put(self, tensor: FxTensor, value: Value, location: Location | None) -> Value:
         """The storage's value with `value` at the places of the tensor's elements."""
         whole = tensor.storage.value
         found = constant(places(tensor, location).reshape(-1))
@@ -362,7 +362,7 @@ class Memory:
         return self.pure(Call(aten.view.default, (value, [-1]), {}, location))[0]
 
 
-def _view(call: Call, results: list[Value], number: int, source: Tensor, geometry: torch.Tensor) -> Call | None:
+def _view(call: Call, results: list[Value], number: int, source: FxTensor, geometry: torch.Tensor) -> Call | None:
     """The call that makes one result of its first operand, if that does not depend on strides."""
     if call.name in STRIDED:
         return None

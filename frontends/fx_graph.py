@@ -27,7 +27,7 @@ from torch._ops import HigherOrderOperator, OpOverload
 from torch.utils import _pytree as pytree
 
 from sambaflow.errors import InputError, Location
-from sambaflow.frontends.aliases import PLAIN_VIEWS, RESHAPES, STRIDED, Memory, Tensor, may_share
+from sambaflow.frontends.aliases import PLAIN_VIEWS, RESHAPES, STRIDED, FxTensor, Memory, may_share
 from sambaflow.frontends.calls import (
     Call,
     Value,
@@ -90,8 +90,8 @@ _DROPPED = frozenset(
 class Assignment:
     """`self.buffer = new`: the buffer is another tensor from then on, and views of the old one stay what they are."""
 
-    buffer: Tensor
-    new: Tensor
+    buffer: FxTensor
+    new: FxTensor
     location: Location
 
 
@@ -118,7 +118,7 @@ class GraphReader:
         self.value = self.memory.read
         self.assigned: list[Assignment] = []
         self._tracks = False
-        self._fixed: list[Tensor] = []
+        self._fixed: list[FxTensor] = []
         self._environments: list[dict[fx.Node, Any]] = []
         self._tracer = DecompositionTracer()
         self._open: list[Any] = []  # the overloads that are being expanded or decomposed, outermost first
@@ -126,7 +126,7 @@ class GraphReader:
     def read(self, graph_module: fx.GraphModule, inputs: Sequence[Any]) -> Any:
         """The results of the graph on `inputs` (Tensors and plain Python values), in the structure it returns."""
         self._tracks = any(_sees_memory(m) for m in graph_module.modules() if isinstance(m, fx.GraphModule))
-        self._fixed = leaves_of(Tensor, list(inputs))
+        self._fixed = leaves_of(FxTensor, list(inputs))
         return self._read(graph_module, inputs)
 
     def _read(self, graph_module: fx.GraphModule, inputs: Sequence[Any]) -> Any:
@@ -185,22 +185,22 @@ class GraphReader:
 
     def _functional(self, call: Call) -> Any:
         """The tensors of an operator that changes nothing in place; views remember what they look at."""
-        tensors = leaves_of(Tensor, (call.args, call.kwargs))
+        tensors = leaves_of(FxTensor, (call.args, call.kwargs))
         if call.name in STRIDED and not self.unsupported:
             return self._strided(call, tensors[0])
-        args, kwargs = map_only(Tensor, self.value, (call.args, call.kwargs))
+        args, kwargs = map_only(FxTensor, self.value, (call.args, call.kwargs))
         pure = Call(call.target, args, kwargs, call.location, call.node)
         results = self._pure(pure)
         if self._tracks and tensors and not self.unsupported:
             made = self.memory.alias(call, pure, results, self._geometries(call, results))
         else:
-            made = [Tensor(value) for value in results]
+            made = [FxTensor(value) for value in results]
         return _in_structure(call, made)
 
     def _geometries(self, call: Call, results: list[Value]) -> list[torch.Tensor]:
         """The results of a call as PyTorch lays them out; aliases of operands share their storage."""
         if may_share(call.target) and not (call.name == "aten.lift_fresh" and results[0].constant is not None):
-            args, kwargs = map_only(Tensor, lambda tensor: tensor.geometry, (call.args, call.kwargs))
+            args, kwargs = map_only(FxTensor, lambda tensor: tensor.geometry, (call.args, call.kwargs))
             try:
                 return run_on_meta(call.target, args, kwargs)
             except Exception as error:  # PyTorch raises what it likes
@@ -213,17 +213,17 @@ class GraphReader:
             return [shell(result) for result in results]
         return [torch.empty_strided(n.shape, n.stride(), dtype=n.dtype, device="meta") for n in noted]
 
-    def _strided(self, call: Call, source: Tensor) -> Tensor:
+    def _strided(self, call: Call, source: FxTensor) -> FxTensor:
         """`as_strided`, which sees the storage and not the tensor."""
-        args = map_only(Tensor, lambda tensor: tensor.geometry, call.args)
+        args = map_only(FxTensor, lambda tensor: tensor.geometry, call.args)
         (geometry,) = run_on_meta(call.target, args, call.kwargs)
-        made = Tensor(Value(tuple(geometry.shape), geometry.dtype), source.storage, geometry, source)
+        made = FxTensor(Value(tuple(geometry.shape), geometry.dtype), source.storage, geometry, source)
         made.value = self.memory.at_places(made, call.location)
         return made
 
-    def _seen_anew(self, call: Call) -> Tensor:
+    def _seen_anew(self, call: Call) -> FxTensor:
         """`x.t_()`: every name of x means the new view from here on."""
-        old: Tensor = call.args[0]
+        old: FxTensor = call.args[0]
         new = seen_anew(call)
         if new is old:
             return old
@@ -234,7 +234,7 @@ class GraphReader:
             )  # fmt: skip
         for env in self._environments:
             for node, held in env.items():
-                env[node] = map_only(Tensor, lambda tensor: new if tensor is old else tensor, held)
+                env[node] = map_only(FxTensor, lambda tensor: new if tensor is old else tensor, held)
         return new
 
     def _pure(self, call: Call) -> list[Value]:
@@ -283,8 +283,8 @@ class GraphReader:
         locate, self.locate = self.locate, lambda node: location or Location("")
         tracks, self._tracks = self._tracks, _sees_memory(graph_module)
         try:
-            results = pytree.tree_leaves(self._read(graph_module, [Tensor(value) for value in values]))
-            return [self.value(one) if isinstance(one, Tensor) else Value((), torch.float32) for one in results]
+            results = pytree.tree_leaves(self._read(graph_module, [FxTensor(value) for value in values]))
+            return [self.value(one) if isinstance(one, FxTensor) else Value((), torch.float32) for one in results]
         finally:
             self.locate, self._tracks = locate, tracks
 
@@ -295,16 +295,16 @@ class GraphReader:
         """`add_(x, y)`: the functional operator, then its result written back to x."""
         returned = carry_out(call, self.memory, writes=not self.unsupported)
         if returned is None:
-            args, kwargs = map_only(Tensor, self.value, (call.args, call.kwargs))
+            args, kwargs = map_only(FxTensor, self.value, (call.args, call.kwargs))
             pure = Call(call.target, args, kwargs, call.location)
             self.unsupported.append(refusal_of(pure))
-            unknown = [Tensor(value) for value in self._unknown(pure)]
+            unknown = [FxTensor(value) for value in self._unknown(pure)]
             return unknown[0] if signature(call.target).gives_one else unknown
         return returned
 
     def _plain_result(self, call: Call) -> Any:
         """A number that PyTorch knows from shapes and dtypes (`numel`, `dim`)."""
-        args, kwargs = map_only(Tensor, lambda tensor: shell(self.value(tensor)), (call.args, call.kwargs))
+        args, kwargs = map_only(FxTensor, lambda tensor: shell(self.value(tensor)), (call.args, call.kwargs))
         try:
             return call.target(*args, **kwargs)
         except Exception as error:
@@ -326,7 +326,7 @@ class GraphReader:
             f"{name} computes with numbers that tensors or symbolic shapes give", location, _AS_TENSOR
         )
 
-    def _item(self, tensor: Tensor, location: Location | None) -> Any:
+    def _item(self, tensor: FxTensor, location: Location | None) -> Any:
         constant = self.value(tensor).constant
         if constant is None or constant.numel() != 1 or constant.is_meta:
             raise _data_dependent("a tensor's value is read as a Python number", location, _AS_TENSOR)
@@ -387,10 +387,10 @@ def _sees_memory(graph_module: fx.GraphModule) -> bool:
 
 def _attribute(graph_module: fx.GraphModule, node: fx.Node) -> Any:
     found = attribute(graph_module, node)
-    return Tensor(constant(found)) if isinstance(found, torch.Tensor) else found
+    return FxTensor(constant(found)) if isinstance(found, torch.Tensor) else found
 
 
-def _in_structure(call: Call, tensors: list[Tensor]) -> Any:
+def _in_structure(call: Call, tensors: list[FxTensor]) -> Any:
     """The results of a call as PyTorch nests them (`histogramdd` returns a tensor and a list of tensors)."""
     if signature(call.target).gives_one:
         return tensors[0]

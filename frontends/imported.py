@@ -25,12 +25,12 @@ class Imported:
 
     module: ModuleOp
     weights: dict[str, torch.Tensor] = field(default_factory=dict[str, "torch.Tensor"])
-    graphs: dict[str, Graph] = field(default_factory=dict[str, "Graph"])
+    graphs: dict[str, ImportedGraph] = field(default_factory=dict[str, "ImportedGraph"])
     diagnostics: list[Diagnostic] = field(default_factory=list[Diagnostic])
 
 
 @dataclass(frozen=True)
-class Graph:
+class ImportedGraph:
     """The calling convention of one graph; see `Imported`."""
 
     inputs: tuple[Any, ...]

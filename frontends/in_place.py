@@ -16,7 +16,7 @@ import torch
 from torch._ops import OpOverload
 
 from sambaflow.errors import InputError
-from sambaflow.frontends.aliases import STRIDED, Memory, Tensor, places, same_geometry
+from sambaflow.frontends.aliases import STRIDED, FxTensor, Memory, places, same_geometry
 from sambaflow.frontends.calls import (
     Call,
     Value,
@@ -63,9 +63,9 @@ def changes_view(target: OpOverload[..., Any]) -> bool:
     return signature(target).base in _VIEWS
 
 
-def seen_anew(call: Call) -> Tensor:
+def seen_anew(call: Call) -> FxTensor:
     """What `x.t_()` makes of x: the tensor that x is from then on."""
-    old: Tensor = call.args[0]
+    old: FxTensor = call.args[0]
     target = functional_form(call.target)
     assert target is not None
     (geometry,) = run_on_meta(target, (old.geometry, *call.args[1:]), call.kwargs)
@@ -73,7 +73,7 @@ def seen_anew(call: Call) -> Tensor:
         return old
     view = Call(target, (old.value, *call.args[1:]), call.kwargs, call.location)
     value = Value(tuple(geometry.shape), geometry.dtype)
-    made = Tensor(value, old.storage, geometry, old, None if view.name in STRIDED else view)
+    made = FxTensor(value, old.storage, geometry, old, None if view.name in STRIDED else view)
     made.version = -1
     return made
 
@@ -84,7 +84,7 @@ def carry_out(call: Call, memory: Memory, writes: bool = True) -> Any:
     `writes` is False when the values are not known, after an error.
     """
     arguments = call.arguments()
-    written = [leaf for name in signature(call.target).written for leaf in leaves_of(Tensor, arguments[name])]
+    written = [leaf for name in signature(call.target).written for leaf in leaves_of(FxTensor, arguments[name])]
     if _is_same(call, written):
         return written[0]
     _refuse_own_elements(call, written)
@@ -102,25 +102,25 @@ def carry_out(call: Call, memory: Memory, writes: bool = True) -> Any:
         memory.write(tensor, new, call.name, call.location)
     if signature(call.target).gives_view:
         return written[0] if signature(call.target).gives_one else written
-    fresh = [Tensor(value) for value in results[: len(results) - len(written)]]
+    fresh = [FxTensor(value) for value in results[: len(results) - len(written)]]
     return fresh[0] if len(fresh) == 1 and signature(call.target).gives_one else fresh
 
 
-def _is_same(call: Call, written: list[Tensor]) -> bool:
+def _is_same(call: Call, written: list[FxTensor]) -> bool:
     """`x.copy_(x)`: what export writes for `self.x += y`."""
-    if signature(call.target).base != "copy_" or not isinstance(call.args[1], Tensor):
+    if signature(call.target).base != "copy_" or not isinstance(call.args[1], FxTensor):
         return False
     source = call.args[1]
     return source.storage is written[0].storage and same_geometry(source.geometry, written[0].geometry)
 
 
-def _refuse_own_elements(call: Call, written: list[Tensor]) -> None:
+def _refuse_own_elements(call: Call, written: list[FxTensor]) -> None:
     """InputError for reading elements that are written in another place: what PyTorch reads there depends on the order
     of its loops. An operator that writes where indices say may write anywhere."""
     form = signature(call.target)
     elsewhere = form.base in _WRITES_AT_INDICES
     read = [value for name, value in call.arguments().items() if name not in form.written]
-    for source in leaves_of(Tensor, read):
+    for source in leaves_of(FxTensor, read):
         for target in written:
             if source.storage is not target.storage:
                 continue
@@ -133,9 +133,9 @@ def _refuse_own_elements(call: Call, written: list[Tensor]) -> None:
                 )  # fmt: skip
 
 
-def _new_values(call: Call, written: list[Tensor], memory: Memory) -> list[Value] | None:
+def _new_values(call: Call, written: list[FxTensor], memory: Memory) -> list[Value] | None:
     base = signature(call.target).base
-    args, kwargs = map_only(Tensor, memory.read, (call.args, call.kwargs))
+    args, kwargs = map_only(FxTensor, memory.read, (call.args, call.kwargs))
     if base in ("copy_", "fill_", "zero_"):
         return [_filled(memory.read(written[0]), args[1] if len(args) > 1 else 0, call, memory)]
     functional = functional_form(call.target)
@@ -197,7 +197,7 @@ def _bound(
 
 
 def _fits(type_name: str, argument: Any) -> bool:
-    if isinstance(argument, Tensor | Value):
+    if isinstance(argument, FxTensor | Value):
         return "Tensor" in type_name and "List" not in type_name
     return "Tensor" not in type_name
 

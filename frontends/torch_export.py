@@ -38,7 +38,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from sambaflow.collection import without_garbage_collection
 from sambaflow.errors import InputError, Location, SambaError, WeightError
-from sambaflow.frontends.aliases import Tensor, end_of, overlaps
+from sambaflow.frontends.aliases import FxTensor, end_of, overlaps
 from sambaflow.frontends.archives import read_archive
 from sambaflow.frontends.attributes import attributes_kept
 from sambaflow.frontends.calls import Value, constant, refuse_layout
@@ -46,7 +46,7 @@ from sambaflow.frontends.conversions import DTYPES
 from sambaflow.frontends.fast_paths import fast_paths_refused
 from sambaflow.frontends.function_builder import FunctionBuilder
 from sambaflow.frontends.fx_graph import GraphReader, reads_by_strides
-from sambaflow.frontends.imported import Graph, Imported, Leaf
+from sambaflow.frontends.imported import Imported, ImportedGraph, Leaf
 from sambaflow.frontends.refusals import dtype_lever, unsupported
 from sambaflow.frontends.without_data import export_without_data, is_without_data
 
@@ -254,11 +254,11 @@ class _Importer:
         self.user_names = iter(names)
         self.builder = FunctionBuilder()
         self.reader = GraphReader(self.builder.convert, self.builder.emit, self._locate, self.builder.expand)
-        self.arguments: dict[str, Tensor] = {}
-        self.constants: dict[str, Tensor] = {}
+        self.arguments: dict[str, FxTensor] = {}
+        self.constants: dict[str, FxTensor] = {}
         self.weights: dict[str, torch.Tensor] = {}
         self.placeholders: dict[str, Any] = {}
-        self.targets: dict[str, Tensor] = {}
+        self.targets: dict[str, FxTensor] = {}
         self.inputs: list[Any] = []
         self.outputs: list[Any] = []
 
@@ -268,7 +268,7 @@ class _Importer:
         specs = self.program.graph_signature.input_specs
         for node, spec in zip(placeholders, specs, strict=True):
             self.placeholders[node.name] = made = self._input(node, spec)
-            if spec.target is not None and isinstance(made, Tensor):
+            if spec.target is not None and isinstance(made, FxTensor):
                 self.targets[spec.target] = made
         results = list(self.reader.read(self.program.graph_module, list(self.placeholders.values())))
         if self.reader.unsupported:
@@ -288,7 +288,9 @@ class _Importer:
         self.imported.weights |= self.weights | self.builder.constants
         call = self.program.call_spec
         assert call.in_spec is not None and call.out_spec is not None
-        self.imported.graphs[self.graph] = Graph(tuple(self.inputs), tuple(self.outputs), call.in_spec, call.out_spec)
+        self.imported.graphs[self.graph] = ImportedGraph(
+            tuple(self.inputs), tuple(self.outputs), call.in_spec, call.out_spec
+        )
 
     def _written(self) -> _Writes:
         """What `self.writes` says, and what was found to be written besides."""
@@ -321,12 +323,12 @@ class _Importer:
         if is_constant and name not in self.writes.constants:
             if tensor.is_meta:
                 raise WeightError(f"constant {name!r} was built on the meta device, its data are not known")
-            made = self.constants.get(name) or Tensor(constant(tensor.detach()), geometry=_layout(tensor))
+            made = self.constants.get(name) or FxTensor(constant(tensor.detach()), geometry=_layout(tensor))
             self.constants[name] = made
             return made
         return self._weight(name, tensor, "param" if spec.kind == InputKind.PARAMETER else "buffer")
 
-    def _weight(self, name: str, tensor: torch.Tensor, role: str) -> Tensor:
+    def _weight(self, name: str, tensor: torch.Tensor, role: str) -> FxTensor:
         """The argument for a parameter or buffer."""
         name = name.removeprefix(self.strip)
         if name not in self.arguments:
@@ -334,7 +336,7 @@ class _Importer:
             self.weights[name] = tensor.detach()
         return self.arguments[name]
 
-    def _member(self, tensor: torch.Tensor) -> Tensor:
+    def _member(self, tensor: torch.Tensor) -> FxTensor:
         """A tensor that shares memory with others, one of which is written: a view of the argument for all of them."""
         names = self._family(_handle(tensor))
         members = [self.named[name].detach() for name in names]
@@ -368,7 +370,7 @@ class _Importer:
         self.arguments[name] = self._argument(meta, name, "state" if name in self.state else "input", first)
         return self.arguments[name]
 
-    def _argument(self, meta: torch.Tensor, name: str, role: str, first: Location | None = None) -> Tensor:
+    def _argument(self, meta: torch.Tensor, name: str, role: str, first: Location | None = None) -> FxTensor:
         """A new argument; `first` is where an input is used first."""
         refuse_layout(meta, f"{role} {name!r}", first)
         if meta.dtype not in DTYPES:
@@ -384,14 +386,14 @@ class _Importer:
                 levers=["export without dynamic_shapes: one graph per shape"],
             )
         value = Value(shape, meta.dtype, ssa=self.builder.argument(shape, meta.dtype, name, role))
-        return Tensor(value, geometry=_layout(meta))
+        return FxTensor(value, geometry=_layout(meta))
 
     def _results(self, results: list[Any]) -> None:
         """Results of the function: what the model returns, then arguments that it updated and does not return."""
         specs = self.program.graph_signature.output_specs
         pairs = list(zip(specs, results, strict=True))
         returned = [result for spec, result in pairs if spec.kind == OutputKind.USER_OUTPUT]
-        values = [self.reader.value(leaf) if isinstance(leaf, Tensor) else leaf for leaf in returned]
+        values = [self.reader.value(leaf) if isinstance(leaf, FxTensor) else leaf for leaf in returned]
         self._assign()
         for spec, result in pairs:
             self._update(spec.kind, spec.target, result)
@@ -430,7 +432,7 @@ class _Importer:
         held = self.placeholders if kind == OutputKind.USER_INPUT_MUTATION else self.targets
         updates = (OutputKind.USER_INPUT_MUTATION, OutputKind.BUFFER_MUTATION, OutputKind.PARAMETER_MUTATION)
         updated = held.get(target or "")
-        if kind not in updates or not isinstance(updated, Tensor):
+        if kind not in updates or not isinstance(updated, FxTensor):
             raise InputError(f"outputs of kind {kind.name} are not supported", op=target or "")
         self.reader.memory.write(updated, self.reader.value(result), "the exported program", None)
 

@@ -16,7 +16,7 @@ from sambaflow.dialects.kernel.origin import operators_of
 from sambaflow.passes.framework.base import SambaPass, functions_of
 from sambaflow.passes.framework.properties import KERNEL
 from sambaflow.passes.planning.analysis import Analysis
-from sambaflow.passes.planning.facts import SectionPlan, Stage
+from sambaflow.passes.planning.facts import SectionPlan, StageFacts
 from sambaflow.passes.planning.planner import Estimate, Planner
 from sambaflow.passes.planning.result_copies import ResultCopies
 from sambaflow.passes.planning.sections import does_not_fit, resources_of
@@ -266,7 +266,7 @@ class _Cutter:
     def _estimate(self, ops: Sequence[Operation]) -> Estimate | None:
         return self.planner.estimate(*self._problem(ops))
 
-    def _problem(self, ops: Sequence[Operation]) -> tuple[list[Stage], list[int]]:
+    def _problem(self, ops: Sequence[Operation]) -> tuple[list[StageFacts], list[int]]:
         """The stages of `ops`, and the tensors that others read of them."""
         inside = {self.index[op] for op in ops}
         stages = [self.analysis.stages[self.index[op]] for op in ops]

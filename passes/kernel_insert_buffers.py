@@ -12,7 +12,7 @@ from sambaflow.passes.framework.analyses import analyses_of
 from sambaflow.passes.framework.base import SambaPass
 from sambaflow.passes.framework.properties import KERNEL
 from sambaflow.passes.planning.facts import EdgePlan
-from sambaflow.passes.planning.sections import Section, sections_of
+from sambaflow.passes.planning.sections import PlannedSection, sections_of
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class KernelInsertBuffersPass(SambaPass):
         )  # fmt: skip
 
 
-def _insert(section: Section, edge: EdgePlan) -> bool:
+def _insert(section: PlannedSection, edge: EdgePlan) -> bool:
     """The buffer of an edge, in front of its reader; false where there is one already."""
     reader = section.analysis.ops[edge.target] if edge.target >= 0 else _store_of(section, edge.operand)
     value = reader.operands[edge.operand if edge.target >= 0 else 0]
@@ -72,7 +72,7 @@ def _insert(section: Section, edge: EdgePlan) -> bool:
     return True
 
 
-def _store_of(section: Section, number: int) -> kernel.StoreOp:
+def _store_of(section: PlannedSection, number: int) -> kernel.StoreOp:
     """The store of the live-out tensor at position `number` (in ascending order of tensors)."""
     tensor = sorted(section.live_out)[number]
     stores = (op for op in section.op.body.block.ops if isinstance(op, kernel.StoreOp))

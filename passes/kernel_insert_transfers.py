@@ -17,7 +17,7 @@ from sambaflow.passes.framework.analyses import analyses_of
 from sambaflow.passes.framework.base import SambaPass
 from sambaflow.passes.framework.properties import KERNEL
 from sambaflow.passes.planning.result_copies import is_read_behind, ties_of
-from sambaflow.passes.planning.sections import Section, sections_of
+from sambaflow.passes.planning.sections import PlannedSection, sections_of
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class KernelInsertTransfersPass(SambaPass):
 
 
 class _Transfers:
-    def __init__(self, section: Section) -> None:
+    def __init__(self, section: PlannedSection) -> None:
         self.section = section
         self.block = section.op.body.block
         self.analysis = section.analysis

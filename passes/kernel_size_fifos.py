@@ -17,9 +17,9 @@ from sambaflow.passes.framework.analyses import analyses_of
 from sambaflow.passes.framework.base import SambaPass
 from sambaflow.passes.framework.properties import KERNEL
 from sambaflow.passes.planning.analysis import tensor_bytes
-from sambaflow.passes.planning.facts import Stage
+from sambaflow.passes.planning.facts import StageFacts
 from sambaflow.passes.planning.fifos import size
-from sambaflow.passes.planning.sections import Section, sections_of
+from sambaflow.passes.planning.sections import PlannedSection, sections_of
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ class KernelSizeFifosPass(SambaPass):
 class _Built:
     """The network of a section's text: stages, loads and stores; one channel per buffer and maker."""
 
-    def __init__(self, section: Section) -> None:
+    def __init__(self, section: PlannedSection) -> None:
         self.section = section
         self.network = Network()
         self.numbers: dict[Operation, int] = {}
         self.buffers: dict[kernel.BufferOp, list[Channel]] = {}
         facts = section.analysis
-        self.stages: dict[Operation, Stage] = dict(zip(facts.ops, facts.stages, strict=True))
+        self.stages: dict[Operation, StageFacts] = dict(zip(facts.ops, facts.stages, strict=True))
         plans = dict(section.planned())
         for op in section.op.body.block.ops:
             if isinstance(op, kernel.Stage) and op in plans and not self.stages[op].join:

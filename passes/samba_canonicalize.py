@@ -19,7 +19,7 @@ from sambaflow.passes.framework.base import FunctionPass
 from sambaflow.passes.framework.properties import SAMBA
 from sambaflow.passes.rewriting.driver import Pattern, Replacement, Rewriter, pattern, rewrite
 from sambaflow.passes.rewriting.files import load_rewrite_rules
-from sambaflow.passes.rewriting.rules import Becomes, Match, Op, Value, op, rewrite_rule, setting_of
+from sambaflow.passes.rewriting.rules import Becomes, Match, Op, RuleInput, op, rewrite_rule, setting_of
 
 if TYPE_CHECKING:
     from sambaflow.dialects.samba.folding import Array
@@ -111,7 +111,7 @@ def _element(constant: ConstantOp, index: int) -> int:
 
 
 @rewrite_rule
-def slice_constant_rows(weight: Value) -> Becomes:
+def slice_constant_rows(weight: RuleInput) -> Becomes:
     """An embedding at the constant indices a, a + 1, ... is a slice of the weight (learned positions)."""
     rows = op(ConstantOp, where=_counts_up)
     embedding = op("embedding", weight, rows)
@@ -163,7 +163,7 @@ def _number(op: SambaOp) -> Any:
 
 
 @rewrite_rule
-def merge_views(x: Value) -> Becomes:
+def merge_views(x: RuleInput) -> Becomes:
     """A view of a view is one view of the first tensor."""
     last = op(VIEWS, op(VIEWS, x))
     return last.becomes(op("view", x, size=_shape(last)))
@@ -180,7 +180,7 @@ def remove_permutation(op: SambaOp, rewriter: Rewriter) -> Replacement:
 
 
 @rewrite_rule
-def merge_permutations(x: Value) -> Becomes:
+def merge_permutations(x: RuleInput) -> Becomes:
     """A permutation of a permutation is one."""
     first = op(PERMUTATIONS, x)
     last = op(PERMUTATIONS, first)
@@ -202,7 +202,7 @@ def _is_lossless(cast: SambaOp) -> bool:
 
 
 @rewrite_rule
-def merge_casts(x: Value) -> Becomes:
+def merge_casts(x: RuleInput) -> Becomes:
     """A cast after a cast that lost nothing is one cast."""
     last = op("to", op("to", x, where=_is_lossless))
     return last.becomes(op("to", x, dtype=last["dtype"]))
@@ -245,7 +245,7 @@ def _heads(view: SambaOp) -> Shape | None:
 
 
 @rewrite_rule
-def group_queries(query: Value, key: Value, value: Value, *mask: Value) -> Becomes:
+def group_queries(query: RuleInput, key: RuleInput, value: RuleInput, *mask: RuleInput) -> Becomes:
     """Attention on key and value heads that were repeated for each group of queries reads them before the repeat."""
     keys, values = (op(VIEWS, op("expand", x), where=lambda op: _heads(op) is not None) for x in (key, value))
     attention = op(ATTENTION, query, keys, values, *mask, enable_gqa=False)
@@ -277,14 +277,14 @@ def _is_causal(mask: ConstantOp, queries: int, keys: int) -> bool:
 
 
 @rewrite_rule
-def remove_mask(query: Value, key: Value, value: Value) -> Becomes:
+def remove_mask(query: RuleInput, key: RuleInput, value: RuleInput) -> Becomes:
     """A constant mask that hides nothing goes away."""
     attention = op(ATTENTION, query, key, value, op(ConstantOp, where=_shows_all))
     return attention.becomes(op(ATTENTION, query, key, value, like=attention))
 
 
 @rewrite_rule
-def make_causal(query: Value, key: Value, value: Value) -> Becomes:
+def make_causal(query: RuleInput, key: RuleInput, value: RuleInput) -> Becomes:
     """A constant mask that hides from each query the keys behind it, and nothing else, becomes is_causal."""
     mask = op(ConstantOp)
     attention = op(ATTENTION, query, key, value, mask)

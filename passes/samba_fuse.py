@@ -16,7 +16,7 @@ from sambaflow.passes.framework.base import FunctionPass
 from sambaflow.passes.framework.properties import SAMBA
 from sambaflow.passes.fusion.grouping import HEURISTIC_PARAMETERS, Group, Groups, make_region
 from sambaflow.passes.fusion.rules import DEFAULT_RULES, Rule, load_rules
-from sambaflow.passes.rewriting.matcher import Graph, Refusal, Search, operator_name
+from sambaflow.passes.rewriting.matcher import OpGraph, Refusal, Search, operator_name
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class SambaFusePass(FunctionPass):
     def apply_to(self, ctx: Context, op: FuncOp) -> None:
         rules = load_rules(self.rules)
         for block in op.body.blocks:
-            graph = Graph(block, operator_name, is_transparent)
+            graph = OpGraph(block, operator_name, is_transparent)
             groups = Groups(graph)
             chosen: dict[str, Rule] = {rule.name: rule for rule in rules}
             for rule in rules:
@@ -59,14 +59,14 @@ class SambaFusePass(FunctionPass):
                 self.count(ctx, "modules")
                 self.applied(ctx, module, f"rule '{group.name}' made a module", ops=len(group.members))
 
-    def _apply_rule(self, ctx: Context, rule: Rule, graph: Graph, groups: Groups) -> None:
+    def _apply_rule(self, ctx: Context, rule: Rule, graph: OpGraph, groups: Groups) -> None:
         anchors = {op: None for variant in rule.pattern.variants for op in graph.candidates(variant.anchor)}
         for anchor in sorted(anchors, key=graph.position.__getitem__):
             refusal = self._match_at(rule, anchor, graph, groups)
             if refusal is not None and refusal.bound > 1:
                 self.missed(ctx, anchor, f"rule '{rule.name}': {refusal.reason}", matched=refusal.bound, of=refusal.of)
 
-    def _match_at(self, rule: Rule, anchor: Operation, graph: Graph, groups: Groups) -> Refusal | None:
+    def _match_at(self, rule: Rule, anchor: Operation, graph: OpGraph, groups: Groups) -> Refusal | None:
         """Make a group of the first variant that fits; else say why the one that came furthest did not."""
         nearest = Refusal(0, 0, "")
         for variant in rule.pattern.variants:

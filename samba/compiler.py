@@ -16,7 +16,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from sambaflow.errors import InputError
-from sambaflow.frontends.imported import Graph, Imported, Leaf
+from sambaflow.frontends.imported import Imported, ImportedGraph, Leaf
 from sambaflow.frontends.locking import compile_lock
 from sambaflow.passes.framework.context import SambaContext
 from sambaflow.samba import module_compiler
@@ -127,7 +127,7 @@ def compile_imported(
     return Executable(image, imported.weights, conventions, live=live)
 
 
-def convention_of(name: str, graph: Graph, signature: Signature | None = None) -> Convention:
+def convention_of(name: str, graph: ImportedGraph, signature: Signature | None = None) -> Convention:
     """The calling convention of an imported graph; without a signature of its module, arguments as at compile."""
 
     def names(leaves: tuple[Any, ...]) -> tuple[str | None, ...]:
@@ -148,7 +148,7 @@ def convention_of(name: str, graph: Graph, signature: Signature | None = None) -
     )
 
 
-def _argument_names(graph: Graph, leaves: Sequence[str | None]) -> list[str]:
+def _argument_names(graph: ImportedGraph, leaves: Sequence[str | None]) -> list[str]:
     """The names of positional arguments: that of an argument's only tensor, else its number."""
     found: list[str] = []
     position = 0

@@ -17,7 +17,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
-from sambaflow.passes.rewriting.matcher import Graph
+from sambaflow.passes.rewriting.matcher import OpGraph
 
 HINTS = "samba.hints"
 """Discardable attribute: a dictionary of wishes for the kernel planner, on a samba.module or an op in one."""
@@ -38,7 +38,7 @@ class Group:
 class Groups:
     """The groups of one block. `graph` says what is transparent; positions in it follow the moves made here."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: OpGraph) -> None:
         self.graph = graph
         self.groups: list[Group] = []
         self._owner: dict[Operation, Group] = {}

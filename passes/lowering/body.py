@@ -22,7 +22,7 @@ from sambaflow.passes.planning.analysis import opcode_of
 
 
 @dataclass(frozen=True)
-class TileProgram:
+class LoweredBody:
     """The regions of a PCU. `ports`: the stage's inputs that it reads, in the order of the PCU's input ports."""
 
     body: Region
@@ -44,7 +44,7 @@ def read_inputs(op: kernel.Stage) -> tuple[int, ...]:
     return tuple(sorted(used))
 
 
-def tile_program(op: kernel.Stage) -> TileProgram:
+def tile_program(op: kernel.Stage) -> LoweredBody:
     """The regions of the PCU that carries out a stage. PassError for what no instruction carries out."""
     ports = read_inputs(op)
     count = len(op.operands)
@@ -59,7 +59,7 @@ def tile_program(op: kernel.Stage) -> TileProgram:
         finish = _region(op, block, [*inputs, *accumulators], ports, count)
     elif accumulators and len(op.results) > op.step_results:
         finish = _rounding(op, inputs, accumulators)
-    return TileProgram(body, combine, finish, ports)
+    return LoweredBody(body, combine, finish, ports)
 
 
 def _is_merged(op: kernel.Stage) -> bool:

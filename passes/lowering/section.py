@@ -26,10 +26,10 @@ from sambaflow.dialects.rdu.instructions import bits_of
 from sambaflow.dialects.rdu.units import stream as stream_type
 from sambaflow.errors import InputError
 from sambaflow.machine import Budget, Machine, agcu_counts, room_for
-from sambaflow.passes.lowering.body import TileProgram, predicate_rows, tile_program
+from sambaflow.passes.lowering.body import LoweredBody, predicate_rows, tile_program
 from sambaflow.passes.lowering.tensors import (
+    LoweredTensor,
     Source,
-    Tensor,
     access_data,
     bytes_of,
     identity,
@@ -43,7 +43,7 @@ from sambaflow.passes.lowering.tensors import (
 )
 from sambaflow.passes.planning.access import Level, LinearAccess, linearise, whole
 from sambaflow.passes.planning.analysis import Analysis, element_bytes, passed_on, passes_on
-from sambaflow.passes.planning.facts import Stage, levels_through, placed
+from sambaflow.passes.planning.facts import StageFacts, levels_through, placed
 from sambaflow.passes.planning.tiling import Tiling, Walk, result_access
 from sambaflow.passes.planning.windows import load_tile
 
@@ -70,7 +70,7 @@ class SectionLowering:
         self.analysis = Analysis(section.body.block.ops, machine)
         self.analysis.check()
         self.stage_of = dict(zip(self.analysis.ops, self.analysis.stages, strict=True))
-        self.tensors: dict[SSAValue, Tensor] = {}
+        self.tensors: dict[SSAValue, LoweredTensor] = {}
         self.tokens: dict[SSAValue, int] = {}
         self.leaders: dict[SSAValue, tuple[int, kernel.Stage, int]] = {}
         self.delivered: dict[tuple[kernel.Stage, int], tuple[SSAValue, LinearAccess]] = {}
@@ -84,7 +84,9 @@ class SectionLowering:
         slots: list[tuple[str, int]] = []
         for number, argument in enumerate(self.section.body.block.args):
             slots.append(("input", number))
-            self.tensors[argument] = Tensor(tensor_type(argument), slot=self.block.insert_arg(argument.type, number))
+            self.tensors[argument] = LoweredTensor(
+                tensor_type(argument), slot=self.block.insert_arg(argument.type, number)
+            )
         results = self._results(slots)
         for op in self.section.body.block.ops:
             self.location = op.location
@@ -184,7 +186,7 @@ class SectionLowering:
         if isinstance(destination, BlockArgument):
             return destination.index
         slot = self.block.insert_arg(store.value.type, len(self.block.args))
-        self.tensors[store.result] = Tensor(tensor_type(store.value), slot=slot)
+        self.tensors[store.result] = LoweredTensor(tensor_type(store.value), slot=slot)
         slots.append(("result", number))
         return slot.index
 
@@ -213,7 +215,7 @@ class SectionLowering:
             label="load",
         )
         self._add(made)
-        self.tensors[op.value] = Tensor(type, [Source(made.result, extents, identity(type.get_shape()))])
+        self.tensors[op.value] = LoweredTensor(type, [Source(made.result, extents, identity(type.get_shape()))])
 
     def _load_tile(self, value: SSAValue, shape: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
         """The part of a tensor that one window holds: what the reader that wants most windows takes at a time."""
@@ -257,7 +259,9 @@ class SectionLowering:
             label="store",
         )
         self._add(made)
-        self.tensors[op.result] = Tensor(tensor_type(op.value), slot=slot, token=made.token[0] if token else None)
+        self.tensors[op.result] = LoweredTensor(
+            tensor_type(op.value), slot=slot, token=made.token[0] if token else None
+        )
 
     def _slot_of(self, op: kernel.StoreOp) -> SSAValue:
         tensor = self.tensors.get(op.destination) if op.destination is not None else None
@@ -296,7 +300,7 @@ class SectionLowering:
     # -- buffers -----------------------------------------------------------------------------------------------------
 
     def _pmu(
-        self, tensor: Tensor, access: LinearAccess, indices: Sequence[SSAValue], buffer: kernel.BufferOp | None
+        self, tensor: LoweredTensor, access: LinearAccess, indices: Sequence[SSAValue], buffer: kernel.BufferOp | None
     ) -> SSAValue:
         """A PMU group that all sources of `tensor` write; the stream of its one read port."""
         element = tensor.type.element_type
@@ -361,7 +365,7 @@ class SectionLowering:
         return self._operand(op, op.bound_inputs[symbol])[0]
 
     def _indexed_load(
-        self, op: kernel.Stage, tensor: Tensor, slot: SSAValue, access: LinearAccess, indices: Sequence[SSAValue]
+        self, op: kernel.Stage, tensor: LoweredTensor, slot: SSAValue, access: LinearAccess, indices: Sequence[SSAValue]
     ) -> SSAValue:
         waits = [tensor.token] if tensor.token is not None else []
         tokens = self._emitted(op, 0)
@@ -402,19 +406,19 @@ class SectionLowering:
         """A layout change that its readers cannot express: a buffer of its own."""
         stream, access = self._operand(op, 0)
         del access
-        self.tensors[op.results[0]] = Tensor(
+        self.tensors[op.results[0]] = LoweredTensor(
             op.output_types[0], [Source(stream, op.extents or (1,), op.result_maps[0].results)]
         )
 
-    def _join(self, op: kernel.MoveOp, stage: Stage) -> None:
+    def _join(self, op: kernel.MoveOp, stage: StageFacts) -> None:
         """The first operand in range wins: it is written last."""
         pads = op.pad_constants
-        joined = Tensor(op.output_types[0], init=bits_of(pads[0]) if pads[0] is not None else 0)
+        joined = LoweredTensor(op.output_types[0], init=bits_of(pads[0]) if pads[0] is not None else 0)
         for number in range(len(op.operands) - 1, -1, -1):
             joined.sources.append(self._part(op, stage, number))
         self.tensors[op.results[0]] = joined
 
-    def _part(self, op: kernel.MoveOp, stage: Stage, number: int) -> Source:
+    def _part(self, op: kernel.MoveOp, stage: StageFacts, number: int) -> Source:
         """Operand `number` of a join: its elements where they go, or, through a buffer, the join's domain as far as it
         is in range."""
         coordinates = op.result_maps[0].results
@@ -444,7 +448,9 @@ class SectionLowering:
             label=op.op.data,
         )
         self._add(made)
-        self.tensors[op.results[0]] = Tensor(type, [Source(made.result, type.get_shape(), identity(type.get_shape()))])
+        self.tensors[op.results[0]] = LoweredTensor(
+            type, [Source(made.result, type.get_shape(), identity(type.get_shape()))]
+        )
 
     def _compute(self, op: kernel.Stage) -> None:
         """Streams in, the PCU group unless nothing is computed, results as sources or as stores to a slot."""
@@ -463,7 +469,7 @@ class SectionLowering:
                 op, number, made.outputs[number], (*(extents or (1,)), *block), points_of(op, keep), len(block)
             )
 
-    def _pcu(self, op: kernel.Stage, program: TileProgram) -> rdu.PcuOp:
+    def _pcu(self, op: kernel.Stage, program: LoweredBody) -> rdu.PcuOp:
         mapping = op.tiling
         assert mapping is not None, "a stage that takes PCUs is tiled"
         streams = [self._operand(op, port)[0] for port in program.ports]
@@ -553,7 +559,7 @@ class SectionLowering:
             source = Source(stream, extents, coordinates, streams)
         tied = op.tied_inputs[number]
         if tied < 0:
-            self.tensors[op.results[number]] = Tensor(op.output_types[number], [source])
+            self.tensors[op.results[number]] = LoweredTensor(op.output_types[number], [source])
             return
         base, _ = self._root(op.operands[tied])
         before = self.tensors[base]
@@ -564,11 +570,13 @@ class SectionLowering:
                     f"updates a copy with conflict '{op.conflict.data}', which no buffer does: a buffer overwrites",
                     levers=["return the updated tensor tied to its argument, and do not read the old one afterwards"],
                 )
-            self.tensors[op.results[number]] = Tensor(op.output_types[number], [*before.sources, source], before.init)
+            self.tensors[op.results[number]] = LoweredTensor(
+                op.output_types[number], [*before.sources, source], before.init
+            )
             return
         self._update(op, number, source, before, before.slot)
 
-    def _update(self, op: kernel.Stage, number: int, source: Source, before: Tensor, slot: SSAValue) -> None:
+    def _update(self, op: kernel.Stage, number: int, source: Source, before: LoweredTensor, slot: SSAValue) -> None:
         """Store the scattered elements into the slot of the tensor that they update."""
         access = source.access(before.shape)
         store = next(
@@ -592,4 +600,4 @@ class SectionLowering:
         )
         self._add(made)
         after = made.token[0] if token else before.token
-        self.tensors[op.results[number]] = Tensor(before.type, slot=before.slot, token=after)
+        self.tensors[op.results[number]] = LoweredTensor(before.type, slot=before.slot, token=after)

@@ -37,7 +37,7 @@ class Source:
 
 
 @dataclass(eq=False)
-class Tensor:
+class LoweredTensor:
     """A value of the section. `sources` write it in order; `slot`: it stands off-chip, with `token` after a store."""
 
     type: TensorType[Attribute]

@@ -25,7 +25,7 @@ from sambaflow.dialects.rdu.instructions import bits_of
 from sambaflow.machine import Machine, collectives
 from sambaflow.machine.opcodes import Opcode
 from sambaflow.passes.planning.access import Level, NotRectangular, linearise, whole
-from sambaflow.passes.planning.facts import Operand, Result, Stage, levels_through, permutes
+from sambaflow.passes.planning.facts import Operand, Result, StageFacts, levels_through, permutes
 
 MODES = {"kernel.contract": "systolic", "kernel.reduce": "reduce"}
 """PCU modes of the kinds that are not simd."""
@@ -42,7 +42,7 @@ class Analysis:
         self.value_of: list[SSAValue] = []
         self._numbers: dict[SSAValue, int] = {}
         self.ops: list[kernel.Stage] = []
-        self.stages: list[Stage] = []
+        self.stages: list[StageFacts] = []
         for op in ops:
             if isinstance(op, kernel.Stage):
                 self.ops.append(op)
@@ -61,7 +61,7 @@ class Analysis:
 
     # -- facts -------------------------------------------------------------------------------------------------------
 
-    def _stage(self, op: kernel.Stage) -> Stage:
+    def _stage(self, op: kernel.Stage) -> StageFacts:
         in_place = in_place_inputs(op)
         operands = tuple(
             Operand(
@@ -91,7 +91,7 @@ class Analysis:
         )
         first = op.input_types[0] if op.operands else op.output_types[0]
         body, finish = classes(op.body.blocks.first), classes(op.finish.blocks.first)
-        stage = Stage(
+        stage = StageFacts(
             op.name, op.extents, op.kinds, operands, results, "", body, finish,
             dtype_name(first.element_type) or "f32", split=op.splits, wishes=wishes_of(op), mapping=op.tiling,
         )  # fmt: skip
@@ -135,7 +135,7 @@ class Analysis:
 
     def _broken(self, extents: Sequence[int], operand: Operand, made: dict[int, int]) -> int | None:
         """The nearest move behind `operand` that a domain of `extents` cannot read it through."""
-        moves: list[Stage] = []
+        moves: list[StageFacts] = []
         value = operand.value
         while value in made and self.stages[made[value]].fold:
             index = made[value]

@@ -57,7 +57,7 @@ class Result:
 
 
 @dataclass(frozen=True, eq=False)
-class Stage:
+class StageFacts:
     """One stage: its domain, operands, results and work.
 
     `mode` is that of a firing ("" for a stage that occupies no PCU: a move, a collective), `body` and `finish` the op
@@ -158,12 +158,12 @@ class SectionPlan:
         return next((e for e in self.edges if (e.target, e.operand) == (target, operand)), None)
 
 
-def made_by(stages: Sequence[Stage]) -> dict[int, tuple[int, int]]:
+def made_by(stages: Sequence[StageFacts]) -> dict[int, tuple[int, int]]:
     """value -> (stage, result) that makes it."""
     return {result.value: (i, r) for i, stage in enumerate(stages) for r, result in enumerate(stage.results)}
 
 
-def levels_through(level: Level, moves: Sequence[Stage]) -> list[Level]:
+def levels_through(level: Level, moves: Sequence[StageFacts]) -> list[Level]:
     """The tensors from an operand down to the one that its chain of folded moves (the nearest first) reads."""
     levels = [level]
     for move in moves:
@@ -174,14 +174,14 @@ def levels_through(level: Level, moves: Sequence[Stage]) -> list[Level]:
     return levels
 
 
-def move_point(move: Stage, coordinates: Sequence[AffineExpr]) -> tuple[AffineExpr, ...]:
+def move_point(move: StageFacts, coordinates: Sequence[AffineExpr]) -> tuple[AffineExpr, ...]:
     """The point of a move's domain that makes the element at `coordinates` of its result."""
     at = {e.position: i for i, e in enumerate(move.results[0].coordinates) if isinstance(e, AffineDimExpr)}
     zero = AffineExpr.constant(0)
     return tuple(coordinates[at[d]] if d in at else zero for d in range(len(move.extents)))
 
 
-def placed(join: Stage, number: int) -> tuple[AffineExpr, ...] | None:
+def placed(join: StageFacts, number: int) -> tuple[AffineExpr, ...] | None:
     """The point of a join's domain that reads the element (d0, d1, ...) of operand `number`; None unless every element
     has one such point, so that a write pattern puts it there. What has none is read through a buffer."""
     ranges = full_ranges(join.extents)
@@ -202,7 +202,7 @@ def placed(join: Stage, number: int) -> tuple[AffineExpr, ...] | None:
     return None if any(expr is None for expr in point) else tuple(expr for expr in point if expr is not None)
 
 
-def permutes(move: Stage) -> bool:
+def permutes(move: StageFacts) -> bool:
     """Whether a move's result map only orders its dimensions, so that `move_point` inverts it."""
     dims = [e.position for e in move.results[0].coordinates if isinstance(e, AffineDimExpr)]
     rest = [d for d in range(len(move.extents)) if d not in dims]
@@ -210,5 +210,5 @@ def permutes(move: Stage) -> bool:
     return plain and len(set(dims)) == len(dims) and all(move.extents[d] == 1 for d in rest)
 
 
-def _sized(move: Stage) -> list[tuple[AffineExpr, int]]:
+def _sized(move: StageFacts) -> list[tuple[AffineExpr, int]]:
     return list(zip(move.results[0].coordinates, move.results[0].shape, strict=True))

@@ -43,7 +43,7 @@ from sambaflow.passes.planning.facts import (
     EdgePlan,
     Operand,
     SectionPlan,
-    Stage,
+    StageFacts,
     StagePlan,
     TransferPlan,
     levels_through,
@@ -84,7 +84,7 @@ class Estimate(NamedTuple):
     off_chip_bytes: int
 
 
-def plan(stages: Sequence[Stage], live_out: Collection[int], resources: Resources) -> SectionPlan:
+def plan(stages: Sequence[StageFacts], live_out: Collection[int], resources: Resources) -> SectionPlan:
     """The plan of a section of `stages` (in topological order) that must store the values `live_out`."""
     return Planner(resources).plan(stages, live_out)
 
@@ -124,7 +124,7 @@ class _Node:
     """A stage of the section that is not folded away."""
 
     index: int
-    stage: Stage
+    stage: StageFacts
     tiling: Tiling
     candidates: tuple[Candidate, ...] = ()
     edges: list[_Edge] = field(default_factory=list[_Edge])
@@ -156,16 +156,16 @@ class Planner:
         self.footprint = _memo(lambda tiling, access, elements: tiling.footprint(access, elements, tiling.tile))
         self.total = _memo(lambda tiling, access, elements: tiling.footprint(access, elements, tiling.stage.extents))
 
-    def plan(self, stages: Sequence[Stage], live_out: Collection[int]) -> SectionPlan:
+    def plan(self, stages: Sequence[StageFacts], live_out: Collection[int]) -> SectionPlan:
         """See `sambaflow.passes.planning.planner.plan`."""
         return self._best(stages, live_out).answer()
 
-    def estimate(self, stages: Sequence[Stage], live_out: Collection[int]) -> Estimate | None:
+    def estimate(self, stages: Sequence[StageFacts], live_out: Collection[int]) -> Estimate | None:
         """What `plan` would say about time and traffic; None when the section does not fit."""
         best = self._best(stages, live_out)
         return Estimate(best.picoseconds(), best.off_chip_bytes()) if best.feasible else None
 
-    def _best(self, stages: Sequence[Stage], live_out: Collection[int]) -> _Section:
+    def _best(self, stages: Sequence[StageFacts], live_out: Collection[int]) -> _Section:
         """The grain with the least time; where a heuristic asks for another loop order, that too."""
         plain = [0] * len(stages)
         asked = [int(stage.wishes.stream_largest) for stage in stages]
@@ -173,7 +173,9 @@ class Planner:
         sections = [self._solved(stages, live_out, grain, list(start)) for start in starts for grain in GRAINS]
         return min(sections, key=lambda section: (not section.feasible, section.time))
 
-    def _solved(self, stages: Sequence[Stage], live_out: Collection[int], grain: int, variants: list[int]) -> _Section:
+    def _solved(
+        self, stages: Sequence[StageFacts], live_out: Collection[int], grain: int, variants: list[int]
+    ) -> _Section:
         while True:
             section = _Section(self, stages, live_out, variants, grain)
             heaviest = None if section.solve() else section.heaviest_held(variants)
@@ -185,7 +187,7 @@ class Planner:
         """Picoseconds that the tier is busy with `size` bytes."""
         return -(-size * self._picoseconds_per_mebibyte >> 20)
 
-    def _access(self, stage: Stage, operand: Operand, moves: tuple[Stage, ...]) -> LinearAccess:
+    def _access(self, stage: StageFacts, operand: Operand, moves: tuple[StageFacts, ...]) -> LinearAccess:
         return linearise(levels_through(operand.level, moves), stage.extents, operand.num_symbols)
 
     def _candidates(
@@ -212,7 +214,12 @@ class _Section:
     """One planning problem: the nodes and edges of a section, and the choice of a candidate for every node."""
 
     def __init__(
-        self, planner: Planner, stages: Sequence[Stage], live_out: Collection[int], variants: Sequence[int], grain: int
+        self,
+        planner: Planner,
+        stages: Sequence[StageFacts],
+        live_out: Collection[int],
+        variants: Sequence[int],
+        grain: int,
     ) -> None:
         self.planner = planner
         self.stages = stages
@@ -239,12 +246,12 @@ class _Section:
 
     # -- the graph ---------------------------------------------------------------------------------------------------
 
-    def _root(self, value: int) -> tuple[int, tuple[Stage, ...]]:
+    def _root(self, value: int) -> tuple[int, tuple[StageFacts, ...]]:
         """The value behind folded moves, and the moves, the nearest to the reader first.
 
         Of an argument it is the smallest tensor on the way: a load reads only what a slice leaves.
         """
-        moves: list[Stage] = []
+        moves: list[StageFacts] = []
         values = [value]
         while value in self.made and (stage := self.stages[self.made[value][0]]).fold:
             moves.append(stage)
@@ -258,7 +265,7 @@ class _Section:
             return values[at], tuple(moves[:at])
         return value, tuple(moves)
 
-    def _add_node(self, index: int, stage: Stage, variant: int, grain: int) -> None:
+    def _add_node(self, index: int, stage: StageFacts, variant: int, grain: int) -> None:
         node = _Node(index, stage, self.planner.tiling(stage, variant, grain))
         self.nodes[index] = node
         inputs: list[LinearAccess | None] = []
@@ -276,7 +283,7 @@ class _Section:
         return value in self.off_chip or self._maker(self._root(value)[0]) is None
 
     def _add_edge(
-        self, node: _Node, number: int, operand: Operand, value: int, moves: tuple[Stage, ...]
+        self, node: _Node, number: int, operand: Operand, value: int, moves: tuple[StageFacts, ...]
     ) -> LinearAccess | None:
         if operand.in_place and self._is_off_chip(value):
             if not any(r.tied == number for r in node.stage.results):
@@ -337,7 +344,7 @@ class _Section:
 
     # -- windows -----------------------------------------------------------------------------------------------------
 
-    def _is_written_through(self, stage: Stage, operand: int, value: int, moves: Sequence[Stage]) -> bool:
+    def _is_written_through(self, stage: StageFacts, operand: int, value: int, moves: Sequence[StageFacts]) -> bool:
         """Whether an operand of a join is written directly to the buffers of the join's readers."""
         return stage.join and not moves and not self._is_assembled(value) and placed(stage, operand) is not None
 

@@ -27,7 +27,7 @@ def resources_of(module: ModuleOp) -> Resources:
 
 
 @dataclass(frozen=True, eq=False)
-class Section:
+class PlannedSection:
     """A `kernel.section` with its analysis, and its plan when asked for."""
 
     op: kernel.SectionOp
@@ -68,7 +68,7 @@ def _stored(value: SSAValue) -> SSAValue:
     return value
 
 
-def sections_of(module: ModuleOp) -> tuple[Section, ...]:
+def sections_of(module: ModuleOp) -> tuple[PlannedSection, ...]:
     """The sections of every function, in order; they share one planner.
 
     An analysis (`passes/framework/analyses.py`): passes that carry out a plan, and change nothing that it was made
@@ -77,7 +77,7 @@ def sections_of(module: ModuleOp) -> tuple[Section, ...]:
     ops = [op for function in functions_of(module) for op in function.body.block.ops]
     sections = [op for op in ops if isinstance(op, kernel.SectionOp)]
     planner = Planner(resources_of(module)) if sections else None
-    return tuple(Section(op, planner) for op in sections if planner is not None)
+    return tuple(PlannedSection(op, planner) for op in sections if planner is not None)
 
 
 def does_not_fit(op: kernel.SectionOp | kernel.Stage, plan: SectionPlan) -> CapacityError:

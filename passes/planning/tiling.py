@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from sambaflow.machine import PICOSECONDS, Cost, Machine, cost, firing_of
 from sambaflow.passes.planning.access import Level, LinearAccess, linearise
-from sambaflow.passes.planning.facts import Stage
+from sambaflow.passes.planning.facts import StageFacts
 
 COPY_PORTS = (1, 2, 4, 8, 16)
 """PMUs that may move a layout change side by side."""
@@ -45,7 +45,7 @@ class Candidate(NamedTuple):
 class Tiling:
     """A stage's tile and loop order. `grid` is the number of tiles along each dimension."""
 
-    stage: Stage
+    stage: StageFacts
     tile: tuple[int, ...]
     order: tuple[int, ...]
 
@@ -218,7 +218,7 @@ def _pareto(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
     return tuple(kept)
 
 
-def tile_stage(stage: Stage, variant: int, grain: int) -> Tiling:
+def tile_stage(stage: StageFacts, variant: int, grain: int) -> Tiling:
     """The stage's tiling, in at most `grain` tiles along its parallel dimensions.
 
     Variant 0 keeps the dimensions in order, reductions innermost: rows flow through the section. Variant 1 puts
@@ -239,7 +239,7 @@ def tile_stage(stage: Stage, variant: int, grain: int) -> Tiling:
     return Tiling(stage, tuple(tile), order)
 
 
-def _order(stage: Stage, variant: int) -> tuple[int, ...]:
+def _order(stage: StageFacts, variant: int) -> tuple[int, ...]:
     rank = {"parallel": 0, "sequential": 0, "reduction": 1}
     dims = sorted(range(len(stage.extents)), key=lambda d: (rank[stage.kinds[d]], d))
     if variant and stage.operands:
@@ -256,12 +256,12 @@ def _tile_of(extent: int, most: int) -> int:
     return extent // even if even * 4 > count else ceil(extent / count)
 
 
-def own_accesses(stage: Stage) -> list[LinearAccess]:
+def own_accesses(stage: StageFacts) -> list[LinearAccess]:
     """Each operand's access pattern into its own tensor."""
     return [linearise([operand.level], stage.extents, operand.num_symbols) for operand in stage.operands]
 
 
-def result_access(stage: Stage, result: int) -> LinearAccess:
+def result_access(stage: StageFacts, result: int) -> LinearAccess:
     """Where each point of the domain (reductions included, they do not move it) writes a result; outside, nowhere."""
     made = stage.results[result]
     return linearise([Level(made.coordinates, made.shape, 0)], stage.extents, made.num_symbols)

@@ -418,7 +418,7 @@ class Neighbours:
         return found
 
 
-class Graph(Neighbours):
+class OpGraph(Neighbours):
     """The ops of one block, in an order that the caller keeps; what is used by what is remembered."""
 
     def __init__(

@@ -1,7 +1,7 @@
 """Declarative rewrites: a source graph, matched as fusion rules are, and a target graph built in the place of its root.
 
     @rewrite_rule
-    def merge_casts(x: Value) -> Becomes:
+    def merge_casts(x: RuleInput) -> Becomes:
         '''A cast after a cast that lost nothing is one cast.'''
         first = op("to", x, where=is_lossless)
         last = op("to", first)
@@ -162,9 +162,9 @@ class Match:
     @overload
     def __getitem__(self, key: Op[OpT]) -> OpT: ...
     @overload
-    def __getitem__(self, key: Value) -> SSAValue: ...
-    def __getitem__(self, key: Op[Any] | Value) -> Operation | SSAValue:
-        return self.values[key.name][0] if isinstance(key, Value) else self.ops[key.name]
+    def __getitem__(self, key: RuleInput) -> SSAValue: ...
+    def __getitem__(self, key: Op[Any] | RuleInput) -> Operation | SSAValue:
+        return self.values[key.name][0] if isinstance(key, RuleInput) else self.ops[key.name]
 
     def operand(self, operand: str) -> tuple[SSAValue, ...]:
         """The values that an operand of the target stands for: one, or all of a `$rest*`; NoMatch if it has none."""
@@ -190,7 +190,7 @@ def _depth(variant: Variant, name: str) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Value:
+class RuleInput:
     """A value from outside: `$x`, or `$rest*` for all operands that follow."""
 
     name: str
@@ -204,7 +204,7 @@ class Result:
     index: int
 
 
-Operand: TypeAlias = "Op[Any] | Result | Value"
+Operand: TypeAlias = "Op[Any] | Result | RuleInput"
 
 
 @dataclass(eq=False)
@@ -270,7 +270,7 @@ class Becomes:
 def rewrite_rule(function: Callable[..., Becomes]) -> RewriteRule:
     """Make a rule of a function, which is called once, with a value for each of its parameters."""
     parameters = inspect.signature(function).parameters.values()
-    values = [Value(f"${p.name}{'*' if p.kind is p.VAR_POSITIONAL else ''}") for p in parameters]
+    values = [RuleInput(f"${p.name}{'*' if p.kind is p.VAR_POSITIONAL else ''}") for p in parameters]
     drawn = function(*values)
     source = _makers_first([drawn.root])
     target = [one for one in _makers_first([*source, *drawn.results]) if one not in source]

@@ -22,7 +22,7 @@ from xdsl.ir import Operation
 from sambaflow.dialects import kernel, samba
 from sambaflow.sim.reference.interpreter import PerChip
 from sambaflow.sim.reference.samba_reference import shard, unshard
-from sambaflow.sim.reference.semantics import Graph, Interpreter, error_of
+from sambaflow.sim.reference.semantics import CallableGraph, Interpreter, error_of
 
 JITTER = 2.0**-20
 """Relative error of one operation: eight units in the last place of f32."""
@@ -41,7 +41,7 @@ _EXACT_OPERATORS = (
 
 
 def rounding_spread(
-    module: ModuleOp, graph: Graph, inputs: Sequence[Tensor], outputs: Mapping[str, Tensor]
+    module: ModuleOp, graph: CallableGraph, inputs: Sequence[Tensor], outputs: Mapping[str, Tensor]
 ) -> dict[str, Tensor] | None:
     """Per output and element how far it may move (f64); infinity where it jumps: another integer, no number any more.
 

@@ -21,7 +21,7 @@ from sambaflow.dialects import kernel, rdu, samba
 from sambaflow.dialects.kernel.affine import full_ranges, interval, linear
 from sambaflow.dialects.kernel.analysis import instruction_of
 from sambaflow.dialects.rdu.attributes import AccessData
-from sambaflow.sim.reference.semantics import Graph
+from sambaflow.sim.reference.semantics import CallableGraph
 
 Limits = list[int | None]
 
@@ -29,7 +29,7 @@ _Key = tuple[str | int | None, ...]
 """A function's name and the limits of its results."""
 
 
-def index_limits(module: ModuleOp, graph: Graph) -> Limits:
+def index_limits(module: ModuleOp, graph: CallableGraph) -> Limits:
     """Per input of `graph`: every integer from 0 to below this is in range; None: any integer is."""
     if isinstance(graph.op, rdu.ScheduleOp):
         program = graph.op.parent_op()

@@ -29,7 +29,7 @@ from sambaflow.passes.framework.pipelines import run_pipeline
 from sambaflow.sim.checking.conditioning import rounding_spread
 from sambaflow.sim.checking.random_inputs import random_tensors
 from sambaflow.sim.checking.work import work_of
-from sambaflow.sim.reference.semantics import Difference, Graph, Port, compare, graphs_of, output_names, run
+from sambaflow.sim.reference.semantics import CallableGraph, Difference, Port, compare, graphs_of, output_names, run
 
 MOST_WORK = 1 << 30
 """Points and elements of one run of a graph, above which it is not checked: seconds to minutes of one core."""
@@ -118,7 +118,7 @@ class SemanticsCheck(Instrumentation):
             case.outputs, case.spread = dict(zip(case.outputs, outputs.values(), strict=True)), None
         self.cases = cases
 
-    def _start(self, module: ModuleOp, graph: Graph, seed: int) -> list[Case]:
+    def _start(self, module: ModuleOp, graph: CallableGraph, seed: int) -> list[Case]:
         work = work_of(module, graph)
         if work > self.most_work:
             self._skip(module, graph.name, f"a run visits {work} points, more than {self.most_work}")
@@ -127,7 +127,7 @@ class SemanticsCheck(Instrumentation):
         case.outputs = self._run(module, graph, case)
         return [case]
 
-    def _run(self, module: ModuleOp, graph: Graph, case: Case) -> Runs:
+    def _run(self, module: ModuleOp, graph: CallableGraph, case: Case) -> Runs:
         """The outputs by the names of `graph`. An input whose element type a pass changed is rounded to it."""
         fits = len(graph.inputs) == len(case.inputs)
         inputs = [t.to(p.dtype) for t, p in zip(case.inputs, graph.inputs, strict=True)] if fits else case.inputs

@@ -10,7 +10,7 @@ from torch import Tensor
 from xdsl.dialects.builtin import ModuleOp
 
 from sambaflow.sim.checking.index_limits import index_limits
-from sambaflow.sim.reference.semantics import Graph, Port, graph_of
+from sambaflow.sim.reference.semantics import CallableGraph, Port, graph_of
 
 INTEGERS = (-8, 9)
 """Integers that index nothing: from the first up to below the second."""
@@ -29,7 +29,7 @@ def random_inputs(module: ModuleOp, seed: int = 0, graph: str | None = None) -> 
     return {p.name: t for p, t in zip(called.inputs, random_tensors(module, called, seed), strict=True)}
 
 
-def random_tensors(module: ModuleOp, graph: Graph, seed: int = 0) -> list[Tensor]:
+def random_tensors(module: ModuleOp, graph: CallableGraph, seed: int = 0) -> list[Tensor]:
     """The same by position."""
     return _drawn(graph.inputs, index_limits(module, graph), seed)
 

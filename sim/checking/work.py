@@ -11,10 +11,10 @@ from xdsl.ir import Block, Operation
 
 from sambaflow.dialects import kernel, rdu, samba
 from sambaflow.dialects.kernel.analysis import nested_stages
-from sambaflow.sim.reference.semantics import Graph
+from sambaflow.sim.reference.semantics import CallableGraph
 
 
-def work_of(module: ModuleOp, graph: Graph) -> int:
+def work_of(module: ModuleOp, graph: CallableGraph) -> int:
     """Points that a run of `graph` visits, over all chips: of iteration domains, of products, else of elements."""
     if isinstance(graph.op, rdu.ScheduleOp):
         program = graph.op.parent_op()

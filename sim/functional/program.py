@@ -26,7 +26,7 @@ State = list[torch.Tensor]
 """The accumulators over the points of an iteration, in the unit's order."""
 
 
-class Value(NamedTuple):
+class PortValue(NamedTuple):
     """What a port delivers: a compact tensor and where it is delivered (None: everywhere)."""
 
     data: torch.Tensor
@@ -93,7 +93,7 @@ class TileProgram:
 
     # -- one domain, or a tile of it ---------------------------------------------------------------------------------
 
-    def run(self, inputs: Sequence[torch.Tensor], extents: Sequence[int], tiled: bool = False) -> list[Value]:
+    def run(self, inputs: Sequence[torch.Tensor], extents: Sequence[int], tiled: bool = False) -> list[PortValue]:
         """The output ports' values. `inputs` are compact over `extents`; outputs over the dimensions they keep."""
         if tiled:
             return self._run_tiles(inputs, extents)
@@ -107,7 +107,7 @@ class TileProgram:
 
     def _run_box(
         self, inputs: Sequence[torch.Tensor], extents: Sequence[int], origin: Sequence[int], strict: bool
-    ) -> list[Value]:
+    ) -> list[PortValue]:
         counters = [
             linear_form(o, _unit_vector(d, len(extents)), extents) if d in self.counted else self.unused
             for d, o in enumerate(origin)
@@ -115,7 +115,7 @@ class TileProgram:
         mask = self._predicate(inputs, counters)
         if not self.unit.accumulators:
             outputs = self._evaluate(self.body, Sources(inputs, counters))[0]
-            return [Value(outputs[port], mask) for port in sorted(outputs)]
+            return [PortValue(outputs[port], mask) for port in sorted(outputs)]
         if self.sequential:
             return self._scan(inputs, counters, extents, mask)
         state = self._reduce(inputs, counters, extents, mask, strict)
@@ -125,7 +125,7 @@ class TileProgram:
         """What a finish program reads: inputs and counters over the parallel dimensions, the rest has none."""
         return Sources([self._outer(v) for v in inputs], [self._outer(c) for c in counters], state)
 
-    def _results(self, per_step: Mapping[int, torch.Tensor], final: Sources) -> list[Value]:
+    def _results(self, per_step: Mapping[int, torch.Tensor], final: Sources) -> list[PortValue]:
         """Body outputs, then what finish makes of the accumulators (absent: the accumulators)."""
         outputs = dict(per_step)
         if self.finish:
@@ -133,16 +133,16 @@ class TileProgram:
         else:
             for port, value in enumerate(final.accumulators, len(outputs)):
                 outputs[port] = value.to(TORCH_DTYPES[self.unit.outputs[port]])
-        return [Value(outputs[port]) for port in sorted(outputs)]
+        return [PortValue(outputs[port]) for port in sorted(outputs)]
 
-    def _run_tiles(self, inputs: Sequence[torch.Tensor], extents: Sequence[int]) -> list[Value]:
+    def _run_tiles(self, inputs: Sequence[torch.Tensor], extents: Sequence[int]) -> list[PortValue]:
         """The tile grid as the counters walk it: parallel tiles in `order`; a tile's reduction runs inside it."""
         sizes = [
             int(t) if kind == PARALLEL else e for t, kind, e in zip(self.unit.tile, self.kinds, extents, strict=True)
         ]
         order = [int(d) for d in self.unit.order] or list(range(len(extents)))
         grid = itertools.product(*(range(0, extents[d], sizes[d]) for d in order))
-        tiles: list[tuple[list[int], list[Value]]] = []
+        tiles: list[tuple[list[int], list[PortValue]]] = []
         for corner in grid:
             origin = [corner[order.index(d)] for d in range(len(extents))]
             box = [min(s, e - o) for s, e, o in zip(sizes, extents, origin, strict=True)]
@@ -151,8 +151,8 @@ class TileProgram:
         return [self._assemble(port, tiles, extents, sizes) for port in range(len(self.unit.outputs))]
 
     def _assemble(
-        self, port: int, tiles: list[tuple[list[int], list[Value]]], extents: Sequence[int], sizes: Sequence[int]
-    ) -> Value:
+        self, port: int, tiles: list[tuple[list[int], list[PortValue]]], extents: Sequence[int], sizes: Sequence[int]
+    ) -> PortValue:
         per_step = self.sequential and port < self._body_outputs()
         kept = list(range(len(extents))) if not self.inner or per_step else self.parallel
         first = tiles[0][1][port]
@@ -166,7 +166,7 @@ class TileProgram:
             part = values[port].mask
             if mask is not None and part is not None:
                 mask[window] = part
-        return Value(data, mask)
+        return PortValue(data, mask)
 
     def _body_outputs(self) -> int:
         return len({i.destination.number for i in self.body if i.destination.kind is Kind.OUTPUT})
@@ -422,7 +422,7 @@ class TileProgram:
         counters: Sequence[torch.Tensor],
         extents: Sequence[int],
         mask: torch.Tensor | None,
-    ) -> list[Value]:
+    ) -> list[PortValue]:
         """Steps along the sequential dimensions in row-major order, every parallel point at once."""
         sources = Sources([self._flat(v, extents) for v in inputs], [self._flat(c, extents) for c in counters])
         inside = None if mask is None else self._flat(mask, extents)
@@ -440,7 +440,7 @@ class TileProgram:
             port: torch.stack(values, -1).reshape(*shape, *steps).permute(back) for port, values in rows.items()
         }
         results = self._results(per_step, self._final(inputs, counters, state))
-        return [Value(v.data, mask if port in per_step else None) for port, v in enumerate(results)]
+        return [PortValue(v.data, mask if port in per_step else None) for port, v in enumerate(results)]
 
     # -- instructions ------------------------------------------------------------------------------------------------
 

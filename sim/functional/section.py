@@ -13,14 +13,14 @@ from sambaflow.backends.rdu.image import Collective, Image, Load, Pcu, Pmu, Sect
 from sambaflow.errors import Location, PefError, SambaError
 from sambaflow.sim.functional.access import IndexOutOfRangeError, read, write
 from sambaflow.sim.functional.dtypes import TORCH_DTYPES, from_bits
-from sambaflow.sim.functional.program import TileProgram, Value
+from sambaflow.sim.functional.program import PortValue, TileProgram
 
 Storages = Sequence[torch.Tensor]
 """The flat storage of every slot, on one chip."""
 
 
 Extents: TypeAlias = tuple[int, ...]
-Delivery: TypeAlias = tuple[Value, Extents]
+Delivery: TypeAlias = tuple[PortValue, Extents]
 """A value and the domain on which its producer delivers it."""
 
 Ports: TypeAlias = Mapping[int, Delivery]
@@ -155,7 +155,7 @@ class SectionProgram:
         extents = _shape(unit.extents)
         indices = [delivered(*ports[int(port)], extents).data for port in unit.access.index_ports]
         value = compact(read(unit.access, extents, storages[unit.slot], indices))
-        return Value(value.clone() if self.stored else value), extents
+        return PortValue(value.clone() if self.stored else value), extents
 
     def _store(self, unit: Store, ports: Ports, storages: Storages) -> None:
         extents = _shape(unit.extents)
@@ -174,7 +174,7 @@ class SectionProgram:
         for port in unit.reads:
             extents = _shape(port.extents)
             indices = [delivered(*ports[int(p)], extents).data for p in port.access.index_ports]
-            results.append((Value(compact(read(port.access, extents, buffer, indices))), extents))
+            results.append((PortValue(compact(read(port.access, extents, buffer, indices))), extents))
         return results
 
     def _pcu(self, program: TileProgram, unit: Pcu, ports: Ports, tiled: bool) -> list[Delivery]:
@@ -192,7 +192,7 @@ class SectionProgram:
         results: list[list[Delivery]] = []
         for first in range(0, len(locals_), unit.chips):
             for value in _EXCHANGES[unit.op](locals_[first : first + unit.chips], unit.dim, unit.wire):
-                results.append([(Value(compact(value)), tuple(value.shape))])
+                results.append([(PortValue(compact(value)), tuple(value.shape))])
         return results
 
 
@@ -208,7 +208,7 @@ def compact(value: torch.Tensor) -> torch.Tensor:
     return value
 
 
-def delivered(value: Value, source: Extents, target: Extents) -> Value:
+def delivered(value: PortValue, source: Extents, target: Extents) -> PortValue:
     """A value of domain `source` on the domain `target` of the same points in row-major order, still compact.
 
     Runs of dimensions with equal products correspond; a run in which the value does not move keeps size 1.
@@ -222,7 +222,7 @@ def delivered(value: Value, source: Extents, target: Extents) -> Value:
             limit=f"{math.prod(source)} points",
         )
     mask = None if value.mask is None else _regroup(value.mask, source, target)
-    return Value(_regroup(value.data, source, target), mask)
+    return PortValue(_regroup(value.data, source, target), mask)
 
 
 def _regroup(data: torch.Tensor, source: Extents, target: Extents) -> torch.Tensor:

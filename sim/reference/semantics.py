@@ -58,7 +58,7 @@ class Port:
 
 
 @dataclass(frozen=True)
-class Graph:
+class CallableGraph:
     """What can be called of a module: a public function, or a schedule of a program."""
 
     name: str
@@ -68,9 +68,9 @@ class Graph:
     chips: int = 1
 
 
-def graphs_of(module: ModuleOp) -> dict[str, Graph]:
+def graphs_of(module: ModuleOp) -> dict[str, CallableGraph]:
     """The graphs of a module by name, in order."""
-    graphs: dict[str, Graph] = {}
+    graphs: dict[str, CallableGraph] = {}
     for op in module.ops:
         if isinstance(op, rdu.ProgramOp):
             graphs.update((schedule.sym_name.data, _of_schedule(op, schedule)) for schedule in op.schedules)
@@ -79,7 +79,7 @@ def graphs_of(module: ModuleOp) -> dict[str, Graph]:
     return graphs
 
 
-def graph_of(module: ModuleOp, name: str | None = None) -> Graph:
+def graph_of(module: ModuleOp, name: str | None = None) -> CallableGraph:
     """The named graph, or the only one. InputError when there is none or a choice."""
     graphs = graphs_of(module)
     if name is None and len(graphs) == 1:
@@ -94,12 +94,12 @@ def _is_private(function: FuncOp) -> bool:
     return function.sym_visibility is not None and function.sym_visibility.data == "private"
 
 
-def _of_function(module: ModuleOp, function: FuncOp) -> Graph:
+def _of_function(module: ModuleOp, function: FuncOp) -> CallableGraph:
     chips = _chips(module, function)
     types = function.function_type
     arguments = zip(argument_attributes(function), types.inputs.data, strict=True)
     results = zip(result_attributes(function), types.outputs.data, strict=True)
-    return Graph(
+    return CallableGraph(
         function.sym_name.data,
         function,
         tuple(_port(f"arg{i}", entry, type, chips) for i, (entry, type) in enumerate(arguments)),
@@ -146,7 +146,7 @@ def _joins(op: Operation) -> int:
     return op.chips.value.data if isinstance(op, kernel.CollectiveOp) else op.settings()["chips"]  # pyright: ignore
 
 
-def _of_schedule(program: rdu.ProgramOp, schedule: rdu.ScheduleOp) -> Graph:
+def _of_schedule(program: rdu.ProgramOp, schedule: rdu.ScheduleOp) -> CallableGraph:
     symbols = {symbol.sym_name.data: symbol for symbol in program.symbols}
     graph = schedule.sym_name.data
 
@@ -161,7 +161,7 @@ def _of_schedule(program: rdu.ProgramOp, schedule: rdu.ScheduleOp) -> Graph:
     ties = rdu.values(schedule.tied)
     inputs = [port(f"arg{i}", f"{graph}.{i}", name) for i, name in enumerate(schedule.input_names)]
     outputs = [port(f"result{i}", f"{graph}.out{i}", name, ties[i]) for i, name in enumerate(schedule.output_names)]
-    return Graph(graph, schedule, tuple(inputs), tuple(outputs), program.target.chips.data)
+    return CallableGraph(graph, schedule, tuple(inputs), tuple(outputs), program.target.chips.data)
 
 
 # -- evaluation ------------------------------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ def evaluate(
     return dict(zip(output_names(called), results, strict=True))
 
 
-def output_names(graph: Graph) -> list[str]:
+def output_names(graph: CallableGraph) -> list[str]:
     """The names of a graph's outputs, made unique."""
     names: list[str] = []
     for port in graph.outputs:
@@ -197,7 +197,7 @@ def output_names(graph: Graph) -> list[str]:
     return names
 
 
-def run(module: ModuleOp, graph: Graph, inputs: Sequence[Tensor], *, tiled: bool = False) -> list[Tensor]:
+def run(module: ModuleOp, graph: CallableGraph, inputs: Sequence[Tensor], *, tiled: bool = False) -> list[Tensor]:
     """The same by position."""
     for port, tensor in zip(graph.inputs, inputs, strict=True):
         if tuple(tensor.shape) != port.shape or tensor.dtype != port.dtype:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from sambaflow.sim.timing.graph import Graph, Run, Stalls, check, deadlock
+from sambaflow.sim.timing.graph import Run, Stalls, TimingGraph, check, deadlock
 from sambaflow.sim.timing.worklist import State
 
 COMPILED_FROM = 60_000
@@ -26,7 +26,7 @@ _MASK = (1 << 63) - 1
 _NO_REQUEST = -(1 << 62)
 
 
-def run(graph: Graph, *, rounds: int = 1, compiled: bool | None = None) -> Run:
+def run(graph: TimingGraph, *, rounds: int = 1, compiled: bool | None = None) -> Run:
     """Runs the graph; equal graphs are run once. Raises DeadlockError when it cannot end.
 
     rounds: all firings and tokens are that many times those of one round. compiled: which path; None: by size.
@@ -37,7 +37,7 @@ def run(graph: Graph, *, rounds: int = 1, compiled: bool | None = None) -> Run:
 
 
 @lru_cache(maxsize=1024)
-def _run(graph: Graph, rounds: int, compiled: bool) -> Run:
+def _run(graph: TimingGraph, rounds: int, compiled: bool) -> Run:
     check(graph)
     state = State(graph)
     if compiled:
@@ -70,7 +70,7 @@ def _result(state: State) -> Run:
 # --- rounds that are alike
 
 
-def _divides(graph: Graph, rounds: int) -> bool:
+def _divides(graph: TimingGraph, rounds: int) -> bool:
     counts = [node.firings for node in graph.nodes] + [edge.tokens for edge in graph.edges]
     return all(count % rounds == 0 for count in counts)
 

@@ -53,7 +53,7 @@ class Resource(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Graph:
+class TimingGraph:
     """Nodes, edges and resources. `labels` name nodes in reports and errors; they do not count in comparisons."""
 
     nodes: tuple[Node, ...]
@@ -109,7 +109,7 @@ class Wait(NamedTuple):
 class DeadlockError(SambaError):
     """Nothing can fire any more and not all is done. `cycle` is the ring of waits."""
 
-    def __init__(self, graph: Graph, fired: Sequence[int], cycle: Sequence[Wait]) -> None:
+    def __init__(self, graph: TimingGraph, fired: Sequence[int], cycle: Sequence[Wait]) -> None:
         self.cycle = tuple(cycle)
         ring = "; ".join(
             f"{graph.label(w.node)} (fired {fired[w.node]} of {graph.nodes[w.node].firings}) waits for "
@@ -122,7 +122,7 @@ class DeadlockError(SambaError):
         )
 
 
-def check(graph: Graph) -> None:
+def check(graph: TimingGraph) -> None:
     """Raises SambaError on a graph that is no graph: indices out of range, counts below one, times below zero."""
     for number, node in enumerate(graph.nodes):
         times_ok = node.interval >= 0 and node.latency >= 0 and node.service >= 0
@@ -134,7 +134,7 @@ def check(graph: Graph) -> None:
             raise SambaError(f"timing graph: not an edge: {edge}")
 
 
-def deadlock(graph: Graph, fired: Sequence[int]) -> DeadlockError:
+def deadlock(graph: TimingGraph, fired: Sequence[int]) -> DeadlockError:
     """The error for a state in which nothing can fire: follows who waits for whom until a node comes again."""
     waits: dict[int, Wait] = {}
     for edge in graph.edges:

@@ -21,7 +21,7 @@ from sambaflow.backends.rdu.image import Image, Launch, Repeat, Schedule, Sectio
 from sambaflow.errors import InputError
 from sambaflow.machine import PICOSECONDS, Machine, check_same_structure, from_dict
 from sambaflow.sim.timing import engine
-from sambaflow.sim.timing.graph import Edge, Graph, Node, Run, Stalls
+from sambaflow.sim.timing.graph import Edge, Node, Run, Stalls, TimingGraph
 from sambaflow.sim.timing.section import LINKS, SectionGraph, check_section, section_graph
 
 ARGUMENT_BYTES = 8
@@ -189,7 +189,7 @@ class _Program:
         self.machine = machine
         self.budget = machine.target(chips=image.target.chips, tiles=image.target.tiles)
         self.graphs: dict[tuple[int, tuple[str, ...]], SectionGraph] = {}
-        self.runs: dict[_Round, tuple[Graph, list[int], Run]] = {}
+        self.runs: dict[_Round, tuple[TimingGraph, list[int], Run]] = {}
         self.uses: dict[int, SectionUse] = {}
         launch = machine.launch
         seconds = launch.hardware if schedule.orchestration == "hardware" else launch.software
@@ -384,7 +384,7 @@ class _Program:
             self.result.tiers[tier].written += launches * bytes
 
 
-def _chained(parts: Sequence[SectionGraph], overheads: Sequence[int], row: _Round) -> tuple[Graph, list[int]]:
+def _chained(parts: Sequence[SectionGraph], overheads: Sequence[int], row: _Round) -> tuple[TimingGraph, list[int]]:
     """The launches of all rounds as one graph, and where each launch's nodes begin in it.
 
         launch 0 --> loads ... stores --> launch 1 --> loads ... stores --+
@@ -418,4 +418,4 @@ def _chained(parts: Sequence[SectionGraph], overheads: Sequence[int], row: _Roun
         before = (number - 1) % len(parts)
         for sink in parts[before].sinks:
             edges.append(Edge(offsets[before] + sink, start, count, count + 1, initial=0 if number else 1))
-    return Graph(tuple(nodes), tuple(edges), parts[0].graph.resources, tuple(labels)), offsets
+    return TimingGraph(tuple(nodes), tuple(edges), parts[0].graph.resources, tuple(labels)), offsets

@@ -7,13 +7,13 @@ then time goes on to the next instant at which anything changes.
 
 import heapq
 
-from sambaflow.sim.timing.graph import Graph, Run, Stalls, check, deadlock
+from sambaflow.sim.timing.graph import Run, Stalls, TimingGraph, check, deadlock
 
 _MASK = (1 << 63) - 1
 
 
 class _Engine:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: TimingGraph) -> None:
         self.graph = graph
         self.starts: list[list[int]] = [[] for _ in graph.nodes]
         self.written = [[0] * edge.initial for edge in graph.edges]  # when token j is there
@@ -123,7 +123,7 @@ class _Engine:
         )
 
 
-def run(graph: Graph) -> Run:
+def run(graph: TimingGraph) -> Run:
     """Runs the graph event by event. Raises DeadlockError when it cannot end."""
     check(graph)
     return _Engine(graph).run()

@@ -43,7 +43,7 @@ from sambaflow.machine import (
 from sambaflow.machine.dataflow import handover
 from sambaflow.sim.timing import engine, reference
 from sambaflow.sim.timing.firing import Reads, Transfer, firings, footprint, pcu_firing, transfer, whole_firing
-from sambaflow.sim.timing.graph import Edge, Graph, Node, Resource, Run
+from sambaflow.sim.timing.graph import Edge, Node, Resource, Run, TimingGraph
 
 LINKS = "links"
 
@@ -71,7 +71,7 @@ class SectionGraph:
     units: per node, the unit it stands for. slots: per node, the slot that it loads or stores, or -1.
     """
 
-    graph: Graph
+    graph: TimingGraph
     units: tuple[int, ...]
     slots: tuple[int, ...]
     loads: tuple[int, ...]
@@ -187,7 +187,7 @@ class _Lowering:
         sources = {edge.source for edge in self.edges if not edge.initial}
         slots = [unit.slot if isinstance(unit := section.units[n], Load | Store) else -1 for n in self.units]
         return SectionGraph(
-            graph=Graph(tuple(self.nodes), tuple(self.edges), self.resources, tuple(self.names)),
+            graph=TimingGraph(tuple(self.nodes), tuple(self.edges), self.resources, tuple(self.names)),
             units=tuple(self.units),
             slots=tuple(slots),
             loads=tuple(i for i, n in enumerate(self.units) if isinstance(section.units[n], Load)),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from sambaflow.sim.timing.graph import Graph
+from sambaflow.sim.timing.graph import TimingGraph
 
 NEVER = 1 << 62
 
@@ -29,7 +29,7 @@ class State:
     """Everything that `loop` reads and writes. Stamps of edge e live in a ring, token j in place j modulo its length:
     `ring(e)` gives its bounds; no more than that many tokens can be of interest at a time."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: TimingGraph) -> None:
         self.graph = graph
         nodes, edges = graph.nodes, graph.edges
         inputs: list[list[int]] = [[] for _ in nodes]

@@ -8,7 +8,7 @@ from sambaflow.errors import InputError
 from sambaflow.passes.framework.base import functions_of
 from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.fusion.rules import parse_rules
-from sambaflow.passes.rewriting.matcher import Graph, GraphPattern, Node, Search, operator_name
+from sambaflow.passes.rewriting.matcher import GraphPattern, Node, OpGraph, Search, operator_name
 from sambaflow.passes.samba_fuse import is_transparent
 
 T = "tensor<4x4xf32>"
@@ -35,7 +35,7 @@ def matches(pattern: str, block: Block) -> list[dict[str, int]]:
 
 def found(pattern: GraphPattern, block: Block) -> list[dict[str, int]]:
     """The same, for a pattern that is data."""
-    graph = Graph(block, operator_name, is_transparent)
+    graph = OpGraph(block, operator_name, is_transparent)
     number = {op: i for i, op in enumerate(block.ops)}
     return [
         {name: number[op] for name, op in binding.items()}
@@ -110,7 +110,7 @@ def test_a_refusal_says_what_is_missing(ops: tuple[str, ...], reason: str):
         "r: {pattern: {a: {op_type: exp, child: b}, b: {op_type: tanh, child: c}, c: {op_type: add}}}", "f"
     )
     block = block_of(*ops)
-    graph = Graph(block, operator_name, is_transparent)
+    graph = OpGraph(block, operator_name, is_transparent)
 
     def owner(op: Operation) -> str | None:
         return "other" if op.name == "samba.add" else None

@@ -19,12 +19,12 @@ from sambaflow.machine import load, room_for, shortfalls
 from sambaflow.machine.dataflow import Channel, Execution, Network, begun, deadlock, ended, handover, settle
 from sambaflow.passes.planning.access import Level
 from sambaflow.passes.planning.balance import least_interval, least_sum
-from sambaflow.passes.planning.facts import Operand, Result, SectionPlan, Stage
+from sambaflow.passes.planning.facts import Operand, Result, SectionPlan, StageFacts
 from sambaflow.passes.planning.fifos import size, start_times
 from sambaflow.passes.planning.planner import Planner, Resources, plan
 from sambaflow.passes.planning.tiling import Tiling, result_access, shared_tokens, tile_stage
 from sambaflow.sim.timing.engine import run
-from sambaflow.sim.timing.graph import DeadlockError, Edge, Graph, Node
+from sambaflow.sim.timing.graph import DeadlockError, Edge, Node, TimingGraph
 
 MACHINE = load("sn40l")
 
@@ -37,7 +37,7 @@ class Builder:
     """Stages over bf16 tensors that read and write their dimensions as listed."""
 
     def __init__(self) -> None:
-        self.stages: list[Stage] = []
+        self.stages: list[StageFacts] = []
         self.shapes: list[tuple[int, ...]] = []
 
     def argument(self, *shape: int) -> int:
@@ -55,7 +55,7 @@ class Builder:
         operands = tuple(Operand(value, Level(at(dims), self.shapes[value]), 2) for value, dims in reads)
         made = self.argument(*(extents[d] for d in write))
         result = Result(made, at(write), self.shapes[made], 2)
-        self.stages.append(Stage("stage", extents, kinds, operands, (result,), mode, body, dtype="bf16"))
+        self.stages.append(StageFacts("stage", extents, kinds, operands, (result,), mode, body, dtype="bf16"))
         return made
 
     def linear(self, x: int, n: int) -> int:
@@ -268,13 +268,13 @@ def test_the_timing_engine_ends_where_the_count_of_tokens_does(network: Network,
     nodes = tuple(Node(actor.firings, actor.interval, actor.latency) for actor in network.actors)
     edges = tuple(Edge(c.source, c.target, c.tokens, c.depth) for c in network.channels)
     if deadlock(network) is None:
-        run(Graph(nodes, edges))
+        run(TimingGraph(nodes, edges))
     else:
         with pytest.raises(DeadlockError):
-            run(Graph(nodes, edges))
+            run(TimingGraph(nodes, edges))
     deeper = settle(network)
     settled = [Edge(c.source, c.target, c.tokens, c.depth) for c in network.channels]
-    assert run(Graph(nodes, tuple(settled))).finish >= 0
+    assert run(TimingGraph(nodes, tuple(settled))).finish >= 0
     assert {i for i, edge in enumerate(edges) if edge != settled[i]} == set(deeper)
 
 

@@ -21,7 +21,7 @@ from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.verification import verify_module
 from sambaflow.passes.rewriting.driver import rewrite
 from sambaflow.passes.rewriting.matcher import GraphPattern, Node
-from sambaflow.passes.rewriting.rules import Becomes, Build, RewriteRule, Value, op, rewrite_rule, setting_of
+from sambaflow.passes.rewriting.rules import Becomes, Build, RewriteRule, RuleInput, op, rewrite_rule, setting_of
 
 T = "tensor<2x3xi64>"
 ATTRIBUTES = {"softmax": " {dim = -1}"}
@@ -63,7 +63,7 @@ def applied(rule: RewriteRule, *lines: str, erase_dead: bool = True) -> list[str
 
 
 @rewrite_rule
-def subtract_from_negated(x: Value) -> Becomes:
+def subtract_from_negated(x: RuleInput) -> Becomes:
     """neg(x) - x, with this one x."""
     return op("sub", op("neg", x), x).becomes(op("abs", x))
 
@@ -82,7 +82,7 @@ def test_positions_and_names_count(lines: Sequence[str], result: list[str]):
 
 
 @rewrite_rule
-def gate(x: Value) -> Becomes:
+def gate(x: RuleInput) -> Becomes:
     """x * abs(x), in either order."""
     return op("mul", x, op("abs", x), any_order=True).becomes(op("relu", x))
 
@@ -94,7 +94,7 @@ def test_operands_may_stand_in_any_order_where_that_is_said(order: str):
 
 
 @rewrite_rule
-def negated_sum(x: Value, y: Value) -> Becomes:
+def negated_sum(x: RuleInput, y: RuleInput) -> Becomes:
     """neg(x + y), where the sum may be wrapped in a relu."""
     return op("neg", op("relu", op("add", x, y), optional=True)).becomes(op("maximum", x, y))
 
@@ -106,7 +106,7 @@ def test_an_optional_op_may_be_absent():
 
 
 @rewrite_rule
-def square(x: Value) -> Becomes:
+def square(x: RuleInput) -> Becomes:
     """abs(x) * abs(x)."""
     return op("mul", op("abs", x), op("abs", x)).becomes(op("mul", x, x))
 
@@ -118,7 +118,7 @@ def test_two_ops_of_a_source_may_be_one_of_the_program():
 
 def test_settings_and_where_are_conditions():
     @rewrite_rule
-    def plain(x: Value, y: Value) -> Becomes:
+    def plain(x: RuleInput, y: RuleInput) -> Becomes:
         return op("add", x, y, alpha=2, where=lambda one: one.operands[0] is not one.operands[1]).becomes(op("neg", x))
 
     def after(attributes: str, operands: str = "%x, %y") -> str:
@@ -143,7 +143,7 @@ def test_a_setting_that_is_not_there_is_none():
 
 
 @rewrite_rule
-def merge_negations(x: Value) -> Becomes:
+def merge_negations(x: RuleInput) -> Becomes:
     return op("neg", op("neg", x)).becomes(x)
 
 
@@ -166,12 +166,12 @@ def test_new_ops_have_the_place_and_name_of_the_root():
 
 def test_settings_come_from_what_was_matched():
     @rewrite_rule
-    def weighted(x: Value, y: Value) -> Becomes:
+    def weighted(x: RuleInput, y: RuleInput) -> Becomes:
         total = op("add", x, op("neg", y))
         return total.becomes(op("sub", x, y, alpha=total["alpha"]))
 
     @rewrite_rule
-    def doubled(x: Value, y: Value) -> Becomes:
+    def doubled(x: RuleInput, y: RuleInput) -> Becomes:
         total = op("sub", x, y)
         return total.becomes(op("add", x, y, alpha=lambda match: 2 * match[total].attr("alpha")))
 
@@ -184,7 +184,7 @@ def test_settings_come_from_what_was_matched():
 
 def test_an_op_like_a_matched_one_takes_its_settings_and_notes():
     @rewrite_rule
-    def swap(x: Value, y: Value) -> Becomes:
+    def swap(x: RuleInput, y: RuleInput) -> Becomes:
         total = op("add", x, y, where=lambda one: "swap" in one.attributes)
         return total.becomes(op("sub", y, x, like=total))
 
@@ -198,7 +198,7 @@ def test_an_op_like_a_matched_one_takes_its_settings_and_notes():
 
 def test_the_rest_of_the_operands_may_be_none_or_many():
     @rewrite_rule
-    def last_first(x: Value, *rest: Value) -> Becomes:
+    def last_first(x: RuleInput, *rest: RuleInput) -> Becomes:
         return op("cat", op("neg", x), *rest).becomes(op("cat", *rest, x))
 
     def after(operands: str, count: int) -> str:
@@ -225,12 +225,12 @@ def test_results_of_ops_are_told_apart_and_roots_may_have_several():
     }}"""
 
     @rewrite_rule
-    def second_less_first(x: Value) -> Becomes:
+    def second_less_first(x: RuleInput) -> Becomes:
         halves = op("chunk", x)
         return op("sub", halves.result(1), halves).becomes(op("abs", halves.result(1)))
 
     @rewrite_rule
-    def swap_halves(x: Value) -> Becomes:
+    def swap_halves(x: RuleInput) -> Becomes:
         new = op("chunk", x, chunks=2)
         return op("chunk", op("neg", x)).becomes(new.result(1), new)
 
@@ -251,7 +251,7 @@ def test_results_of_ops_are_told_apart_and_roots_may_have_several():
 
 def test_ops_of_other_dialects_are_given_by_class():
     @rewrite_rule
-    def double(x: Value) -> Becomes:
+    def double(x: RuleInput) -> Becomes:
         return op(arith.AddiOp, x, x).becomes(op(arith.MuliOp, x, x))
 
     text = "func.func @f(%x: i32) -> i32 {\n%0 = arith.addi %x, %x : i32\nreturn %0 : i32\n}"
@@ -265,7 +265,7 @@ def test_ops_of_other_dialects_are_given_by_class():
 
 def test_a_value_does_not_replace_one_of_another_type_and_nothing_is_left_behind():
     @rewrite_rule
-    def too_early(x: Value) -> Becomes:
+    def too_early(x: RuleInput) -> Becomes:
         """Gives an i1 for an i64, and builds something for it."""
         return op("neg", x).becomes(op("eq", op("abs", x), x))
 
@@ -278,11 +278,11 @@ def test_a_value_does_not_replace_one_of_another_type_and_nothing_is_left_behind
 
 def test_a_result_that_an_op_does_not_have_is_no_match_and_builds_nothing():
     @rewrite_rule
-    def reads_third(x: Value) -> Becomes:
+    def reads_third(x: RuleInput) -> Becomes:
         return op("neg", op(("chunk", "neg"), x).result(2)).becomes(x)
 
     @rewrite_rule
-    def gives_third(x: Value) -> Becomes:
+    def gives_third(x: RuleInput) -> Becomes:
         inner = op("neg", x)
         return op("neg", inner).becomes(inner.result(2))
 
@@ -292,7 +292,7 @@ def test_a_result_that_an_op_does_not_have_is_no_match_and_builds_nothing():
 
 def test_a_rule_whose_target_does_not_take_the_operands_does_not_apply():
     @rewrite_rule
-    def multiplied(x: Value, y: Value) -> Becomes:
+    def multiplied(x: RuleInput, y: RuleInput) -> Becomes:
         return op("add", x, y).becomes(op("matmul", op("abs", x), y))
 
     module = parsed("add x y")  # 2x3 times 2x3 is no product
@@ -303,32 +303,32 @@ def test_a_rule_whose_target_does_not_take_the_operands_does_not_apply():
 # ---- rules that make no sense
 
 
-def wrong_source_name(x: Value) -> Becomes:
+def wrong_source_name(x: RuleInput) -> Becomes:
     return op("nge", x).becomes(x)
 
 
-def wrong_target_name(x: Value) -> Becomes:
+def wrong_target_name(x: RuleInput) -> Becomes:
     return op("neg", x).becomes(op("nge", x))
 
 
-def wrong_setting(x: Value) -> Becomes:
+def wrong_setting(x: RuleInput) -> Becomes:
     return op("softmax", x).becomes(op("softmax", x, dims=1))
 
 
-def optional_root(x: Value) -> Becomes:
+def optional_root(x: RuleInput) -> Becomes:
     return op("neg", x, optional=True).becomes(x)
 
 
-def rest_in_the_middle(x: Value, *rest: Value) -> Becomes:
+def rest_in_the_middle(x: RuleInput, *rest: RuleInput) -> Becomes:
     return op("cat", *rest, x).becomes(x)
 
 
-def like_a_new_one(x: Value) -> Becomes:
+def like_a_new_one(x: RuleInput) -> Becomes:
     new = op("abs", x)
     return op("neg", x).becomes(op("abs", new, like=new))
 
 
-def reads_what_may_be_absent(x: Value) -> Becomes:
+def reads_what_may_be_absent(x: RuleInput) -> Becomes:
     inner = op("relu", x, optional=True)
     return op("neg", inner).becomes(op("abs", inner))
 
@@ -438,22 +438,22 @@ def test_matches_are_those_of_trying_everything(lines: list[str], rule: RewriteR
 
 
 @rewrite_rule
-def subtract_negated(x: Value, y: Value) -> Becomes:
+def subtract_negated(x: RuleInput, y: RuleInput) -> Becomes:
     return op("sub", x, op("neg", y)).becomes(op("add", x, y))
 
 
 @rewrite_rule
-def add_negated(x: Value, y: Value) -> Becomes:
+def add_negated(x: RuleInput, y: RuleInput) -> Becomes:
     return op("add", x, op("neg", y), any_order=True).becomes(op("sub", x, y))
 
 
 @rewrite_rule
-def absolute_twice(x: Value) -> Becomes:
+def absolute_twice(x: RuleInput) -> Becomes:
     return op("abs", op(("abs", "neg"), x)).becomes(op("abs", x))
 
 
 @rewrite_rule
-def multiply_negated(x: Value, y: Value) -> Becomes:
+def multiply_negated(x: RuleInput, y: RuleInput) -> Becomes:
     return op("mul", op("neg", x), op("neg", y)).becomes(op("mul", x, y))
 
 

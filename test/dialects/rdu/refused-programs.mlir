@@ -347,3 +347,12 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.schedule @forward inputs [@x] outputs [@y] tied [0] {
   }
 }
+
+// -----
+
+// Symbols, sections and schedules are part of a program.
+func.func @f() {
+  // expected-error@below {{'rdu.symbol' op expects parent op 'rdu.program'}}
+  rdu.symbol @x input tensor<8xf32>
+  func.return
+}

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from sambaflow.errors import SambaError
 from sambaflow.sim.timing import engine, reference
-from sambaflow.sim.timing.graph import DeadlockError, Edge, Graph, Node, Resource, Run
+from sambaflow.sim.timing.graph import DeadlockError, Edge, Node, Resource, Run, TimingGraph
 
 _TIMES = st.one_of(st.integers(0, 3), st.integers(0, 40), st.integers(0, 10**9))
 
 
 @st.composite
-def graphs(draw: st.DrawFn, most: int = 7) -> Graph:
+def graphs(draw: st.DrawFn, most: int = 7) -> TimingGraph:
     """Random graphs: several rates, reconvergent paths, rings with initial tokens, shared tiers and links."""
     size = draw(st.integers(1, most))
     resources = tuple(
@@ -39,10 +39,10 @@ def graphs(draw: st.DrawFn, most: int = 7) -> Graph:
         backward = source >= target
         initial = draw(st.integers(0, tokens)) if backward else draw(st.integers(0, 1))
         edges.append(Edge(source, target, tokens, draw(st.integers(1, 2 * tokens)), initial))
-    return Graph(nodes, tuple(edges), resources)
+    return TimingGraph(nodes, tuple(edges), resources)
 
 
-def _outcome(run: Callable[..., Run], graph: Graph, **options: int) -> object:
+def _outcome(run: Callable[..., Run], graph: TimingGraph, **options: int) -> object:
     """What a run gives: all its times, or the ring of waits on which it stuck."""
     try:
         return run(graph, **options)
@@ -52,7 +52,7 @@ def _outcome(run: Callable[..., Run], graph: Graph, **options: int) -> object:
 
 @settings(max_examples=500, deadline=None, print_blob=True)
 @given(graphs())
-def test_worklist_equals_event_by_event(graph: Graph) -> None:
+def test_worklist_equals_event_by_event(graph: TimingGraph) -> None:
     expected = _outcome(reference.run, graph)
     assert _outcome(engine.run, graph, compiled=False) == expected
     assert _outcome(engine.run, graph, compiled=True) == expected
@@ -60,9 +60,9 @@ def test_worklist_equals_event_by_event(graph: Graph) -> None:
 
 @settings(max_examples=300, deadline=None, print_blob=True)
 @given(graphs(5), st.integers(3, 20), st.booleans())
-def test_skipping_equal_rounds_changes_nothing(graph: Graph, rounds: int, compiled: bool) -> None:
+def test_skipping_equal_rounds_changes_nothing(graph: TimingGraph, rounds: int, compiled: bool) -> None:
     """Every count times n: the engine may jump over rounds, the plain engine goes through all of them."""
-    many = Graph(
+    many = TimingGraph(
         tuple(node._replace(firings=node.firings * rounds) for node in graph.nodes),
         tuple(edge._replace(tokens=edge.tokens * rounds) for edge in graph.edges),
         graph.resources,
@@ -75,13 +75,13 @@ def test_rounds_are_really_skipped() -> None:
     rounds = 10**6
     nodes = (Node(4 * rounds, 10, 25, 0, 7), Node(2 * rounds, 30, 30), Node(rounds, 5, 1000, 0, 100))
     edges = (Edge(0, 1, 2 * rounds, 3), Edge(1, 2, rounds, 2), Edge(2, 0, rounds, 3, 1))
-    graph = Graph(nodes, edges, (Resource("hbm", "tier"),))
+    graph = TimingGraph(nodes, edges, (Resource("hbm", "tier"),))
     start = time.process_time()
     finish = engine.run(graph, rounds=rounds, compiled=False).finish
     assert time.process_time() - start < 1
     few = [
         reference.run(
-            Graph(
+            TimingGraph(
                 tuple(n._replace(firings=n.firings // rounds * r) for n in nodes),
                 tuple(e._replace(tokens=e.tokens // rounds * r) for e in edges),
                 graph.resources,
@@ -92,9 +92,9 @@ def test_rounds_are_really_skipped() -> None:
     assert finish == few[0] + (rounds - 20) * (few[1] - few[0])
 
 
-def chain(*intervals: int, depth: int = 2, firings: int = 4) -> Graph:
+def chain(*intervals: int, depth: int = 2, firings: int = 4) -> TimingGraph:
     nodes = tuple(Node(firings, interval, interval) for interval in intervals)
-    return Graph(nodes, tuple(Edge(i, i + 1, firings, depth) for i in range(len(nodes) - 1)))
+    return TimingGraph(nodes, tuple(Edge(i, i + 1, firings, depth) for i in range(len(nodes) - 1)))
 
 
 def test_a_pipeline_takes_fill_and_the_slowest_stage() -> None:
@@ -118,7 +118,7 @@ def test_room_is_the_stall_when_the_consumer_is_slow() -> None:
 def test_first_come_first_served_and_ties_by_number() -> None:
     """Both want the memory at 0: node 0 has it; then each waits for the other."""
     nodes = (Node(2, 10, 0, 0, 100), Node(2, 10, 0, 0, 100))
-    run = engine.run(Graph(nodes, (), (Resource("hbm", "tier"),)))
+    run = engine.run(TimingGraph(nodes, (), (Resource("hbm", "tier"),)))
     assert (run.first, run.last) == ((0, 100), (200, 300))
     assert run.occupied == (400,)
     assert (run.stalls[0].tier, run.stalls[1].tier) == (190, 290)
@@ -126,21 +126,21 @@ def test_first_come_first_served_and_ties_by_number() -> None:
 
 def test_a_coarse_consumer_waits_for_all_parts_of_its_tile() -> None:
     """Three firings give two tokens: the first is complete after the second firing, and so is what needs it."""
-    run = engine.run(Graph((Node(3, 10, 10), Node(2, 1, 1)), (Edge(0, 1, 2, 2),)))
+    run = engine.run(TimingGraph((Node(3, 10, 10), Node(2, 1, 1)), (Edge(0, 1, 2, 2),)))
     assert run.first[1] == 20
     assert run.last[1] == 30
 
 
 def test_a_ring_runs_on_its_initial_tokens() -> None:
     """A recurrence over three steps of 70: each waits for the one before."""
-    ring = Graph((Node(3, 10, 70),), (Edge(0, 0, 3, 4, 1),))
+    ring = TimingGraph((Node(3, 10, 70),), (Edge(0, 0, 3, 4, 1),))
     assert engine.run(ring).finish == 3 * 70
 
 
 @pytest.mark.parametrize("run", [engine.run, reference.run])
-def test_a_deadlock_names_the_ring(run: Callable[[Graph], Run]) -> None:
+def test_a_deadlock_names_the_ring(run: Callable[[TimingGraph], Run]) -> None:
     """A reconvergent path whose short side holds one tile of the four that the long side must see first."""
-    graph = Graph(
+    graph = TimingGraph(
         (Node(4, 1, 1), Node(1, 1, 1), Node(4, 1, 1)),
         (Edge(0, 1, 4, 4), Edge(0, 2, 4, 1), Edge(1, 2, 1, 1)),
         labels=("split", "sum", "join"),
@@ -158,4 +158,4 @@ def test_a_deadlock_names_the_ring(run: Callable[[Graph], Run]) -> None:
 @pytest.mark.parametrize("bad", [Node(0, 1, 1), Node(1, -1, 1), Node(1, 1, 1, 0, 1)])
 def test_a_node_that_is_none_is_refused(bad: Node) -> None:
     with pytest.raises(SambaError, match="is not a node"):
-        engine.run(Graph((bad,), ()))
+        engine.run(TimingGraph((bad,), ()))
