@@ -205,6 +205,8 @@ class PcuOp(BufferedUnitOp):
             raise VerifyException(f"mode is one of {', '.join(MODES)}, not {self.mode.data}")
         if any(kind not in range(len(KINDS)) for kind in values(self.kinds)):
             raise VerifyException(f"kinds are {', '.join(f'{i} ({name})' for i, name in enumerate(KINDS))}")
+        if {REDUCTION, SEQUENTIAL} <= set(values(self.kinds)):
+            raise VerifyException("one program walks sequential dimensions or folds reductions, not both")
         if sorted(values(self.order)) != list(range(rank)):
             raise VerifyException(f"order is a permutation of the dimensions, not {list(values(self.order))}")
         self.require_tile(values(self.tile))

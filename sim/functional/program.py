@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import torch
 
-from sambaflow.backends.rdu.image import PARALLEL, REDUCTION, SEQUENTIAL, Pcu
+from sambaflow.backends.rdu.image import PARALLEL, SEQUENTIAL, Pcu
 from sambaflow.backends.rdu.words import Instruction, Kind, Operand, decode_program, results
 from sambaflow.errors import InputError
 from sambaflow.sim.functional import primitives
@@ -73,8 +73,6 @@ class TileProgram:
         self.parallel = [d for d, kind in enumerate(self.kinds) if kind == PARALLEL]
         self.inner = [d for d, kind in enumerate(self.kinds) if kind != PARALLEL]
         self.sequential = SEQUENTIAL in self.kinds
-        if self.sequential and REDUCTION in self.kinds:
-            raise InputError("a tile program with sequential and reduction dimensions is not supported")
         self.counted = self._counted()
         self.unused = torch.zeros((1,) * len(self.kinds), dtype=torch.int64)
         self.tainted = _tainted(self.body)

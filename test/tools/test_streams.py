@@ -126,6 +126,14 @@ def test_a_refusal_without_standard_error_is_one(folder: Path):
     assert (done.returncode, done.stderr) == (1, "")
 
 
+@pytest.fixture(autouse=True)
+def interrupts_are_heard() -> Generator[None]:
+    """A shell has what it starts in the background ignore them, and that is inherited: the suite may run there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 SIGNALS = [(tool, signal.SIGINT, "interrupted") for tool in COMMANDS] + [("samba-opt", signal.SIGTERM, "terminated")]
 
 

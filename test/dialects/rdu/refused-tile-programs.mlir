@@ -74,6 +74,21 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.section @s (%a : tensor<8xf32>) {
     %0 = rdu.load %a() {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64>} : (tensor<8xf32>) -> !rdu.stream<tensor<8xf32>, 1>
+    // A scan reduces nothing.
+    // expected-error@below {{one program walks sequential dimensions or folds reductions, not both}}
+    %1 = rdu.pcu(%0) {mode = "simd", domain = array<i64: 4, 2>, kinds = array<i64: 1, 2>, tile = array<i64: 4, 2>, par = array<i64: 1, 1>, split = array<i64: 1, 1>, order = array<i64: 0, 1>, inits = array<i64: 0>, depths = array<i64: 1>, count = 1 : i64} : (!rdu.stream<tensor<8xf32>, 1>) -> !rdu.stream<tensor<8xf32>, 1> body {
+    ^bb0(%x : f32, %s : f32):
+      %sum = rdu.add %x, %s : f32
+      rdu.yield %sum : f32
+    }
+  }
+}
+
+// -----
+
+rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
+  rdu.section @s (%a : tensor<8xf32>) {
+    %0 = rdu.load %a() {domain = array<i64: 8>, tile = array<i64: 8>, access = #rdu.access<[1]>, count = 1 : i64, indices = 0 : i64, depths = array<i64>} : (tensor<8xf32>) -> !rdu.stream<tensor<8xf32>, 1>
     // Only what is reduced is split.
     // expected-error@below {{par is at least 1; only reduction dimensions are split, in at most extent parts}}
     %1 = rdu.pcu(%0) {mode = "simd", domain = array<i64: 8>, kinds = array<i64: 0>, tile = array<i64: 8>, par = array<i64: 1>, split = array<i64: 2>, order = array<i64: 0>, inits = array<i64>, depths = array<i64: 2>, count = 1 : i64} : (!rdu.stream<tensor<8xf32>, 1>) -> !rdu.stream<tensor<8xf32>, 1> body {
