@@ -16,6 +16,7 @@ from sambaflow.dialects import kernel, samba
 from sambaflow.dialects.kernel.hints import SAMBA_HINTS, dictionary_of, hand_down
 from sambaflow.dialects.kernel.origin import mark_operators
 from sambaflow.dialects.rdu.dtypes import dtype_name
+from sambaflow.dialects.text.dense import is_one_number
 from sambaflow.errors import InputError
 from sambaflow.passes.framework.base import SambaPass, Semantics
 from sambaflow.passes.kernel_library import CONVERSIONS, Conversion, StageBuilder
@@ -115,7 +116,7 @@ def _constant(op: samba.ConstantOp, rewriter: Rewriter) -> Converted:
     elements = op.elements()
     if not elements:
         raise error_at(op, f"is {op.result.type}, which has no elements", InputError)
-    if len(elements) == 1 or op.value.is_splat():
+    if is_one_number(op.value):
         return [StageBuilder(rewriter).fill(elements[0], samba.shaped_of(op.result))]
     return rewriter.insert(arith.ConstantOp(op.value))
 

@@ -26,8 +26,10 @@ from sambaflow.errors import InputError
 T = TypeVar("T")
 
 SIZES = (2, 4, 3, 1, 8, 5, 6, 16)
+LONG = (300, 130)
+"""Of one dimension now and then: more points than a block of a reduction, and than two."""
 """Extents of new tensors; those that divide over chips come first."""
-MOST_ELEMENTS = 512
+MOST_ELEMENTS = 1280
 """Of one tensor: larger results are not made."""
 MOST_DIMENSIONS = 4
 
@@ -196,8 +198,8 @@ class Scope:
         """A shape of few elements."""
         shape: list[int] = []
         for _ in range(self.choose.between(least, most)):
-            room = MOST_ELEMENTS // 4 // math.prod(shape)
-            shape.append(self.choose.one_of([size for size in SIZES if size <= max(1, room)]))
+            room = max(1, MOST_ELEMENTS // 4 // math.prod(shape))
+            shape.append(self.choose.one_of([size for size in (*SIZES, *LONG) if size <= room]))
         return tuple(shape)
 
     def size(self, most: int = 16) -> int:

@@ -18,6 +18,7 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 
 from sambaflow.dialects import kernel
 from sambaflow.dialects.kernel import Body, Domain
+from sambaflow.dialects.kernel.analysis import BLOCK
 from sambaflow.dialects.kernel.attributes import IteratorKind
 from sambaflow.dialects.samba import Shaped, shaped_of, tensor_type
 from sambaflow.dialects.samba.inference import is_float
@@ -209,12 +210,12 @@ def add_map(scope: KernelScope, dtype: Attribute) -> None:
 
 @dataclass(frozen=True)
 class Folding:
-    """How a reduction folds: accumulators, and what one point does to them."""
+    """How a reduction folds: accumulators, what one point does to them, and how two partial results merge (None: they
+    do not, it is ordered)."""
 
     inits: Sequence[tuple[float, Attribute]]
     body: Callable[[Body, SSAValue, Sequence[SSAValue]], Sequence[SSAValue]]
-    combine: Callable[[Body, Sequence[SSAValue], Sequence[SSAValue]], Sequence[SSAValue]] | None = None
-    splits: bool = True
+    combine: Callable[[Body, Sequence[SSAValue], Sequence[SSAValue]], Sequence[SSAValue]] | None
 
 
 def _moments(b: Body, x: SSAValue, acc: Sequence[SSAValue]) -> Sequence[SSAValue]:
@@ -227,12 +228,12 @@ def _first_largest(b: Body, x: SSAValue, acc: Sequence[SSAValue]) -> Sequence[SS
 
 
 FOLDINGS = (
-    Folding([(0, f32)], lambda b, x, acc: [b.add(acc[0], x)]),
-    Folding([(-1e30, f32)], lambda b, x, acc: [b.max(acc[0], x)]),
-    Folding([(1e30, f32)], lambda b, x, acc: [b.min(acc[0], x)]),
-    Folding([(1, f32)], lambda b, x, acc: [b.mul(acc[0], x)]),
-    Folding([(0, f32), (0, f32)], _moments, lambda b, a, c: [b.add(a[0], c[0]), b.add(a[1], c[1])]),
-    Folding([(-1e30, f32), (0, i64)], _first_largest, splits=False),
+    Folding([(0, f32)], lambda b, x, acc: [b.add(acc[0], x)], lambda b, p, q: [b.add(p[0], q[0])]),
+    Folding([(-1e30, f32)], lambda b, x, acc: [b.max(acc[0], x)], lambda b, p, q: [b.max(p[0], q[0])]),
+    Folding([(1e30, f32)], lambda b, x, acc: [b.min(acc[0], x)], lambda b, p, q: [b.min(p[0], q[0])]),
+    Folding([(1, f32)], lambda b, x, acc: [b.mul(acc[0], x)], lambda b, p, q: [b.mul(p[0], q[0])]),
+    Folding([(0, f32), (0, f32)], _moments, lambda b, p, q: [b.add(p[0], q[0]), b.add(p[1], q[1])]),
+    Folding([(-1e30, f32), (0, i64)], _first_largest, None),
 )
 
 
@@ -258,6 +259,7 @@ def add_reduce(scope: KernelScope, dtype: Attribute) -> None:
 
     combine = folding.combine
     accumulators = len(folding.inits)
+    points = math.prod(shape[d] for d in folded)
     split = [scope.choose.one_of((2, 1)) if d in folded and e % 2 == 0 else 1 for d, e in enumerate(shape)]
     scope.append(
         kernel.ReduceOp.make(
@@ -266,8 +268,9 @@ def add_reduce(scope: KernelScope, dtype: Attribute) -> None:
             inits=[kernel.constant(value, type) for value, type in folding.inits],
             finish=finished if finish else None,
             combine=None if combine is None else lambda b, *a: combine(b, a[:accumulators], a[accumulators:]),
+            ordered=combine is None and (points > BLOCK or scope.choose.chance(50)),
             pads=[r.pad for r in reads], predicate=_predicate(scope, shape),
-            split=split if folding.splits and scope.choose.chance(70) else (),
+            split=split if combine is not None and scope.choose.chance(70) else (),
         )
     )  # fmt: skip
 
@@ -310,6 +313,7 @@ def add_contract(scope: KernelScope, dtype: Attribute) -> None:
             operands, Domain.of(extents[:-1], extents[-1:]), [*maps, map], [tensor_type(Shaped(out, dtype))],
             lambda b, *a: b.add(a[-1], b.mul(b.ext(a[0]), b.ext(a[1]))),
             inits=[kernel.constant(0, f32)], finish=finished,
+            combine=(lambda b, x, y: b.add(x, y)) if k > BLOCK or scope.choose.chance(10) else None,
             pads=[kernel.constant(0, element), *[None] * (len(operands) - 1)] if leaves else (),
             predicate=_predicate(scope, extents),
         )

@@ -10,12 +10,11 @@ from typing import cast
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import Float32Type, FloatAttr, IntegerAttr
-from xdsl.ir import Attribute, Block, BlockArgument, Operation, OpResult, Region, SSAValue
+from xdsl.ir import Attribute, BlockArgument, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineMap
 
 from sambaflow.dialects.kernel.affine import Interval, full_ranges, interval, linear, used_dims, used_symbols
 from sambaflow.dialects.kernel.attributes import Mapping
-from sambaflow.dialects.kernel.body_ops import YieldOp
 from sambaflow.dialects.kernel.stage import Stage, block_shape, element_type, region_yield
 from sambaflow.machine import Firing
 from sambaflow.machine import firing_of as machine_firing_of
@@ -187,43 +186,20 @@ def multiply_accumulate(stage: Stage) -> tuple[int, int] | None:
     return None
 
 
-def implied_combine(stage: Stage) -> tuple[str, ...] | None:
-    """Per accumulator "add", "mul", "max", "min", "and" or "or" when the body is `acc op f(inputs)` for each, so that
-    partial results merge by the same op; None when the body defines no merge (or there are no accumulators)."""
-    block = stage.body.blocks.first
-    if block is None or not stage.init_constants or "sequential" in stage.kinds:
-        return None
-    names: list[str] = []
-    count = len(stage.operands)
-    accumulators = block.args[count:]
-    for accumulator, value in zip(accumulators, region_yield(stage.body).operands, strict=False):
-        owner = value.owner
-        if not isinstance(owner, Operation) or owner.name not in _MONOIDS:
-            return None
-        if accumulator not in owner.operands or accumulator.uses.get_length() != 1:
-            return None
-        names.append(_MONOIDS[owner.name])
-    return tuple(names)
+def combined_by(stage: Stage) -> tuple[str | None, ...]:
+    """Per accumulator "add", "mul", "max", "min", "and" or "or" when that is all that `combine` does with its two
+    partial results; None for another merge. Empty without a `combine`."""
+    block = stage.combine.blocks.first
+    if block is None:
+        return ()
+    count = len(block.args) // 2
+    pairs = zip(block.args[:count], block.args[count:], region_yield(stage.combine).operands, strict=True)
+    return tuple(_monoid(value, {first, second}) for first, second, value in pairs)
 
 
-def merging(stage: Stage) -> Region | None:
-    """How two partial results become one: (accumulators a, accumulators b) to accumulators.
-
-    The stage's own `combine`, else the ops of its body where they imply it. None when neither says: such a reduction
-    folds ascending as one run, and is never split.
-    """
-    if stage.combine.blocks.first is not None:
-        return stage.combine
-    if implied_combine(stage) is None:
-        return None
-    types = stage.accumulator_types
-    block = Block(arg_types=[*types, *types])
-    for number, value in enumerate(region_yield(stage.body).operands):
-        op = cast(OpResult, value).op
-        operands = (block.args[number], block.args[len(types) + number])
-        block.add_op(op.create(operands=operands, result_types=[value.type], properties=dict(op.properties)))
-    block.add_op(YieldOp(*(result for op in block.ops for result in op.results)))
-    return Region(block)
+def _monoid(value: SSAValue, parts: set[SSAValue]) -> str | None:
+    owner = value.owner
+    return _MONOIDS.get(owner.name) if isinstance(owner, Operation) and set(owner.operands) == parts else None
 
 
 # ---- cost

@@ -16,6 +16,7 @@ from xdsl.ir import Attribute, Operation
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel
 from sambaflow.dialects.kernel.analysis import multiply_accumulate
+from sambaflow.dialects.kernel.body import build_region
 from sambaflow.errors import InputError
 
 Hint = int | float | bool | str
@@ -105,6 +106,9 @@ def hand_down(hints: Mapping[str, Hint], stages: Sequence[kernel.Stage]) -> list
                 continue
             split = [degree if dim == k else 1 for dim in range(stage.rank)]
             stage.properties["split"] = DenseArrayBase.from_list(i64, split)
+            if stage.combine.blocks.first is None:
+                sums = build_region(stage.accumulator_types * 2, lambda b, x, y: b.add(x, y))
+                sums.move_blocks(stage.combine)
     return refused
 
 

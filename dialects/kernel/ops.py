@@ -9,7 +9,7 @@ from xdsl.ir import Attribute
 from xdsl.irdl import irdl_op_definition, opt_prop_def, prop_def
 from xdsl.utils.exceptions import VerifyException
 
-from sambaflow.dialects.kernel.analysis import multiply_accumulate
+from sambaflow.dialects.kernel.analysis import combined_by, multiply_accumulate
 from sambaflow.dialects.kernel.stage import Stage, StageRules, element_type
 from sambaflow.dialects.kernel.verify import verify_stage
 
@@ -72,6 +72,8 @@ class ContractOp(StageOp):
             raise VerifyException(
                 "the body of a contract is 'acc + a * b' on one f32 accumulator (operands extended to f32)"
             )
+        if combined_by(self) not in ((), ("add",)):
+            raise VerifyException("the 'combine' of a contract adds two partial sums")
 
 
 @irdl_op_definition

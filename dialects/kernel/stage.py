@@ -112,6 +112,7 @@ CLAUSES: dict[str, _Codec] = {
     "predicate": _ATTRIBUTE,
     "inits": _ATTRS,
     "split": _INTS,
+    "ordered": _FLAG,
     "tied": _INTS,
     "conflict": _ATTRIBUTE,
     "descending": _FLAG,
@@ -201,6 +202,8 @@ class Stage(IRDLOperation):
     """First values of the accumulators."""
     split = opt_prop_def(DenseArrayBase[I64])
     """Parts per reduction dimension, merged by a balanced tree: the one choice that may change bits."""
+    ordered = opt_prop_def(UnitAttr)
+    """Points are folded one after the other, ascending, as one run: nothing merges partial results (top k)."""
     tied = opt_prop_def(DenseArrayBase[I64])
     """Per result the input that it updates in place, or -1."""
     mapping = opt_prop_def(MappingAttr)
@@ -347,6 +350,7 @@ class Stage(IRDLOperation):
         pads: Sequence[Attribute | None] = (),
         predicate: AffineSetAttr | None = None,
         split: Sequence[int] = (),
+        ordered: bool = False,
         tied: Sequence[int] = (),
         mapping: MappingAttr | None = None,
         location: LocationAttr | None = None,
@@ -369,6 +373,7 @@ class Stage(IRDLOperation):
             "predicate": predicate,
             "inits": ArrayAttr(inits) if inits else None,
             "split": dense(split) if any(part > 1 for part in split) else None,
+            "ordered": UnitAttr() if ordered else None,
             "tied": dense(tied) if any(t >= 0 for t in tied) else None,
             "mapping": mapping,
         }

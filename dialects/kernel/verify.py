@@ -14,11 +14,10 @@ from sambaflow.diagnostics import VerifyExceptionAt
 from sambaflow.dialects.kernel.affine import full_ranges, interval, linear, used_symbols
 from sambaflow.dialects.kernel.analysis import (
     BLOCK,
+    combined_by,
     dtype_name,
-    implied_combine,
     instruction_of,
     map_dims,
-    merging,
 )
 from sambaflow.dialects.kernel.attributes import FillAttr, Mapping
 from sambaflow.dialects.kernel.body_ops import IndexOp, YieldOp, is_scalar
@@ -342,12 +341,19 @@ def _rounded(accumulator: Attribute, result: Attribute) -> Attribute:
 
 
 def _verify_merging(stage: Stage) -> None:
-    if prod(stage.splits) > 1 and merging(stage) is None:
+    points = prod(stage.extents[d] for d in stage.domain.data.dims("reduction"))
+    merges = stage.combine.blocks.first is not None
+    if merges and stage.ordered is not None:
+        raise VerifyException("is 'ordered', one run, and has a 'combine' that merges runs")
+    if prod(stage.splits) > 1 and not merges:
+        raise VerifyException("is split, but has no 'combine' that merges the parts")
+    if points > BLOCK and not merges and stage.ordered is None:
         raise VerifyException(
-            "is split, but has no 'combine', and its body is not a plain sum, product, minimum or maximum"
+            f"folds {points} points, more than the {BLOCK} of a block: it needs a 'combine' that merges blocks, or is "
+            "'ordered', which is one run"
         )
-    for i, (operation, init) in enumerate(zip(implied_combine(stage) or (), stage.init_constants, strict=False)):
-        neutral = {"add": 0, "mul": 1}.get(operation)
+    for i, (operation, init) in enumerate(zip(combined_by(stage), stage.init_constants, strict=False)):
+        neutral = {"add": 0, "mul": 1}.get(operation or "")
         if neutral is not None and isinstance(init, FloatAttr | IntegerAttr) and init.value.data != neutral:
             raise VerifyException(
                 f"init {i} is {init.value.data}, every block of {BLOCK} starts from it: it must be {neutral}"
@@ -482,7 +488,7 @@ def _verify_mapping(stage: Stage, mapping: Mapping) -> None:
 
 def _verify_fold_order(stage: Stage, mapping: Mapping) -> None:
     """Tiles keep the order in which points are folded: whole blocks of 128 or all of a part, ascending."""
-    blocked = merging(stage) is not None
+    blocked = stage.combine.blocks.first is not None
     dims = stage.domain.data.dims("reduction") if stage.RULES.accumulators else _meeting_dims(stage)
     parts = [stage.extents[d] // stage.splits[d] for d in dims]
     slices = [

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import IO, TypeVar, cast
 
-from xdsl.dialects.builtin import FunctionType
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FunctionType
 from xdsl.ir import Attribute, Block, Operation, SSAValue, TypeAttribute
 from xdsl.printer import Printer
+
+from sambaflow.dialects.text.dense import is_one_number
 
 ItemT = TypeVar("ItemT")
 
@@ -88,6 +90,9 @@ class FastPrinter(Printer):
         known = self._type_texts.get(id(attribute))
         if known is not None:
             self._parts.write(known[1])
+        elif isinstance(attribute, DenseIntOrFPElementsAttr) and attribute.is_splat() and not is_one_number(attribute):
+            self._parts.write(f'dense<"0x{attribute.data.data.hex().upper()}"> : ')  # xDSL prints the first for all
+            self.print_attribute(attribute.get_type())
         elif isinstance(attribute, TypeAttribute):
             parts = self._parts.parts
             start = len(parts)

@@ -24,7 +24,16 @@ from sambaflow.dialects.samba import SambaOp, shaped_of
 from sambaflow.dialects.samba.inference import Shape, Shaped, broadcast
 from sambaflow.passes.kernel_library.products import contract
 from sambaflow.passes.kernel_library.registry import converts
-from sambaflow.passes.kernel_library.stages import LOWEST, Coordinates, Read, StageBuilder, dtype_of, shape_of
+from sambaflow.passes.kernel_library.stages import (
+    LOWEST,
+    Coordinates,
+    Read,
+    StageBuilder,
+    added,
+    dtype_of,
+    larger,
+    shape_of,
+)
 
 
 @converts("scaled_dot_product_attention")
@@ -34,10 +43,10 @@ def attention(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     scores = _scores(op, k, heads, query, key, mask)
     shape, last = shape_of(scores), len(shape_of(scores)) - 1
     whole = Read(scores, lambda *d: d)
-    top = k.fold([whole], shape, [last], f32, LOWEST, lambda b, x, acc: b.max(acc, x))
+    top = k.fold([whole], shape, [last], f32, LOWEST, lambda b, x, acc: b.max(acc, x), larger)
     row = Read(top, lambda *d: d[:-1])
     weights = k.map([whole, row], Shaped(shape, f32), lambda b, x, top: b.exp(b.sub(x, top)))
-    total = k.fold([Read(weights, lambda *d: d)], shape, [last], f32, 0, lambda b, x, acc: b.add(acc, x))
+    total = k.fold([Read(weights, lambda *d: d)], shape, [last], f32, 0, lambda b, x, acc: b.add(acc, x), added)
     return [_result(op, k, heads, weights, total, value)]
 
 

@@ -21,6 +21,7 @@ from sambaflow.passes.kernel_library.stages import (
     Coordinates,
     Read,
     StageBuilder,
+    added,
     dtype_of,
     parallel,
     shape_of,
@@ -218,7 +219,9 @@ def _accumulated(
     shape = (*shaped.shape, *(picked.picks or (1,)))
     if not picks:
         reads = [replace(read, at=_leaving_out_last(read.at)) for read in reads]
-    return k.fold(reads, shape, range(rank, len(shape)), shaped.dtype, 0, body, finish=finish, accumulator=compute)
+    return k.fold(
+        reads, shape, range(rank, len(shape)), shaped.dtype, 0, body, added, finish=finish, accumulator=compute
+    )
 
 
 def _leaving_out_last(at: Coordinates) -> Coordinates:

@@ -19,10 +19,12 @@ from sambaflow.passes.kernel_library.stages import (
     Coordinates,
     Read,
     StageBuilder,
+    added,
     count_of,
     dtype_of,
     folding,
     identity,
+    larger,
     parallel,
     scalar,
     shape_of,
@@ -37,7 +39,7 @@ def mean_of(k: StageBuilder, read: Read, shape: Shape, dims: Sequence[int]) -> S
     """The f32 mean over `dims` of a domain `shape`."""
     count = float(count_of(shape, dims))
     return k.fold(
-        [read], shape, dims, f32, 0, lambda b, x, acc: b.add(acc, b.ext(x)),
+        [read], shape, dims, f32, 0, lambda b, x, acc: b.add(acc, b.ext(x)), added,
         finish=lambda b, x, acc: b.div(acc, b.const(count)),
     )  # fmt: skip
 
@@ -55,7 +57,7 @@ def squares_of(
         centred = b.sub(b.ext(x), rest[0]) if len(reads) > 1 else b.ext(x)
         return b.add(rest[-1], b.mul(centred, centred))
 
-    return k.fold(reads, shape, dims, f32, 0, body, finish=lambda b, *values: ending(b, values[-1]))
+    return k.fold(reads, shape, dims, f32, 0, body, added, finish=lambda b, *values: ending(b, values[-1]))
 
 
 def _inverse_root(count: int, eps: float) -> Ending:
@@ -166,7 +168,7 @@ def batch_norm(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
 def _top(k: StageBuilder, x: SSAValue, dim: int) -> SSAValue:
     """The f32 maximum along a dimension, at least the lowest finite number."""
     return k.fold(
-        [k.broadcast(x)], shape_of(x), [dim], f32, LOWEST, lambda b, x, acc: b.max(acc, b.cast(x, f32))
+        [k.broadcast(x)], shape_of(x), [dim], f32, LOWEST, lambda b, x, acc: b.max(acc, b.cast(x, f32)), larger
     )  # fmt: skip
 
 
@@ -176,7 +178,7 @@ def _exp_sum(k: StageBuilder, x: SSAValue, top: Read, dim: int) -> SSAValue:
     def body(b: Body, x: SSAValue, top: SSAValue, acc: SSAValue) -> SSAValue:
         return b.add(acc, b.exp(b.sub(b.cast(x, f32), top)))
 
-    return k.fold([k.broadcast(x), top], shape_of(x), [dim], f32, 0, body)
+    return k.fold([k.broadcast(x), top], shape_of(x), [dim], f32, 0, body, added)
 
 
 def _rows(x: SSAValue, dim: int) -> Coordinates:
@@ -192,7 +194,7 @@ def softmax(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     top = Read(_top(k, x, dim), rows)
     wide = Shaped(out.shape, f32)
     powers = k.map([k.broadcast(x), top], wide, lambda b, x, top: b.exp(b.sub(b.cast(x, f32), top)))
-    total = k.fold([k.broadcast(powers)], out.shape, [dim], f32, 0, lambda b, x, acc: b.add(acc, x))
+    total = k.fold([k.broadcast(powers)], out.shape, [dim], f32, 0, lambda b, x, acc: b.add(acc, x), added)
     reads = [k.broadcast(powers), Read(total, rows)]
     return [k.map(reads, out, lambda b, x, total: b.cast(b.div(x, total), out.dtype))]
 
@@ -280,7 +282,7 @@ def _smoothed(
         return b.add(rest[-1], b.mul(term, b.ext(rest[0])) if weight else term)
 
     reads = [Read(x, identity), Read(log_total, of_row), *(Read(w, lambda *d: [d[-1]]) for w in weight)]
-    spread = k.fold(reads, shape_of(x), [len(shape_of(x)) - 1], f32, 0, body)
+    spread = k.fold(reads, shape_of(x), [len(shape_of(x)) - 1], f32, 0, body, added)
 
     def mixed(b: Body, target: SSAValue, loss: SSAValue, spread: SSAValue) -> SSAValue:
         even = b.mul(spread, b.const(smoothing / classes))
@@ -316,7 +318,12 @@ def _reduced_loss(
     def finish(b: Body, loss: SSAValue, share: SSAValue, total: SSAValue, sum: SSAValue) -> SSAValue:
         return b.trunc(b.div(total, sum) if mean else total, out.dtype)
 
+    def combine(b: Body, *sums: SSAValue) -> Sequence[SSAValue]:
+        return [b.add(sums[0], sums[2]), b.add(sums[1], sums[3])]
+
     zeros = [kernel.constant(0, f32)] * 2
     domain = folding(rows, range(len(rows)))
     reads = [Read(losses, lead), Read(each, lead)]
-    return k.stage(kernel.ReduceOp, reads, domain, [(out, scalar)], body, finish=finish, inits=zeros, fold=False)[0]
+    return k.stage(
+        kernel.ReduceOp, reads, domain, [(out, scalar)], body, finish=finish, combine=combine, inits=zeros, fold=False
+    )[0]

@@ -17,7 +17,7 @@ from sambaflow.dialects.kernel import Body, Domain
 from sambaflow.dialects.samba import SambaOp, shaped_of
 from sambaflow.dialects.samba.inference import Shape, Shaped, is_float, pair
 from sambaflow.passes.kernel_library.registry import converts
-from sambaflow.passes.kernel_library.stages import Coordinates, Read, StageBuilder, shape_of
+from sambaflow.passes.kernel_library.stages import Coordinates, Read, StageBuilder, added, shape_of
 
 Finish: TypeAlias = Callable[..., SSAValue]
 """(body, elements of the inputs, accumulator) -> result, in the accumulator's type."""
@@ -46,7 +46,7 @@ def contract(
 
     ending = rounded if finish is not None or out.dtype != accumulator else None
     inits = [kernel.constant(0, accumulator)]
-    return k.stage(kind, reads, domain, [(out, at)], body, finish=ending, inits=inits, fold=False)[0]
+    return k.stage(kind, reads, domain, [(out, at)], body, finish=ending, combine=added, inits=inits, fold=False)[0]
 
 
 def _plus_bias(b: Body, x: SSAValue, w: SSAValue, bias: SSAValue, acc: SSAValue) -> SSAValue:

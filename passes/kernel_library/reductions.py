@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import f32, i1, i32, i64
@@ -23,17 +22,24 @@ from sambaflow.passes.kernel_library.norms import mean_of, squares_of
 from sambaflow.passes.kernel_library.registry import converts
 from sambaflow.passes.kernel_library.stages import (
     Coordinates,
+    Merge,
     Read,
     StageBuilder,
+    added,
+    both,
     count_of,
     dtype_of,
+    either,
     flattened,
     folding,
     identity,
+    larger,
     maximum_of,
     minimum_of,
+    multiplied,
     scalar,
     shape_of,
+    smaller,
     wide,
     without,
 )
@@ -43,10 +49,6 @@ def _dims(op: SambaOp) -> list[int]:
     return dim_indices(op.attr("dim"), len(shape_of(op.operands[0])))
 
 
-Merge: TypeAlias = Callable[[Body, SSAValue, SSAValue], SSAValue]
-"""The accumulator with one more element."""
-
-
 def _simple(
     op: SambaOp,
     k: StageBuilder,
@@ -54,7 +56,7 @@ def _simple(
     init: float,
     merge: Merge,
 ) -> SSAValue:
-    """One accumulator of a type of its own, merged with every element, rounded once."""
+    """One accumulator of a type of its own, which `merge`s with every element and with others; rounded once."""
     out, keepdim = shaped_of(op.results[0]), op.attr("keepdim")
 
     def body(b: Body, x: SSAValue, acc: SSAValue) -> SSAValue:
@@ -66,14 +68,19 @@ def _simple(
     ending = None if out.dtype == accumulator or is_float(out.dtype) else finish
     read, shape = k.broadcast(op.operands[0]), shape_of(op.operands[0])
     return k.fold(
-        [read], shape, _dims(op), out.dtype, init, body, finish=ending, keepdim=keepdim, accumulator=accumulator
+        [read], shape, _dims(op), out.dtype, init, body, merge, finish=ending, keepdim=keepdim, accumulator=accumulator
     )
 
 
 @converts("sum")
 def sum_(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     accumulator = wide(shaped_of(op.results[0]).dtype)
-    return [_simple(op, k, accumulator, 0, lambda b, acc, x: b.add(acc, x))]
+    return [_simple(op, k, accumulator, 0, added)]
+
+
+@converts("prod")
+def prod(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
+    return [_simple(op, k, wide(shaped_of(op.results[0]).dtype), 1, multiplied)]
 
 
 @converts("mean")
@@ -88,7 +95,7 @@ def mean(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
         return b.add(acc, b.cast(x, f32))
 
     read = k.broadcast(op.operands[0])
-    return [k.fold([read], shape, dims, out.dtype, 0, body, finish=finish, keepdim=op.attr("keepdim"))]
+    return [k.fold([read], shape, dims, out.dtype, 0, body, added, finish=finish, keepdim=op.attr("keepdim"))]
 
 
 @converts("var")
@@ -113,13 +120,13 @@ def extremum(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     dtype = dtype_of(op.operands[0])
     largest = op.row.name == "amax"
     init = minimum_of(wide(dtype)) if largest else maximum_of(wide(dtype))
-    return [_simple(op, k, wide(dtype), init, lambda b, acc, x: b.max(acc, x) if largest else b.min(acc, x))]
+    return [_simple(op, k, wide(dtype), init, larger if largest else smaller)]
 
 
 @converts("any all")
 def quantifier(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     exists = op.row.name == "any"
-    return [_simple(op, k, i1, 0 if exists else 1, lambda b, acc, x: b.or_(acc, x) if exists else b.and_(acc, x))]
+    return [_simple(op, k, i1, 0 if exists else 1, either if exists else both)]
 
 
 # Extrema with their index
@@ -277,7 +284,7 @@ def _best(
     inits = [kernel.constant(number, tensor_type(p)) for number, p in zip((minimum_of(kind), -1), pairs, strict=True)]
     results = [(Shaped((*kept, count), p.dtype), block) for p in pairs]
     domain = folding(shape, [dim])
-    made = k.stage(kernel.ReduceOp, [Read(x, identity)], domain, results, body, inits=inits, fold=False)
+    made = k.stage(kernel.ReduceOp, [Read(x, identity)], domain, results, body, ordered=True, inits=inits, fold=False)
     order = [*range(dim), len(shape) - 1, *range(dim, len(shape) - 1)]
     keys, indices = (permuted(k, value, order) for value in made)
     return keys, indices
@@ -327,7 +334,7 @@ def max_pool2d(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     return [
         k.fold(
             [read], (*out.shape, *window), [rank, rank + 1], out.dtype, minimum_of(compute),
-            lambda b, x, acc: b.max(acc, b.cast(x, compute)), accumulator=compute,
+            lambda b, x, acc: b.max(acc, b.cast(x, compute)), larger, accumulator=compute,
         )
     ]  # fmt: skip
 
@@ -354,7 +361,7 @@ def avg_pool2d(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
 
     read = _windows(op, stride, padding, (1, 1), kernel.constant(0, out.dtype))
     shape, dims = (*out.shape, *window), [rank, rank + 1]
-    return [k.fold([read], shape, dims, out.dtype, 0, lambda b, x, acc: b.add(acc, b.ext(x)), finish=finish)]
+    return [k.fold([read], shape, dims, out.dtype, 0, lambda b, x, acc: b.add(acc, b.ext(x)), added, finish=finish)]
 
 
 @converts("adaptive_avg_pool2d")
@@ -374,7 +381,7 @@ def adaptive_avg_pool2d(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
         count = float(window[0] * window[1])
         return [
             k.fold(
-                [read], shape, dims, out.dtype, 0, lambda b, x, acc: b.add(acc, b.ext(x)),
+                [read], shape, dims, out.dtype, 0, lambda b, x, acc: b.add(acc, b.ext(x)), added,
                 finish=lambda b, x, acc: b.trunc(b.div(acc, b.const(count)), out.dtype),
             )
         ]  # fmt: skip
@@ -408,4 +415,4 @@ def adaptive_avg_pool2d(op: SambaOp, k: StageBuilder) -> Sequence[SSAValue]:
     columns = Read(places(1), lambda *d: [d[rank - 1], d[rank + 1]])
     source = Read(x, lambda *d: [*d[: rank - 2], d[rank + 2], d[rank + 3]])
     windows = gathered(k, [rows, columns], source, Shaped(shape, dtype_of(x)))
-    return [k.fold([Read(windows, identity)], shape, dims, out.dtype, 0, body, finish=finish)]
+    return [k.fold([Read(windows, identity)], shape, dims, out.dtype, 0, body, added, finish=finish)]

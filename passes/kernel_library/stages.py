@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, f32, i1, i32
@@ -20,11 +20,40 @@ from xdsl.ir.affine import AffineExpr
 
 from sambaflow.dialects import kernel, samba
 from sambaflow.dialects.kernel import Body, BodyFunction, Domain, Stage, element_type
+from sambaflow.dialects.kernel.analysis import BLOCK
 from sambaflow.dialects.samba.inference import Shape, Shaped, is_float
 from sambaflow.passes.rewriting.driver import LocatedBuilder
 
 Coordinates = Callable[..., Sequence[AffineExpr | int]]
 """The element coordinates of a domain point: a function of the dimensions, then of the symbols."""
+
+Merge: TypeAlias = Callable[[Body, SSAValue, SSAValue], SSAValue]
+"""Two partial results to one."""
+
+
+def added(b: Body, x: SSAValue, y: SSAValue) -> SSAValue:
+    return b.add(x, y)
+
+
+def multiplied(b: Body, x: SSAValue, y: SSAValue) -> SSAValue:
+    return b.mul(x, y)
+
+
+def larger(b: Body, x: SSAValue, y: SSAValue) -> SSAValue:
+    return b.max(x, y)
+
+
+def smaller(b: Body, x: SSAValue, y: SSAValue) -> SSAValue:
+    return b.min(x, y)
+
+
+def either(b: Body, x: SSAValue, y: SSAValue) -> SSAValue:
+    return b.or_(x, y)
+
+
+def both(b: Body, x: SSAValue, y: SSAValue) -> SSAValue:
+    return b.and_(x, y)
+
 
 LOWEST = -3.4028234663852886e38
 """The most negative finite f32: below every finite score, and exp(-inf - LOWEST) is 0 where exp(-inf + inf) is NaN."""
@@ -142,10 +171,14 @@ class StageBuilder:
         body: BodyFunction | None,
         *,
         finish: BodyFunction | None = None,
+        combine: BodyFunction | None = None,
         fold: bool = True,
         **fields: Any,
     ) -> Sequence[SSAValue]:
-        """A stage of any kind; splat inputs become constants of the bodies unless `fold` is off."""
+        """A stage of any kind; splat inputs become constants of the bodies unless `fold` is off.
+
+        `combine` merges partial results: it stands in the stage where there are several blocks.
+        """
         numbers = [splat_of(read.value) if fold and body is not None else None for read in reads]
         kept = [read for read, number in zip(reads, numbers, strict=True) if number is None]
         if len(kept) < len(reads):
@@ -160,6 +193,7 @@ class StageBuilder:
             [samba.tensor_type(shaped) for shaped, _ in results],
             body,
             finish=finish,
+            combine=combine if _points(domain) > BLOCK else None,
             pads=pads,
             **fields,
         )
@@ -185,13 +219,13 @@ class StageBuilder:
         out: Attribute,
         init: float,
         body: BodyFunction,
+        combine: Merge,
         *,
         finish: BodyFunction | None = None,
         keepdim: bool = False,
         accumulator: Attribute = f32,
-        combine: BodyFunction | None = None,
     ) -> SSAValue:
-        """A reduction of a domain `shape` over `dims` with one accumulator."""
+        """A reduction of a domain `shape` over `dims` with one accumulator, whose partial results `combine` merges."""
         kept = tuple(1 if i in dims else s for i, s in enumerate(shape) if keepdim or i not in dims)
         at = flattened(dims) if keepdim else without(dims)
         inits = [kernel.constant(init, accumulator)]
@@ -209,6 +243,11 @@ class StageBuilder:
             return value
         shape = shape_of(value)
         return self.map([self.broadcast(value)], Shaped(shape, dtype), lambda b, x: b.cast(x, dtype))
+
+
+def _points(domain: Domain) -> int:
+    """Points that are reduced to one."""
+    return math.prod(domain.extents[d] for d in domain.dims("reduction"))
 
 
 def _with_constants(

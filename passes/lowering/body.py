@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 from xdsl.dialects import arith
@@ -14,7 +13,6 @@ from xdsl.ir.affine import AffineConstraintKind
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, rdu
-from sambaflow.dialects.kernel.analysis import BLOCK, merging, reduction_dims
 from sambaflow.dialects.rdu.instructions import INSTRUCTIONS
 from sambaflow.dialects.samba.folding import numpy_dtype, rounded
 from sambaflow.passes.planning.access import NotRectangular, linear_terms
@@ -52,19 +50,14 @@ def tile_program(op: kernel.Stage) -> LoweredBody:
     inputs = [_scalar(op.input_types[i].element_type) for i in ports]
     body = _region(op, op.body.blocks.first, [*inputs, *accumulators], ports, count)
     combine = finish = None
-    if _is_merged(op) and (merge := merging(op)) is not None:
+    if (block := op.combine.blocks.first) is not None:
         both = accumulators * 2
-        combine = _region(op, merge.block, both, range(len(both)), len(both))
+        combine = _region(op, block, both, range(len(both)), len(both))
     if (block := op.finish.blocks.first) is not None:
         finish = _region(op, block, [*inputs, *accumulators], ports, count)
     elif accumulators and len(op.results) > op.step_results:
         finish = _rounding(op, inputs, accumulators)
     return LoweredBody(body, combine, finish, ports)
-
-
-def _is_merged(op: kernel.Stage) -> bool:
-    """Whether partial results meet: those of blocks, or of the parts of a split."""
-    return prod(op.extents[d] for d in reduction_dims(op)) > BLOCK or prod(op.splits) > 1
 
 
 def predicate_rows(op: kernel.Stage, ports: Sequence[int]) -> list[tuple[int, ...]]:

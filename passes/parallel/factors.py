@@ -324,7 +324,7 @@ _RULES: Mapping[str, Callable[[SambaOp], Factors | None]] = {
         "softmax log_softmax cumsum topk sort index_copy slice_scatter gather scatter slice split chunk cat",
         _along("dim"),
     ),
-    **_rules("sum mean var amax amin any all max min select unbind", _dropping),
+    **_rules("sum prod mean var amax amin any all max min select unbind", _dropping),
     **_rules("layer_norm rms_norm", _normalized),
     **_rules("flip", _along("dims")),
     "embedding": _embedding,

@@ -1,9 +1,8 @@
 """Stages with accumulators: folds over reduction dimensions and scans along a sequential one.
 
 The numeric contract of a fold: the flattened reduction space is cut at absolute multiples of 128; each block folds
-ascending from the initial values; blocks merge in ascending order (`combine`, or the body's sum, product, minimum,
-maximum); the parts of a split merge as a balanced binary tree of neighbours. A fold that has no merge is one run,
-ascending.
+ascending from the initial values; blocks merge in ascending order by `combine`; the parts of a split merge as a
+balanced binary tree of neighbours. A fold without a `combine` is one run, ascending.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import torch
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel
-from sambaflow.dialects.kernel.analysis import merging, multiply_accumulate
+from sambaflow.dialects.kernel.analysis import multiply_accumulate
 from sambaflow.errors import InputError
 from sambaflow.sim.functional import primitives
 from sambaflow.sim.functional.contract import blocks, contract, fused_multiply_add
@@ -91,8 +90,7 @@ class Fold(Accumulating):
     def __init__(self, execution: Execution):
         super().__init__(execution)
         stage = self.stage
-        self.merging = merging(stage)
-        self.combine = Program(self.merging.block) if self.merging is not None else None
+        self.combine = Program(stage.combine.block) if stage.combine.blocks.first is not None else None
         self.insert = self._insert()
         self.factors = multiply_accumulate(stage) if isinstance(stage, kernel.ContractOp) else None
         self.space = [stage.extents[d] for d in self.folded]

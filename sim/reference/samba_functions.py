@@ -343,6 +343,14 @@ def _sum(x: Tensors, a: Settings) -> Tensor:
     return torch.sum(value, _dims(value, a), a["keepdim"])
 
 
+@reference("prod")
+def _prod(x: Tensors, a: Settings) -> Tensor:
+    value = x[0] if a["dtype"] is None else x[0].to(_widened(torch_dtype(a["dtype"])))
+    for dim in sorted((dim % max(value.dim(), 1) for dim in _dims(value, a)), reverse=True):
+        value = torch.prod(value, dim, keepdim=a["keepdim"])
+    return torch.prod(value) if not x[0].dim() else value
+
+
 @reference("mean")
 def _mean(x: Tensors, a: Settings) -> Tensor:
     value = x[0] if a["dtype"] is None else x[0].to(_widened(torch_dtype(a["dtype"])))

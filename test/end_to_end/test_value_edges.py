@@ -112,3 +112,14 @@ def test_infinite_scores_that_are_hidden() -> None:
     q, k, v = torch.rand(3, 1, 2, 5, 8).unbind()
     k[0, 0, 3] = float("inf")
     check(Attention(), q, k, v, torch.ones(5, 5).tril().bool())
+
+
+def test_constants_keep_the_signs_of_their_zeros() -> None:
+    """Zeros of both signs are equal, and no one number."""
+
+    class Quotients(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x / torch.tensor([-0.0, 0.0, 0.0, -0.0])
+
+    x = torch.ones(4)
+    assert torch.equal(sambaflow.compile(Quotients(), (x,))(x), Quotients()(x))

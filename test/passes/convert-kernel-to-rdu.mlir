@@ -171,6 +171,10 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
       ^bb0(%e: i64, %m: i64):
         %n = arith.maxsi %m, %e : i64
         kernel.yield %n : i64
+      } combine {
+      ^bb0(%p: i64, %q: i64):
+        %merged = arith.maxsi %p, %q : i64
+        kernel.yield %merged : i64
       } : tensor<2xi64>
       kernel.yield %1 : tensor<2xi64>
     }

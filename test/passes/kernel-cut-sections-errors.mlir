@@ -11,6 +11,10 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 1
     ^bb0(%a: f32, %acc: f32):
       %n = arith.addf %acc, %a : f32
       kernel.yield %n : f32
+    } combine {
+    ^bb0(%p: f32, %q: f32):
+      %merged = arith.addf %p, %q : f32
+      kernel.yield %merged : f32
     } : tensor<1xf32>
     func.return %0 : tensor<1xf32>
   }
@@ -55,6 +59,10 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 1
       ^bb0(%e: f32, %s: f32):
         %n = arith.addf %s, %e : f32
         kernel.yield %n : f32
+      } combine {
+      ^bb0(%p: f32, %q: f32):
+        %merged = arith.addf %p, %q : f32
+        kernel.yield %merged : f32
       } : tensor<1xf32>
       %2 = kernel.map ins(%1 : tensor<1xf32>) domain #kernel.domain<1 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] body {
       ^bb0(%e: f32):

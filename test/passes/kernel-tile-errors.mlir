@@ -12,6 +12,10 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 1
       ^bb0(%e: f32, %s: f32):
         %n = arith.addf %s, %e : f32
         kernel.yield %n : f32
+      } combine {
+      ^bb0(%p: f32, %q: f32):
+        %merged = arith.addf %p, %q : f32
+        kernel.yield %merged : f32
       } : tensor<1xf32>
       kernel.yield %1 : tensor<1xf32>
     }

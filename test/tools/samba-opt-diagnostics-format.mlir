@@ -20,6 +20,10 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 1
     ^bb0(%a: f32, %acc: f32):
       %n = arith.addf %acc, %a : f32
       kernel.yield %n : f32
+    } combine {
+    ^bb0(%p: f32, %q: f32):
+      %merged = arith.addf %p, %q : f32
+      kernel.yield %merged : f32
     } : tensor<1xf32>
     func.return %0 : tensor<1xf32>
   }

@@ -36,6 +36,10 @@ func.func @f(%x: tensor<4x2x256xf32>) {
     ^bb0(%a: f32, %acc: f32):
       %s = arith.addf %acc, %a : f32
       kernel.yield %s : f32
+    } combine {
+    ^bb0(%p: f32, %q: f32):
+      %merged = arith.addf %p, %q : f32
+      kernel.yield %merged : f32
     } : tensor<4xf32>
   func.return
 }

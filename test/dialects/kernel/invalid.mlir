@@ -325,7 +325,62 @@ func.func @f(%x: tensor<4x8xf32>, %w: tensor<16x8xf32>, %i: tensor<4xi64>, %v: t
     ^bb0(%a: f32, %acc: f32):
       %0 = arith.addf %acc, %a : f32
       kernel.yield %0 : f32
+    } combine {
+    ^bb0(%p: f32, %q: f32):
+      %merged = arith.addf %p, %q : f32
+      kernel.yield %merged : f32
     } : tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// More points than a block are several partial results: what merges them is said.
+func.func @f(%x: tensor<4x129xf32>) {
+  // expected-error@below {{folds 129 points, more than the 128 of a block: it needs a 'combine' that merges blocks, or is 'ordered', which is one run}}
+  %y = kernel.reduce ins(%x : tensor<4x129xf32>) domain #kernel.domain<4 parallel, 129 reduction>
+      maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>] inits [0.0 : f32] body {
+    ^bb0(%a: f32, %acc: f32):
+      %0 = arith.addf %acc, %a : f32
+      kernel.yield %0 : f32
+    } : tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// One run has no partial results.
+func.func @f(%x: tensor<4x129xf32>) {
+  // expected-error@below {{is 'ordered', one run, and has a 'combine' that merges runs}}
+  %y = kernel.reduce ins(%x : tensor<4x129xf32>) domain #kernel.domain<4 parallel, 129 reduction>
+      maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>] inits [0.0 : f32] ordered body {
+    ^bb0(%a: f32, %acc: f32):
+      %0 = arith.addf %acc, %a : f32
+      kernel.yield %0 : f32
+    } combine {
+    ^bb0(%p: f32, %q: f32):
+      %merged = arith.addf %p, %q : f32
+      kernel.yield %merged : f32
+    } : tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// The parts of a contract are sums.
+func.func @f(%x: tensor<4x8xf32>, %w: tensor<16x8xf32>) {
+  // expected-error@below {{the 'combine' of a contract adds two partial sums}}
+  %y = kernel.contract ins(%x, %w : tensor<4x8xf32>, tensor<16x8xf32>) domain #kernel.domain<4 parallel, 16 parallel, 8 reduction>
+      maps [affine_map<(i, j, k) -> (i, k)>, affine_map<(i, j, k) -> (j, k)>, affine_map<(i, j, k) -> (i, j)>] inits [0.0 : f32] body {
+    ^bb0(%a: f32, %b: f32, %acc: f32):
+      %0 = arith.mulf %a, %b : f32
+      %1 = arith.addf %acc, %0 : f32
+      kernel.yield %1 : f32
+    } combine {
+    ^bb0(%p: f32, %q: f32):
+      %merged = arith.maximumf %p, %q : f32
+      kernel.yield %merged : f32
+    } : tensor<4x16xf32>
   func.return
 }
 
@@ -432,6 +487,10 @@ func.func @f(%x: tensor<4x8xf32>, %w: tensor<16x8xf32>, %i: tensor<4xi64>, %v: t
     ^bb0(%a: f32, %acc: f32):
       %0 = arith.addf %acc, %a : f32
       kernel.yield %0 : f32
+    } combine {
+    ^bb0(%p: f32, %q: f32):
+      %merged = arith.addf %p, %q : f32
+      kernel.yield %merged : f32
     } : tensor<4xf32>
   func.return
 }
@@ -446,6 +505,10 @@ func.func @f(%x: tensor<4x8xf32>, %w: tensor<16x8xf32>, %i: tensor<4xi64>, %v: t
     ^bb0(%a: f32, %acc: f32):
       %0 = arith.addf %acc, %a : f32
       kernel.yield %0 : f32
+    } combine {
+    ^bb0(%p: f32, %q: f32):
+      %merged = arith.addf %p, %q : f32
+      kernel.yield %merged : f32
     } : tensor<4xf32>
   func.return
 }
@@ -454,7 +517,7 @@ func.func @f(%x: tensor<4x8xf32>, %w: tensor<16x8xf32>, %i: tensor<4xi64>, %v: t
 
 // A split needs a way to merge.
 func.func @f(%x: tensor<4x8xf32>, %w: tensor<16x8xf32>, %i: tensor<4xi64>, %v: tensor<4xf32>) {
-  // expected-error@below {{is split, but has no 'combine', and its body is not a plain sum, product, minimum or maximum}}
+  // expected-error@below {{is split, but has no 'combine' that merges the parts}}
   %y = kernel.reduce ins(%x : tensor<4x8xf32>) domain #kernel.domain<4 parallel, 8 reduction>
       maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>] inits [0.0 : f32] split [1, 2] body {
     ^bb0(%a: f32, %acc: f32):
@@ -618,6 +681,10 @@ func.func @f(%x: tensor<4x512xf32>) {
     ^bb0(%a: f32, %acc: f32):
       %0 = arith.addf %acc, %a : f32
       kernel.yield %0 : f32
+    } combine {
+    ^bb0(%p: f32, %q: f32):
+      %merged = arith.addf %p, %q : f32
+      kernel.yield %merged : f32
     } : tensor<4xf32>
   func.return
 }
@@ -631,6 +698,10 @@ func.func @f(%x: tensor<4x512xf32>) {
     ^bb0(%a: f32, %acc: f32):
       %0 = arith.addf %acc, %a : f32
       kernel.yield %0 : f32
+    } combine {
+    ^bb0(%p: f32, %q: f32):
+      %merged = arith.addf %p, %q : f32
+      kernel.yield %merged : f32
     } : tensor<4xf32>
   func.return
 }
@@ -645,6 +716,10 @@ func.func @f(%x: tensor<4x2x256xf32>) {
     ^bb0(%a: f32, %acc: f32):
       %0 = arith.addf %acc, %a : f32
       kernel.yield %0 : f32
+    } combine {
+    ^bb0(%p: f32, %q: f32):
+      %merged = arith.addf %p, %q : f32
+      kernel.yield %merged : f32
     } : tensor<4xf32>
   func.return
 }

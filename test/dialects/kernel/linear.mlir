@@ -23,6 +23,10 @@ func.func @linear(%x: tensor<5x200xbf16>, %w: tensor<24x200xbf16>, %b: tensor<24
       %1 = arith.addf %acc, %0 : f32
       %2 = arith.truncf %1 : f32 to bf16
       kernel.yield %2 : bf16
+    } combine {
+    ^bb0(%p: f32, %q: f32):
+      %merged = arith.addf %p, %q : f32
+      kernel.yield %merged : f32
     } : tensor<5x24xbf16>
   func.return %y : tensor<5x24xbf16>
 }

@@ -14,6 +14,10 @@ func.func @softmax(%x: tensor<5x300xbf16>) -> tensor<5x300xbf16> {
       %0 = arith.extf %xe : bf16 to f32
       %1 = arith.maximumf %acc, %0 : f32
       kernel.yield %1 : f32
+    } combine {
+    ^bb0(%p: f32, %q: f32):
+      %merged = arith.maximumf %p, %q : f32
+      kernel.yield %merged : f32
     } : tensor<5xf32>
   %sum = kernel.reduce ins(%x, %max : tensor<5x300xbf16>, tensor<5xf32>) domain #kernel.domain<5 parallel, 300 reduction>
     maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i)>]
@@ -26,6 +30,10 @@ func.func @softmax(%x: tensor<5x300xbf16>) -> tensor<5x300xbf16> {
       %2 = math.exp %1 : f32
       %3 = arith.addf %acc, %2 : f32
       kernel.yield %3 : f32
+    } combine {
+    ^bb0(%p: f32, %q: f32):
+      %merged = arith.addf %p, %q : f32
+      kernel.yield %merged : f32
     } : tensor<5xf32>
   %y = kernel.map ins(%x, %max, %sum : tensor<5x300xbf16>, tensor<5xf32>, tensor<5xf32>)
     domain #kernel.domain<5 parallel, 300 parallel>

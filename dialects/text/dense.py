@@ -1,0 +1,11 @@
+"""Dense elements: what xDSL does not tell apart."""
+
+from __future__ import annotations
+
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr
+
+
+def is_one_number(value: DenseIntOrFPElementsAttr) -> bool:
+    """Whether all elements have the same bits; `is_splat` takes 0.0 and -0.0 for one number."""
+    data, count = value.data.data, len(value)
+    return count > 0 and data == data[: len(data) // count] * count
