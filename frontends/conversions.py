@@ -281,7 +281,6 @@ _ADAPTERS: Mapping[str, Adapter] = {
     "aten.cross_entropy_loss": _cross_entropy,
     "aten.max_pool2d": _pool("max_pool2d"),
     "aten.avg_pool2d": _pool("avg_pool2d"),
-    "aten.prod.dim_int": lambda a: ("prod", {**a, "dim": (a["dim"],)}),
     "aten.max": _all_dims("amax"),
     "aten.min": _all_dims("amin"),
     "aten.max.dim": _renamed("max"),

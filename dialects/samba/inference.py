@@ -475,6 +475,11 @@ def reduce_sum(x: Operands, a: Attributes) -> list[Shaped]:
     return [Shaped(shape, a["dtype"] or (x[0].dtype if is_float(x[0].dtype) else i64))]
 
 
+def reduce_prod(x: Operands, a: Attributes) -> list[Shaped]:
+    """As `reduce_sum`, along one dimension or all."""
+    return reduce_sum(x, {**a, "dim": None if a["dim"] is None else (a["dim"],)})
+
+
 def reduce_same(x: Operands, a: Attributes) -> list[Shaped]:
     """The kept dimensions, those of `dim` as 1 with `keepdim`; the operand's dtype."""
     return [Shaped(reduced(x[0].shape, dim_indices(a["dim"], len(x[0].shape)), a["keepdim"]), x[0].dtype)]

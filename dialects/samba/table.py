@@ -237,8 +237,8 @@ _NORMS: list[Row] = [
 _REDUCTIONS: list[Row] = [
     *_rows("sum", "Sum over dimensions (none: all); integers give i64.", ["self"], infer.reduce_sum, _DIMS, _KEEPDIM,
            _MAYBE_DTYPE, sample=["2x3xf32"], dim=(-1,)),
-    *_rows("prod", "Product over dimensions (none: all); integers give i64.", ["self"], infer.reduce_sum, _DIMS,
-           _KEEPDIM, _MAYBE_DTYPE, sample=["2x3xf32"], dim=(-1,)),
+    *_rows("prod", "Product along a dimension (none: of all elements); integers give i64.", ["self"],
+           infer.reduce_prod, Attr("dim", INT, None), _KEEPDIM, _MAYBE_DTYPE, sample=["2x3xf32"], dim=-1),
     *_rows("mean", "Mean over dimensions (none: all).", ["self"], infer.reduce_float, _DIMS, _KEEPDIM, _MAYBE_DTYPE,
            sample=["2x3xf32"], dim=(-1,), keepdim=True),
     *_rows("var", "Variance over dimensions, divided by n - correction.", ["self"], infer.reduce_float, _DIMS, _KEEPDIM,

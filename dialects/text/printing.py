@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FunctionType
 from xdsl.ir import Attribute, Block, Operation, SSAValue, TypeAttribute
 from xdsl.printer import Printer
 
-from sambaflow.dialects.text.dense import is_one_number
+from sambaflow.dialects.text.dense import mixes_zeros
 
 ItemT = TypeVar("ItemT")
 
@@ -90,7 +90,7 @@ class FastPrinter(Printer):
         known = self._type_texts.get(id(attribute))
         if known is not None:
             self._parts.write(known[1])
-        elif isinstance(attribute, DenseIntOrFPElementsAttr) and attribute.is_splat() and not is_one_number(attribute):
+        elif isinstance(attribute, DenseIntOrFPElementsAttr) and mixes_zeros(attribute):
             self._parts.write(f'dense<"0x{attribute.data.data.hex().upper()}"> : ')  # xDSL prints the first for all
             self.print_attribute(attribute.get_type())
         elif isinstance(attribute, TypeAttribute):

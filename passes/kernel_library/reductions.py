@@ -46,7 +46,8 @@ from sambaflow.passes.kernel_library.stages import (
 
 
 def _dims(op: SambaOp) -> list[int]:
-    return dim_indices(op.attr("dim"), len(shape_of(op.operands[0])))
+    dim, rank = op.attr("dim"), len(shape_of(op.operands[0]))
+    return [dim_index(dim, rank)] if isinstance(dim, int) else dim_indices(dim, rank)
 
 
 def _simple(

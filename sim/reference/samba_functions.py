@@ -346,9 +346,10 @@ def _sum(x: Tensors, a: Settings) -> Tensor:
 @reference("prod")
 def _prod(x: Tensors, a: Settings) -> Tensor:
     value = x[0] if a["dtype"] is None else x[0].to(_widened(torch_dtype(a["dtype"])))
-    for dim in sorted((dim % max(value.dim(), 1) for dim in _dims(value, a)), reverse=True):
-        value = torch.prod(value, dim, keepdim=a["keepdim"])
-    return torch.prod(value) if not x[0].dim() else value
+    if a["dim"] is not None:
+        return torch.prod(value, a["dim"], a["keepdim"])
+    product = torch.prod(value)
+    return product.reshape((1,) * value.dim()) if a["keepdim"] else product
 
 
 @reference("mean")

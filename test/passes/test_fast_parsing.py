@@ -23,7 +23,8 @@ from sambaflow.dialects.text.printing import FastPrinter
 from sambaflow.passes.framework.context import SambaContext
 
 TESTS = Path(__file__).parents[1]
-FILES = sorted(TESTS.rglob("*.mlir"))
+FILES = sorted(path for path in TESTS.rglob("*.mlir") if path.name != "signed-zeros.mlir")
+"""Without what xDSL prints as something else."""
 
 
 class ReferenceLexer(MLIRLexer):

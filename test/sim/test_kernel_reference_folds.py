@@ -32,6 +32,10 @@ def add(b: Body, x: SSAValue, acc: SSAValue) -> SSAValue:
     return b.add(acc, b.ext(x))
 
 
+def merge(b: Body, x: SSAValue, y: SSAValue) -> SSAValue:
+    return b.add(x, y)
+
+
 def total(rows: int, columns: int, split: int = 1, mapping: MappingAttr | None = None) -> kernel.ReduceOp:
     """Row sums of a rows x columns tensor."""
     block = Block(arg_types=[TensorType(f32, (rows, columns))])
@@ -41,6 +45,7 @@ def total(rows: int, columns: int, split: int = 1, mapping: MappingAttr | None =
         [lambda i, j: (i, j), lambda i, j: (i,)],
         [TensorType(f32, (rows,))],
         add,
+        combine=merge,
         inits=[kernel.constant(0.0, f32)],
         split=(1, split),
         mapping=mapping,
@@ -107,6 +112,7 @@ def contraction(m: int, n: int, k: int, element: object, predicate: bool) -> ker
         [lambda i, j, d: (i, d), lambda i, j, d: (j, d), lambda i, j, d: (i, j)],
         [TensorType(f32, (m, n))],
         body,
+        combine=merge,
         inits=[kernel.constant(0.0, f32)],
         predicate=kernel.nonnegative(3, lambda i, j, d: (i + j - d,)) if predicate else None,
     )
@@ -212,6 +218,7 @@ def test_windows_bytes_and_firings_of_a_tile() -> None:
         ],
         [TensorType(f32, (4, 5, 4))],
         body,
+        combine=merge,
         inits=[kernel.constant(0.0, f32)],
         pads=[kernel.constant(0.0, bf16), None],
         mapping=MappingAttr.of((4, 2, 4, 3, 3, 3), (2, 1, 1, 1, 1, 1)),
