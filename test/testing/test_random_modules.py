@@ -152,7 +152,7 @@ def test_all_element_types_are_drawn():
     assert all(types[name] > 20 for name in ("f32", "bf16", "i64", "i1")) and types["i32"] > 0
 
 
-@pytest.mark.parametrize("level", ["samba", "stages", "kernel"])
+@pytest.mark.parametrize("level", ["samba", "stages"])
 def test_long_dimensions_are_drawn(level: str):
     """Reductions of several blocks of 128, and shapes of 300."""
     types = [value.type for module in modules(level) for op in module.walk() for value in op.operands]
@@ -178,8 +178,9 @@ def test_modules_shrink():
             samba_modules(), holds_matmul, settings=settings, random=Random(0), database_key=b"matmul"
         )
 
-    smallest()
-    found = smallest()  # a search ends after 500 steps; the next one goes on where it was
+    for _ in range(3):  # a search ends after 500 steps; the next one goes on where it was
+        smallest()
+    found = smallest()
     ops = [op for op in found.walk() if isinstance(op, samba.SambaOp)]
     assert len(ops) <= 3 and ops[-1].row.name == "matmul"
     operand = samba.shaped_of(ops[-1].operands[0])
