@@ -21,6 +21,7 @@ from sambaflow.machine.capacity import (
     room_for,
     shared_agcus,
     shortfalls,
+    window_of,
 )
 from sambaflow.machine.cost import Cost, Firing, cost, firing_of, systolic_cycles
 from sambaflow.machine.loading import (
@@ -89,4 +90,5 @@ __all__ = [
     "shortfalls",
     "systolic_cycles",
     "to_dict",
+    "window_of",
 ]

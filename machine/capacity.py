@@ -107,11 +107,20 @@ def pmus_holding(window_bytes: int, depth: int, machine: Machine) -> int:
 
 
 class Room(NamedTuple):
-    """What a stage buffer takes: `depth` windows of `window_bytes`, as its maker hands them over, in `pmus` PMUs."""
+    """What a stage buffer takes: `depth` windows of `window_bytes`, as its maker hands them over, in `pmus` PMUs.
+
+    One window takes `banks` banks of a PMU.
+    """
 
     depth: int
     window_bytes: int
     pmus: int
+    banks: int
+
+
+def window_of(size: int, handed: int) -> int:
+    """Bytes of one of the `handed` windows of a tensor of `size` bytes."""
+    return max(1, ceil(size / handed))
 
 
 def room_for(size: int, handed: int, tokens: int, depth: int, machine: Machine, *, ports: int = 1) -> Room:
@@ -120,9 +129,10 @@ def room_for(size: int, handed: int, tokens: int, depth: int, machine: Machine, 
     The reader takes it in `tokens` parts, of which `depth` fit; a part is whole windows, never more than there are.
     """
     held = min(handed, depth * ceil(handed / tokens))
-    window = max(1, ceil(size / handed))
+    window, pmu = window_of(size, handed), machine.pmu
     parts = pmus_for(max(1, ceil(size / min(tokens, handed))), min(depth, tokens, handed), machine, ports=ports)
-    return Room(held, window, max(parts, pmus_holding(window, held, machine)))
+    banks = min(pmu.banks, max(1, ceil(window * pmu.banks / pmu.bytes)))
+    return Room(held, window, max(parts, pmus_holding(window, held, machine)), banks)
 
 
 def agcu_counts(moved: Sequence[int], exchanges: int, agcus: int) -> list[int]:

@@ -12,10 +12,8 @@ from sambaflow.dialects import kernel, rdu
 from sambaflow.errors import InputError
 from sambaflow.passes.framework.base import SambaPass, functions_of, target_of
 from sambaflow.passes.framework.properties import CALLS, KERNEL
-from sambaflow.passes.lowering.dataflow import make_room
 from sambaflow.passes.lowering.schedule import GraphLowering, Symbols
 from sambaflow.passes.lowering.section import LoweredSection, SectionLowering
-from sambaflow.passes.planning.sections import resources_of
 
 
 @dataclass(frozen=True)
@@ -32,23 +30,21 @@ class ConvertKernelToRduPass(SambaPass):
           func.return %0 }                                 rdu.schedule @forward inputs [..] outputs [..] {
           rdu.launch @s [..] } }
 
-    Buffers become PMU groups whose read patterns carry the operand maps and the moves behind them, so deep that the
-    units never wait for each other in a ring; stages become PCU groups with a tile program; equal sections become one.
-    A layer function that is called N times in a row becomes a repeat with a table of symbols. Needs
-    `kernel-insert-buffers`; places, routes and addresses are left open.
+    Nothing is decided here: every count, tile, window and depth stands in the section, so the machine's capacities do
+    not matter. Buffers become PMU groups whose read patterns carry the operand maps and the moves behind them; stages
+    become PCU groups with a tile program; equal sections become one. A layer function that is called N times in a row
+    becomes a repeat with a table of symbols. Needs `kernel-size-fifos`; places, routes and addresses are left open.
     """
 
     name = "convert-kernel-to-rdu"
-    needs = ("target", *KERNEL, "functions", "graphs", *CALLS, "sections", "tiles", "transfers", "buffers")
+    needs = ("target", *KERNEL, "functions", "graphs", *CALLS, "sections", "tiles", "transfers", "buffers", "fifos")
     leaves = ("program",)
     counters = {
         "sections": "distinct sections",
         "symbols": "tensors in memory",
-        "deeper": "channels that got more windows, so that no ring of units waits for itself",
     }
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        resources = resources_of(op)
         target = target_of(op)
         functions = {function.sym_name.data: function for function in functions_of(op)}
         lowered: dict[kernel.SectionOp, LoweredSection] = {}
@@ -58,11 +54,9 @@ class ConvertKernelToRduPass(SambaPass):
             for section in function.body.block.ops:
                 if isinstance(section, kernel.SectionOp):
                     _check_collectives(section, target.chips.data)
-                    made = SectionLowering(section, resources.machine, resources.budget).lower()
+                    made = SectionLowering(section).lower()
                     lowered[section] = made
                     names[section] = distinct.first_like(made.op).sym_name.data
-        for section in distinct.sections:
-            self.count(ctx, "deeper", make_room(section, resources.machine, resources.budget))
         symbols = Symbols()
         chips = range(target.chips.data)
         schedules = [

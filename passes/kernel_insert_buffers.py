@@ -8,26 +8,29 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
 from sambaflow.dialects import kernel
+from sambaflow.dialects.kernel.stage import dense
 from sambaflow.passes.framework.analyses import analyses_of
 from sambaflow.passes.framework.base import SambaPass
 from sambaflow.passes.framework.properties import KERNEL
+from sambaflow.passes.planning.analysis import tensor_bytes
 from sambaflow.passes.planning.facts import EdgePlan
 from sambaflow.passes.planning.sections import PlannedSection, sections_of
 
 
 @dataclass(frozen=True)
 class KernelInsertBuffersPass(SambaPass):
-    """Inserts `kernel.buffer` in front of the operands of stages.
+    """Inserts `kernel.buffer` in front of the operands of stages; sets in how many `windows` results are handed over.
 
-        %1 = kernel.map ins(%0 : T) ...
+        %1 = kernel.map ins(%0 : T) ... : T
     ->
-        %b = kernel.buffer %0 {depth = 2 : i64, tokens = 16 : i64, tier = "sram", pmus = 1 : i64} : T
-        %1 = kernel.map ins(%b : T) ...
+        %b = kernel.buffer %0 {depth = 2 : i64, tokens = 16 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64} : T
+        %1 = kernel.map ins(%b : T) ... windows [16] : T
 
-    The tensor is read in `tokens` parts; `depth` of them fit, in `pmus` PMUs. Where another reader takes it in finer
-    parts, `handed` says in how many windows it is written. Moves between a buffer and what it buffers are its read
-    pattern; a move that is no pattern of its readers (a reshape across extents that do not divide each other behind a
-    transpose, a transposed part of a concat) gets a buffer of one period, else of the whole tensor, and is counted.
+    The tensor is read in `tokens` parts and written in as many windows, or in `handed` where another reader takes it in
+    finer parts; `depth` of these fit, in `pmus` PMUs, each in `banks` banks. Moves between a buffer and what it buffers
+    are its read pattern; a move that is no pattern of its readers (a reshape across extents that do not divide each
+    other behind a transpose, a transposed part of a concat) gets a buffer of one period, else of the whole tensor, and
+    is counted.
     Needs `kernel-balance` and `kernel-insert-transfers`.
     """
 
@@ -43,6 +46,9 @@ class KernelInsertBuffersPass(SambaPass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for section in analyses_of(ctx).get(sections_of, op):
+            for stage, plan in section.planned():
+                if plan.windows and stage.windows is None:
+                    stage.properties["windows"] = dense(plan.windows)
             for edge in section.plan.edges:
                 if not _insert(section, edge):
                     continue
@@ -53,19 +59,21 @@ class KernelInsertBuffersPass(SambaPass):
 
     def _remark_move(self, ctx: Context, move: kernel.MoveOp, edge: EdgePlan) -> None:
         self.count(ctx, "moves")
+        room = tensor_bytes(move.operands[edge.operand]) * edge.depth // edge.handed
         self.missed(
             ctx, move, "is no access pattern of its readers: it goes through a buffer",
-            operand=edge.operand, windows=edge.tokens, bytes=edge.window_bytes * edge.depth,
+            operand=edge.operand, windows=edge.tokens, bytes=room,
         )  # fmt: skip
 
 
 def _insert(section: PlannedSection, edge: EdgePlan) -> bool:
-    """The buffer of an edge, in front of its reader; false where there is one already."""
+    """The buffer of an edge, in front of its reader; false where there is one already, which keeps what it says."""
     reader = section.analysis.ops[edge.target] if edge.target >= 0 else _store_of(section, edge.operand)
     value = reader.operands[edge.operand if edge.target >= 0 else 0]
     if isinstance(value.owner, kernel.BufferOp):
+        value.owner.settle(edge.pmus, edge.banks)
         return False
-    buffer = kernel.BufferOp(value, edge.depth, edge.tokens, "sram", edge.pmus, edge.handed)
+    buffer = kernel.BufferOp(value, edge.depth, edge.tokens, "sram", edge.pmus, edge.handed, edge.banks)
     buffer.location = reader.location
     section.op.body.block.insert_op_before(buffer, reader)
     reader.operands[edge.operand if edge.target >= 0 else 0] = buffer.result

@@ -7,7 +7,7 @@ from math import prod
 from typing import cast
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import BlockArgument, Operation, SSAValue, Use
 
@@ -24,26 +24,43 @@ from sambaflow.passes.planning.sections import PlannedSection, sections_of
 class KernelInsertTransfersPass(SambaPass):
     """Loads what a section reads from its arguments and stores what it yields.
 
-        kernel.section @s (%a = %x : T) -> (T) {       kernel.section @s (%a = %x : T) -> (T) {
-          %0 = kernel.map ins(%a : T) ...                %l = kernel.load %a : T
-          kernel.yield %0 : T                     ->     %0 = kernel.map ins(%l : T) ...
-        }                                                %r, %t = kernel.store %0 : T
-                                                         kernel.yield %r : T }
+        kernel.section @s (%a = %x : T) -> (T) {    kernel.section @s (%a = %x : T) -> (T) {
+          %0 = kernel.map ins(%a : T) ...             %l = kernel.load %a {agcus = 5 : i64, tile = array<..>} : T
+          kernel.yield %0 : T                   ->    %0 = kernel.map ins(%l : T) ...
+        }                                             %r, %t = kernel.store %0 {agcus = 5 : i64, tile = array<..>} : T
+                                                      kernel.yield %r : T }
 
     A table that is gathered from, and a tensor that a scatter updates, stay where they are; the update is a store to
     its argument, and what is read of it afterwards is loaded `after` that store's token. If the old elements are read
     later on, a copy is updated instead. Where a move makes an argument smaller (a slice), only that is loaded.
-    Needs `kernel-cut-sections`.
+    `agcus` move it side by side (of a table: to the stage that gathers from it), `tile` at a time. Needs
+    `kernel-balance`.
     """
 
     name = "kernel-insert-transfers"
-    needs = ("target", *KERNEL, "sections")
+    needs = ("target", *KERNEL, "sections", "tiles")
     leaves = ("transfers",)
     preserves = (sections_of,)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for section in analyses_of(ctx).get(sections_of, op):
             _Transfers(section).insert()
+            section.forget()  # what is loaded is no longer accessed where it stands
+            _decide(section)
+
+
+def _decide(section: PlannedSection) -> None:
+    """AGCUs and tiles of the loads and stores of a section, and AGCUs of the stages that read off the chip."""
+    planned = {(t.value, t.reader, t.store): t for t in section.plan.transfers}
+    for op in section.op.body.block.ops:
+        if isinstance(op, kernel.Transfer):
+            value = section.analysis.number(op.operands[0])
+            plan = planned[value, -1, isinstance(op, kernel.StoreOp)]
+            if op.agcus is None or op.tile is None:
+                op.decide(plan.agcus, plan.tile)
+    for (_, reader, _), plan in planned.items():
+        if reader >= 0 and (stage := section.analysis.ops[reader]).agcus is None:
+            stage.properties["agcus"] = IntegerAttr(plan.agcus, i64)
 
 
 class _Transfers:
@@ -131,10 +148,14 @@ class _Transfers:
         readers = [use for use in readers if use.operation not in slices]
         if not readers:
             return
-        load = kernel.LoadOp(value, after)
-        stages = dict.fromkeys(use.operation for use in readers)
+        load = next((use.operation for use in value.uses if isinstance(use.operation, kernel.LoadOp)), None)
+        stages = dict.fromkeys(use.operation for use in (*readers, *(load.value.uses if load is not None else ())))
         first = next((op for op in self.analysis.ops if op in stages), self.section.op.terminator)
-        load.location = first.location
+        if load is None:
+            load = kernel.LoadOp(value, after)
+            load.location = first.location
+        else:
+            load.detach()
         self.block.insert_op_before(load, first)
         for use in readers:
             use.operation.operands[use.index] = load.value

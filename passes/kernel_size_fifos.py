@@ -16,6 +16,8 @@ from sambaflow.machine.dataflow import Channel, Network
 from sambaflow.passes.framework.analyses import analyses_of
 from sambaflow.passes.framework.base import SambaPass
 from sambaflow.passes.framework.properties import KERNEL
+from sambaflow.passes.lowering.dataflow import make_room
+from sambaflow.passes.lowering.section import SectionLowering
 from sambaflow.passes.planning.analysis import tensor_bytes
 from sambaflow.passes.planning.facts import StageFacts
 from sambaflow.passes.planning.fifos import size
@@ -24,20 +26,28 @@ from sambaflow.passes.planning.sections import PlannedSection, sections_of
 
 @dataclass(frozen=True)
 class KernelSizeFifosPass(SambaPass):
-    """Sets the depth of `kernel.buffer`s between stages.
+    """Sets the depth of `kernel.buffer`s between stages, and of the FIFO in front of every store.
 
-        %b = kernel.buffer %0 {depth = 9 : i64, tokens = 16 : i64, tier = "sram", pmus = 2 : i64} : T
+        %b = kernel.buffer %0 {depth = 9 : i64, tokens = 16 : i64, tier = "sram", pmus = 2 : i64, banks = 1 : i64} : T
+        %r, %t = kernel.store %1 {agcus = 2 : i64, tile = array<i64: 8>} : T
     ->
-        %b = kernel.buffer %0 {depth = 6 : i64, tokens = 16 : i64, tier = "sram", pmus = 1 : i64} : T
+        %b = kernel.buffer %0 {depth = 6 : i64, tokens = 16 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64} : T
+        %r, %t = kernel.store %1 {agcus = 2 : i64, tile = array<i64: 8>, depth = 2 : i64} : T
 
-    Least bytes that keep the pipeline at the pace of its slowest stage, then room where two ways
-    that meet again would block each other (execution on token counts). Buffers behind loads keep the depth that
-    `kernel-insert-buffers` gave them, because what they hold is what is loaded early. Needs `kernel-insert-buffers`.
+    Least bytes that keep the pipeline at the pace of its slowest stage, then room where two ways that meet again would
+    block each other: the section is executed on token counts, first as stages, then as the units that they become.
+    Buffers behind loads keep the depth that `kernel-insert-buffers` gave them, because what they hold is what is loaded
+    early; where PMUs are short, every buffer gives up windows that only keep the pace. Needs `kernel-insert-buffers`.
     """
 
     name = "kernel-size-fifos"
     needs = ("target", *KERNEL, "sections", "tiles", "transfers", "buffers")
-    counters = {"deeper": "buffers that got more windows", "shallower": "buffers that got fewer windows"}
+    leaves = ("fifos",)
+    counters = {
+        "deeper": "buffers that got more windows",
+        "shallower": "buffers that got fewer windows",
+        "rings": "channels that got more windows, so that no ring of units waits for itself",
+    }
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for section in analyses_of(ctx).get(sections_of, op):
@@ -45,20 +55,38 @@ class KernelSizeFifosPass(SambaPass):
             size(built.network)
             for buffer, channels in built.buffers.items():
                 self._set(ctx, built, buffer, max(channel.depth for channel in channels))
+            self._settle(ctx, section)
 
-    def _set(self, ctx: Context, built: _Built, buffer: kernel.BufferOp, depth: int) -> None:
+    def _set(self, ctx: Context, built: _Built, buffer: kernel.BufferOp, parts: int) -> None:
+        """Room for `parts` of what the reader takes."""
         before = buffer.depth.value.data
-        if depth == before:
-            return
         machine = built.section.planner.machine
         size, handed, tokens = built.bytes_behind(buffer), buffer.windows, buffer.tokens.value.data
         ports = max(1, (buffer.pmus.value.data if buffer.pmus is not None else 1))
-        if room_for(size, handed, tokens, before, machine).pmus >= ports:  # its bytes, not its ports, asked for them
+        if room_for(size, handed, tokens, _parts(buffer), machine).pmus >= ports:  # its bytes asked for them
             ports = 1
-        room = room_for(size, handed, tokens, depth, machine, ports=ports)
-        buffer.properties["depth"] = IntegerAttr(depth, i64)
+        room = room_for(size, handed, tokens, parts, machine, ports=ports)
+        if room.depth == before:
+            return
+        buffer.properties["depth"] = IntegerAttr(room.depth, i64)
         buffer.properties["pmus"] = IntegerAttr(room.pmus, i64)
-        self.count(ctx, "deeper" if depth > before else "shallower")
+        self.count(ctx, "deeper" if room.depth > before else "shallower")
+
+    def _settle(self, ctx: Context, section: PlannedSection) -> None:
+        """Run the units of the section on token counts; write down the depths with which they end."""
+        lowering = SectionLowering(section.op, sized=False)
+        units = lowering.lower().op
+        resources = section.planner.resources
+        self.count(ctx, "rings", make_room(units, resources.machine, resources.budget))
+        for op, unit in lowering.units.items():
+            op.properties["depth"] = IntegerAttr(unit.depth_of(0), i64)
+            if isinstance(op, kernel.BufferOp):
+                op.properties["pmus"] = IntegerAttr(unit.units, i64)
+
+
+def _parts(buffer: kernel.BufferOp) -> int:
+    """How many of the parts that its reader takes fit into a buffer."""
+    return max(1, buffer.depth.value.data * buffer.tokens.value.data // buffer.windows)
 
 
 class _Built:
@@ -100,7 +128,7 @@ class _Built:
                 channel = Channel(self.numbers[maker], self.numbers[op], tokens, 1)
                 if buffer is None or isinstance(maker, kernel.LoadOp):
                     channel.fixed = True
-                    channel.depth = buffer.depth.value.data if buffer is not None else 1
+                    channel.depth = _parts(buffer) if buffer is not None else 1
                 if buffer is not None:
                     channel.window_bytes = _window(buffer)
                     self.buffers.setdefault(buffer, []).append(channel)

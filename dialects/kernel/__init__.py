@@ -46,7 +46,8 @@ from sambaflow.dialects.kernel.stage import (
     region_yield,
     string,
 )
-from sambaflow.dialects.kernel.structure import TIERS, BufferOp, Enclosure, GroupOp, LoadOp, SectionOp, StoreOp
+from sambaflow.dialects.kernel.structure import Enclosure, GroupOp, SectionOp
+from sambaflow.dialects.kernel.transfers import TIERS, BufferOp, LoadOp, StoreOp, Transfer
 
 __all__ = [
     "COLLECTIVES",
@@ -86,6 +87,7 @@ __all__ = [
     "StageRules",
     "StoreOp",
     "TokenType",
+    "Transfer",
     "YieldOp",
     "affine_map",
     "block_shape",

@@ -255,6 +255,13 @@ def firing_of(stage: Stage, mapping: Mapping | None = None) -> Firing:
     )
 
 
+def unread_inputs(stage: Stage) -> set[int]:
+    """Inputs of which the stage reads no element: the tensors whose other elements a tied result keeps."""
+    block = stage.body.blocks.first
+    tied = {index for index in stage.tied_inputs if index >= 0}
+    return {index for index in tied if block is not None and not block.args[index].uses}
+
+
 def in_place_inputs(stage: Stage) -> set[int]:
     """Inputs that are accessed where they stand: tables read at gathered coordinates, tensors that a result updates.
 

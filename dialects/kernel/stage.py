@@ -120,6 +120,8 @@ CLAUSES: dict[str, _Codec] = {
     "chips": _INT,
     "wire": _ATTRIBUTE,
     "mapping": _ATTRIBUTE,
+    "windows": _INTS,
+    "agcus": _INT,
 }
 """Every property of every stage: its keyword, in the order of the text form."""
 REGIONS = ("body", "finish", "combine")
@@ -208,6 +210,12 @@ class Stage(IRDLOperation):
     """Per result the input that it updates in place, or -1."""
     mapping = opt_prop_def(MappingAttr)
     """Tiles, PCUs and loop order; absent until `kernel-tile`."""
+    windows = opt_prop_def(DenseArrayBase[I64])
+    """Per result the windows in which it is handed over; absent until `kernel-insert-buffers`, and where the stage only
+    passes on what it reads."""
+    agcus = opt_prop_def(IntegerAttr[I64])
+    """How many AGCUs read a tensor that is accessed where it stands off the chip; absent until
+    `kernel-insert-transfers`."""
     body = region_def()
     """At every point: (an element per input, accumulators) to accumulators, or to results."""
     finish = region_def()
@@ -285,6 +293,11 @@ class Stage(IRDLOperation):
     def tiling(self) -> Mapping | None:
         """The mapping, once `kernel-tile` has run."""
         return self.mapping.data if self.mapping is not None else None
+
+    @property
+    def handed(self) -> tuple[int, ...] | None:
+        """Per result the windows in which it is handed over, once `kernel-insert-buffers` has run."""
+        return None if self.windows is None else _values(self.windows)
 
     @property
     def input_types(self) -> tuple[TensorType[Attribute], ...]:

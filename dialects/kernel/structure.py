@@ -1,22 +1,17 @@
-"""What holds stages together: sections and groups, and the ops that later passes put on their edges."""
+"""What holds stages together: sections and groups."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Self
 
-from xdsl.dialects.builtin import I64, IntegerAttr, LocationAttr, StringAttr, SymbolNameConstraint, TensorType, i64
+from xdsl.dialects.builtin import LocationAttr, StringAttr, SymbolNameConstraint, TensorType
 from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.irdl import (
-    AttrSizedOperandSegments,
     IRDLOperation,
     irdl_op_definition,
-    operand_def,
-    opt_operand_def,
-    opt_prop_def,
     prop_def,
     region_def,
-    result_def,
     traits_def,
     var_operand_def,
     var_result_def,
@@ -26,12 +21,8 @@ from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
-from sambaflow.dialects.kernel.attributes import TokenType
 from sambaflow.dialects.kernel.body_ops import YieldOp
 from sambaflow.dialects.kernel.stage import region_yield
-from sambaflow.machine.opcodes import MOST_ELEMENTS
-
-TIERS = ("sram", "hbm", "ddr")
 
 
 class Enclosure(IRDLOperation):
@@ -198,206 +189,3 @@ class GroupOp(Enclosure):
     """Which fusion rule made it."""
 
     traits = traits_def(IsolatedFromAbove(), Pure())
-
-
-def _print_after(printer: Printer, token: SSAValue | None) -> None:
-    if token is not None:
-        printer.print_string(" after ")
-        printer.print_ssa_value(token)
-
-
-def _parse_after(parser: Parser) -> list[SSAValue]:
-    if parser.parse_optional_keyword("after") is None:
-        return []
-    return [parser.resolve_operand(parser.parse_unresolved_operand(), TokenType())]
-
-
-@irdl_op_definition
-class LoadOp(IRDLOperation):
-    """Reads a tensor from off-chip memory; `after` a store of the same tensor.
-
-    Example:
-
-    ```mlir
-    %v = kernel.load %a : tensor<4xf32>
-    %w = kernel.load %b after %token : tensor<4xf32>
-    ```
-    """
-
-    name = "kernel.load"
-
-    source = operand_def(TensorType)
-    """The tensor in off-chip memory."""
-    after = opt_operand_def(TokenType)
-    """The token of an earlier store of the same tensor."""
-    value = result_def(TensorType)
-    """What was read."""
-
-    traits = traits_def(Pure())
-
-    def __init__(self, source: SSAValue, after: SSAValue | None = None):
-        super().__init__(operands=[source, [] if after is None else [after]], result_types=[source.type])
-
-    @classmethod
-    def parse(cls, parser: Parser) -> LoadOp:
-        """Parse `%a after %t : T`."""
-        name = parser.parse_unresolved_operand()
-        after = _parse_after(parser)
-        parser.parse_punctuation(":")
-        return cls(parser.resolve_operand(name, parser.parse_type()), *after)
-
-    def print(self, printer: Printer) -> None:
-        """Print `%a after %t : T`."""
-        printer.print_string(" ")
-        printer.print_ssa_value(self.source)
-        _print_after(printer, self.after)
-        printer.print_string(" : ")
-        printer.print_attribute(self.value.type)
-
-    def verify_(self) -> None:
-        """A load changes no type."""
-        if self.source.type != self.value.type:
-            raise VerifyException(f"loads {self.source.type} as {self.value.type}")
-
-
-@irdl_op_definition
-class StoreOp(IRDLOperation):
-    """Writes a tensor to off-chip memory: over `to`, or to a tensor of its own. Yields that tensor and a token.
-
-    Example:
-
-    ```mlir
-    %r, %t = kernel.store %v : tensor<4xf32>
-    %s, %u = kernel.store %v to %dest after %t : tensor<4xf32>
-    ```
-    """
-
-    name = "kernel.store"
-
-    value = operand_def(TensorType)
-    """What is written."""
-    destination = opt_operand_def(TensorType)
-    """The argument that is overwritten."""
-    after = opt_operand_def(TokenType)
-    """The token of an earlier store of the same tensor."""
-    result = result_def(TensorType)
-    """The tensor as it is now."""
-    token = result_def(TokenType)
-    """For loads and stores that must come later."""
-
-    irdl_options = (AttrSizedOperandSegments(as_property=True),)
-
-    def __init__(self, value: SSAValue, destination: SSAValue | None = None, after: SSAValue | None = None):
-        optional = [[] if v is None else [v] for v in (destination, after)]
-        super().__init__(operands=[value, *optional], result_types=[value.type, TokenType()])
-
-    @classmethod
-    def parse(cls, parser: Parser) -> StoreOp:
-        """Parse `%v to %dest after %t : T`."""
-        name = parser.parse_unresolved_operand()
-        to = parser.parse_unresolved_operand() if parser.parse_optional_keyword("to") is not None else None
-        after = _parse_after(parser)
-        parser.parse_punctuation(":")
-        type = parser.parse_type()
-        value = parser.resolve_operand(name, type)
-        return cls(value, None if to is None else parser.resolve_operand(to, type), *after)
-
-    def print(self, printer: Printer) -> None:
-        """Print `%v to %dest after %t : T`."""
-        printer.print_string(" ")
-        printer.print_ssa_value(self.value)
-        if self.destination is not None:
-            printer.print_string(" to ")
-            printer.print_ssa_value(self.destination)
-        _print_after(printer, self.after)
-        printer.print_string(" : ")
-        printer.print_attribute(self.value.type)
-
-    def verify_(self) -> None:
-        """A store changes no type."""
-        written = [self.result.type] + ([self.destination.type] if self.destination is not None else [])
-        if any(type != self.value.type for type in written):
-            raise VerifyException(f"stores {self.value.type} as {', '.join(map(str, written))}")
-
-
-@irdl_op_definition
-class BufferOp(IRDLOperation):
-    """A stage buffer on an edge: it is read in `tokens` parts, of which `depth` fit; a tier, PMUs.
-
-    Example:
-
-    ```mlir
-    %b = kernel.buffer %v {depth = 2 : i64, tokens = 16 : i64, tier = "sram", pmus = 4 : i64} : tensor<4xf32>
-    ```
-    """
-
-    name = "kernel.buffer"
-
-    value = operand_def(TensorType)
-    """What is buffered."""
-    depth = prop_def(IntegerAttr[I64])
-    """Parts of room."""
-    tokens = prop_def(IntegerAttr[I64])
-    """Parts that are read in one execution."""
-    handed = opt_prop_def(IntegerAttr[I64])
-    """Windows in which its maker hands the tensor over; as many as `tokens`, if it is not known yet."""
-    tier = prop_def(StringAttr)
-    """`sram`, `hbm` or `ddr`."""
-    pmus = opt_prop_def(IntegerAttr[I64])
-    """How many PMUs hold it."""
-    result = result_def(TensorType)
-    """The same tensor, behind the buffer."""
-
-    traits = traits_def(Pure())
-
-    def __init__(
-        self,
-        value: SSAValue,
-        depth: int,
-        tokens: int,
-        tier: str = "sram",
-        pmus: int | None = None,
-        handed: int | None = None,
-    ):
-        properties = {
-            "depth": IntegerAttr(depth, i64),
-            "tokens": IntegerAttr(tokens, i64),
-            "tier": StringAttr(tier),
-            "pmus": None if pmus is None else IntegerAttr(pmus, i64),
-            "handed": None if handed is None or handed == tokens else IntegerAttr(handed, i64),
-        }
-        super().__init__(operands=[value], properties=properties, result_types=[value.type])
-
-    @property
-    def windows(self) -> int:
-        """Windows in which its maker hands the tensor over."""
-        return (self.handed or self.tokens).value.data
-
-    @classmethod
-    def parse(cls, parser: Parser) -> BufferOp:
-        """Parse `%v {depth = .., ..} : T`."""
-        name = parser.parse_unresolved_operand()
-        properties = parser.parse_optional_attr_dict()
-        parser.parse_punctuation(":")
-        type = parser.parse_type()
-        value = parser.resolve_operand(name, type)
-        return cls.create(operands=[value], properties=properties, result_types=[type])
-
-    def print(self, printer: Printer) -> None:
-        """Print `%v {depth = .., ..} : T`."""
-        printer.print_string(" ")
-        printer.print_ssa_value(self.value)
-        printer.print_op_attributes(self.properties | self.attributes)
-        printer.print_string(" : ")
-        printer.print_attribute(self.result.type)
-
-    def verify_(self) -> None:
-        """Positive numbers, a known tier, no change of type."""
-        if self.value.type != self.result.type:
-            raise VerifyException(f"buffers {self.value.type} as {self.result.type}")
-        for name in ("depth", "tokens", "handed", "pmus"):
-            number = self.properties.get(name)
-            if isinstance(number, IntegerAttr) and not 1 <= number.value.data <= MOST_ELEMENTS:
-                raise VerifyException(f"'{name}' is {number.value.data}, not 1 to {MOST_ELEMENTS}")
-        if self.tier.data not in TIERS:
-            raise VerifyException(f"the tier '{self.tier.data}' is not one of {', '.join(TIERS)}")

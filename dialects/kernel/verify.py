@@ -47,6 +47,7 @@ def verify_stage(stage: Stage) -> None:
         _verify_writes(stage)
     if stage.tiling is not None:
         _verify_mapping(stage, stage.tiling)
+    _verify_streams(stage)
 
 
 # ---- domain, types, maps
@@ -484,6 +485,16 @@ def _verify_mapping(stage: Stage, mapping: Mapping) -> None:
                 f"mapping: par {par} of the reduction dimension d{dim}, which is split in {stage.splits[dim]}"
             )
     _verify_fold_order(stage, mapping)
+
+
+def _verify_streams(stage: Stage) -> None:
+    windows = stage.handed
+    if windows is not None and len(windows) != len(stage.results):
+        raise VerifyException(f"'windows' has {len(windows)} entries for {len(stage.results)} results")
+    if windows is not None and not all(1 <= count <= MOST_ELEMENTS for count in windows):
+        raise VerifyException(f"'windows' is {list(windows)}: every count is 1 to {MOST_ELEMENTS}")
+    if stage.agcus is not None and not 1 <= stage.agcus.value.data <= MOST_ELEMENTS:
+        raise VerifyException(f"'agcus' is {stage.agcus.value.data}, not 1 to {MOST_ELEMENTS}")
 
 
 def _verify_fold_order(stage: Stage, mapping: Mapping) -> None:

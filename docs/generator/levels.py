@@ -36,7 +36,7 @@ STOPS: dict[str, tuple[str, str]] = {
         "kernel: one section, tiled, balanced and buffered",
         "The relu has moved into the contraction's `finish`. The mapping says how the domain is cut (`tile`), over how "
         "many PCUs it is spread (`par`), in which order tiles come (`order`) and what stays on the chip (`hold`). "
-        "Loads, buffers and the store are explicit.",
+        "Loads, buffers and the store are explicit, with the AGCUs, windows and depths that lowering translates.",
     ),
     "rdu-finalize": (
         "rdu: units with programs and access patterns, placed and routed",

@@ -223,16 +223,23 @@ def _without_transfers(root: Operation) -> Iterator[Operation]:
 
 
 def _unbuffered(root: Operation) -> Iterator[Operation]:
-    """What a stage accesses where it stands off the chip has no buffer."""
+    """What a stage accesses where it stands off the chip, or does not read, has no buffer."""
     from sambaflow.dialects import kernel
-    from sambaflow.dialects.kernel.analysis import in_place_inputs
+    from sambaflow.dialects.kernel.analysis import in_place_inputs, unread_inputs
 
     for section in _sections(root):
         for op in section.body.block.ops:
             if isinstance(op, kernel.Stage) and not isinstance(op, kernel.MoveOp):
                 loads = {i for i, operand in enumerate(op.operands) if isinstance(operand.owner, kernel.LoadOp)}
-                if loads - in_place_inputs(op):
+                if loads - in_place_inputs(op) - unread_inputs(op):
                     yield op
+
+
+def _unsized(root: Operation) -> Iterator[Operation]:
+    from sambaflow.dialects import kernel
+
+    for section in _sections(root):
+        yield from (op for op in section.body.block.ops if isinstance(op, kernel.StoreOp) and op.depth is None)
 
 
 def _without_program(root: Operation) -> Iterator[Operation]:
@@ -303,6 +310,7 @@ _ROWS = (
         "kernel-insert-buffers",
         _unbuffered,
     ),
+    Property("fifos", "stores have a depth", "has no depth", "kernel-size-fifos", _unsized),
     Property("program", "there is an rdu.program", "holds no rdu.program", "convert-kernel-to-rdu", _without_program),
     Property("addresses", "every symbol has its place", "has no address", "rdu-plan-memory", _symbols_without_address),
     Property("placement", "every unit has coordinates", "has units without coordinates", "rdu-place", _unplaced),

@@ -16,22 +16,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, prod
 
+from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineExpr
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, rdu
-from sambaflow.dialects.kernel.analysis import in_place_inputs
 from sambaflow.dialects.rdu.instructions import bits_of
 from sambaflow.dialects.rdu.units import stream as stream_type
 from sambaflow.errors import InputError
-from sambaflow.machine import Budget, Machine, agcu_counts, room_for
+from sambaflow.machine import window_of
 from sambaflow.passes.lowering.body import LoweredBody, predicate_rows, tile_program
 from sambaflow.passes.lowering.tensors import (
     LoweredTensor,
     Source,
     access_data,
-    bytes_of,
     identity,
     init_bits,
     points_of,
@@ -44,8 +43,7 @@ from sambaflow.passes.lowering.tensors import (
 from sambaflow.passes.planning.access import Level, LinearAccess, linearise, whole
 from sambaflow.passes.planning.analysis import Analysis, element_bytes, passed_on, passes_on
 from sambaflow.passes.planning.facts import StageFacts, levels_through, placed
-from sambaflow.passes.planning.tiling import Tiling, Walk, result_access
-from sambaflow.passes.planning.windows import load_tile
+from sambaflow.passes.planning.windows import tiles
 
 KINDS = {"parallel": rdu.PARALLEL, "reduction": rdu.REDUCTION, "sequential": rdu.SEQUENTIAL}
 
@@ -61,23 +59,24 @@ class LoweredSection:
 
 
 class SectionLowering:
-    """Lowers one section."""
+    """Translates one section: every number that it writes stands in the section, or follows from its maps.
 
-    def __init__(self, section: kernel.SectionOp, machine: Machine, budget: Budget) -> None:
+    `units`: the rdu ops of the buffers and stores. `sized`: whether the depths in front of stores are known already.
+    Raises InputError where a decision is missing, with the pass that makes it.
+    """
+
+    def __init__(self, section: kernel.SectionOp, sized: bool = True) -> None:
         self.section = section
-        self.machine, self.budget = machine, budget
+        self.sized = sized
+        self.units: dict[Operation, rdu.PmuOp | rdu.StoreOp] = {}
         self.block = Block()
-        self.analysis = Analysis(section.body.block.ops, machine)
+        self.analysis = Analysis(section.body.block.ops)
         self.analysis.check()
         self.stage_of = dict(zip(self.analysis.ops, self.analysis.stages, strict=True))
         self.tensors: dict[SSAValue, LoweredTensor] = {}
-        self.tokens: dict[SSAValue, int] = {}
-        self.leaders: dict[SSAValue, tuple[int, kernel.Stage, int]] = {}
         self.delivered: dict[tuple[kernel.Stage, int], tuple[SSAValue, LinearAccess]] = {}
         """What `_operand` has found: an operand that is read for several ends has one buffer."""
         self.location = section.location
-        self._count_tokens()
-        self.agcus = self._share_agcus()
 
     def lower(self) -> LoweredSection:
         """The rdu section and what its slots are."""
@@ -97,6 +96,8 @@ class SectionLowering:
                     self._store(op)
                 case kernel.Stage():
                     self._stage(op)
+                case kernel.BufferOp() if not op.result.uses:
+                    raise error_at(op, "buffers what nothing reads", InputError, levers=["drop it"])
                 case _:
                     pass
         made = rdu.SectionOp(self.section.label, Region(self.block))
@@ -105,45 +106,32 @@ class SectionLowering:
 
     # -- what streams look like --------------------------------------------------------------------------------------
 
-    def _count_tokens(self) -> None:
-        """Per tensor the number of windows its makers hand over: the most that a reader wants, and that reader."""
-        for op in self.section.body.block.ops:
-            if isinstance(op, kernel.BufferOp):
-                tokens = op.tokens.value.data
-                use = next(iter(op.result.uses), None)
-                if use is None:
-                    raise error_at(op, "buffers what nothing reads", InputError, levers=["drop it"])
-                root, _ = self._root(op.value)
-                if tokens > self.tokens.get(root, 0) and isinstance(use.operation, kernel.Stage):
-                    self.leaders[root] = (tokens, use.operation, use.index)
-                self.tokens[root] = max(tokens, self.tokens.get(root, 1))
+    def _decided(self, op: Operation, name: str, made_by: str) -> int:
+        """A number that an earlier pass has written."""
+        found = op.properties.get(name)
+        if not isinstance(found, IntegerAttr):
+            raise error_at(op, f"has no '{name}'", InputError, levers=[f"run {made_by} first"])
+        return found.value.data
 
-    def _share_agcus(self) -> dict[Operation, int]:
-        """The AGCUs of each transfer."""
-        sizes: dict[Operation, int] = {}
-        for op in self.section.body.block.ops:
-            if isinstance(op, kernel.LoadOp):
-                sizes[op] = bytes_of(tensor_type(op.value))
-            elif isinstance(op, kernel.StoreOp):
-                sizes[op] = self._stored_bytes(op)
-            elif isinstance(op, kernel.Stage):
-                tables = [
-                    i for i in in_place_inputs(op) if i not in op.tied_inputs and self._is_argument(op.operands[i])
-                ]
-                if tables:
-                    sizes[op] = prod(op.extents) * element_bytes(op.input_types[tables[0]].element_type) * len(tables)
-        exchanges = sum(isinstance(op, kernel.CollectiveOp) for op in self.section.body.block.ops)
-        counts = agcu_counts(list(sizes.values()), exchanges, self.budget.agcus)
-        return dict(zip(sizes, counts, strict=True))
+    def _tile(self, op: kernel.Transfer, rank: int) -> tuple[int, ...]:
+        if (tile := op.tiling) is None:
+            raise error_at(op, "has no 'tile'", InputError, levers=["run kernel-insert-transfers first"])
+        if len(tile) != rank:
+            raise error_at(
+                op,
+                "has a tile of another rank than what it moves",
+                InputError,
+                demand=f"{len(tile)} dimensions",
+                limit=f"{rank}",
+                levers=["drop the tile and run kernel-insert-transfers"],
+            )
+        return tile
 
-    def _stored_bytes(self, op: kernel.StoreOp) -> int:
-        owner = op.value.owner
-        if isinstance(owner, kernel.ScatterOp) and op.destination is not None:
-            return prod(owner.extents) * element_bytes(tensor_type(op.value).element_type)
-        return bytes_of(tensor_type(op.value))
-
-    def _is_argument(self, value: SSAValue) -> bool:
-        return isinstance(value, BlockArgument) or isinstance(value.owner, kernel.StoreOp)
+    def _windows(self, op: kernel.Stage, number: int) -> int:
+        """In how many windows a result leaves the stage."""
+        if op.handed is None:
+            raise error_at(op, "has no 'windows'", InputError, levers=["run kernel-insert-buffers first"])
+        return op.handed[number]
 
     def _root(self, value: SSAValue) -> tuple[SSAValue, list[kernel.MoveOp]]:
         """The tensor behind buffers and folded moves, and the moves, the nearest to the reader first."""
@@ -200,38 +188,22 @@ class SectionLowering:
         extents = type.get_shape() or (1,)
         own = whole(type.get_shape())
         access = linearise(levels_through(own, [self.stage_of[move] for move in moves]), extents)
-        tile, tokens = self._load_tile(op.value, type.get_shape())
-        tile = refined(tile, extents, access)
+        tile = self._tile(op, len(extents))
+        windows = tiles(extents, tile)
         waits = [tensor.token] if tensor.token is not None else []
         made = rdu.LoadOp.create_load(
             tensor.slot,
-            self._stream(type.element_type, prod(type.get_shape()), tokens),
+            self._stream(type.element_type, prod(type.get_shape()), windows),
             domain=access.extents,
             access=access_data(access),
-            tile=tile,
+            tile=refined(tile, extents, access),
             streams=waits,
             depths=[1] * len(waits),
-            count=self.agcus[op],
+            count=self._decided(op, "agcus", "kernel-insert-transfers"),
             label="load",
         )
         self._add(made)
         self.tensors[op.value] = LoweredTensor(type, [Source(made.result, extents, identity(type.get_shape()))])
-
-    def _load_tile(self, value: SSAValue, shape: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
-        """The part of a tensor that one window holds: what the reader that wants most windows takes at a time."""
-        if value not in self.leaders:
-            return load_tile(shape, 1, [])
-        tokens, reader, number = self.leaders[value]
-        return load_tile(shape, tokens, self._walks(reader, number))
-
-    def _walks(self, op: kernel.Stage, number: int) -> list[Walk]:
-        stage, mapping = self.stage_of[op], op.tiling
-        if mapping is None:
-            return []
-        _, moves = self._root(op.operands[number])
-        levels = levels_through(stage.operands[number].level, [self.stage_of[move] for move in moves])
-        access = linearise(levels, stage.extents, stage.operands[number].num_symbols)
-        return [walk for _, walk in Tiling(stage, mapping.tile, mapping.order).walks(access)]
 
     def _store(self, op: kernel.StoreOp) -> None:
         """Writes a slot; of a tensor that a scatter updates there, only the scattered elements."""
@@ -245,23 +217,32 @@ class SectionLowering:
         source = self._delivered(op, op.value)
         access = source.access(tensor_type(op.value).get_shape())
         token = bool(op.token.uses)
-        tile = self._store_tile(op, access)
-        firings = prod(ceil(e / t) for e, t in zip(access.extents, tile, strict=True))
+        tile = refined(self._tile(op, len(source.extents)), source.extents, access)
         made = rdu.StoreOp.create_store(
             slot,
             [source.stream],
             domain=access.extents,
             access=access_data(access),
             tile=tile,
-            depths=[1 + ceil(stream_type(source.stream).count.data / firings)],  # one firing's windows, and the next
-            count=self.agcus[op],
+            depths=[self._depth(op, source, tiles(access.extents, tile))],
+            count=self._decided(op, "agcus", "kernel-insert-transfers"),
             token=token,
             label="store",
         )
+        self.units[op] = made
         self._add(made)
         self.tensors[op.result] = LoweredTensor(
             tensor_type(op.value), slot=slot, token=made.token[0] if token else None
         )
+
+    def _depth(self, op: kernel.StoreOp, source: Source, firings: int) -> int:
+        """The windows in front of a store; until they are sized, those of one firing and the next.
+
+        A store at places that come beside it (`firings` 0) takes a window with a window of places.
+        """
+        if self.sized:
+            return self._decided(op, "depth", "kernel-size-fifos")
+        return 1 + ceil(stream_type(source.stream).count.data / firings) if firings else 2
 
     def _slot_of(self, op: kernel.StoreOp) -> SSAValue:
         tensor = self.tensors.get(op.destination) if op.destination is not None else None
@@ -273,40 +254,46 @@ class SectionLowering:
         """One stream that delivers `value`: its own, or through a PMU."""
         root, moves = self._root(value)
         tensor = self.tensors[root]
-        buffer = value.owner if isinstance(value.owner, kernel.BufferOp) else None
-        if buffer is None and not moves and len(tensor.sources) == 1 and not tensor.sources[0].indices:
+        plain = len(tensor.sources) == 1 and not tensor.sources[0].indices
+        if plain and not moves and not isinstance(value.owner, kernel.BufferOp):
             return tensor.sources[0]
         type = tensor_type(value)
         level = whole(type.get_shape())
         access = linearise(levels_through(level, [self.stage_of[move] for move in moves]), type.get_shape() or (1,))
-        stream = self._pmu(tensor, access, [], buffer)
+        stream = self._pmu(op, value, tensor, access, [])
         return Source(stream, type.get_shape() or (1,), identity(type.get_shape()))
-
-    def _store_tile(self, op: kernel.StoreOp, access: LinearAccess) -> tuple[int, ...]:
-        owner = op.value.owner
-        mapping = owner.tiling if isinstance(owner, kernel.Stage) else None
-        if mapping is None or not isinstance(owner, kernel.Stage):
-            return access.extents
-        kept = [t for t, kind in zip(mapping.tile, owner.kinds, strict=True) if kind != "reduction"]
-        extents = [e for e, kind in zip(owner.extents, owner.kinds, strict=True) if kind != "reduction"]
-        if len(kept) != len(set(access.dims)):
-            return access.extents
-        if isinstance(owner, kernel.CollectiveOp):  # the result has other extents than the domain, in as many tiles
-            made = owner.output_types[0].get_shape()
-            kept = [ceil(t * whole / e) for t, e, whole in zip(kept, extents, made, strict=True)]
-            extents = list(made)
-        return refined(kept, extents, access)
 
     # -- buffers -----------------------------------------------------------------------------------------------------
 
     def _pmu(
-        self, tensor: LoweredTensor, access: LinearAccess, indices: Sequence[SSAValue], buffer: kernel.BufferOp | None
+        self,
+        reader: Operation,
+        value: SSAValue,
+        tensor: LoweredTensor,
+        access: LinearAccess,
+        indices: Sequence[SSAValue],
     ) -> SSAValue:
-        """A PMU group that all sources of `tensor` write; the stream of its one read port."""
-        element = tensor.type.element_type
-        tokens, depth = (buffer.tokens.value.data, buffer.depth.value.data) if buffer is not None else (1, 1)
+        """The buffer `value` as a PMU group that all sources of `tensor` write; the stream of its one read port."""
+        buffer = value.owner
+        if not isinstance(buffer, kernel.BufferOp):
+            raise error_at(
+                reader,
+                "reads what takes a buffer, which is not there",
+                InputError,
+                levers=["run kernel-insert-buffers first"],
+            )
+        element, tokens = tensor.type.element_type, buffer.tokens.value.data
         operands = [source.stream for source in tensor.sources]
         handed = max((stream_type(s.stream).count.data for s in tensor.sources), default=1)
+        if handed != buffer.windows:
+            raise error_at(
+                buffer,
+                "is written in another number of windows than it says",
+                InputError,
+                demand=f"{handed} windows",
+                limit=f"{buffer.windows}",
+                levers=["make 'handed' what its maker hands over", "drop the buffer and run kernel-insert-buffers"],
+            )
         ports: list[rdu.PortAttr] = []
         extra: list[SSAValue] = []
         for source in tensor.sources:
@@ -317,27 +304,22 @@ class SectionLowering:
         first = len(tensor.sources) + len(extra)
         extra.extend(indices)
         size = prod(tensor.shape) * element_bytes(element)
-        room = room_for(size, handed, tokens, depth, self.machine)
-        count = buffer.pmus.value.data if buffer is not None and buffer.pmus is not None else 1
         made = rdu.PmuOp.create_pmu(
             [*operands, *extra],
             [self._stream(element, min(prod(access.extents), prod(tensor.shape)), tokens)],
             elements=prod(tensor.shape),
             writes=ports,
             reads=[rdu.PortAttr(rdu.PortData(access.extents, access_data(access, first)))],
-            depth=room.depth,
-            window_bytes=room.window_bytes,
-            banks=self._banks(room.window_bytes),
+            depth=buffer.depth.value.data,
+            window_bytes=window_of(size, handed),
+            banks=self._decided(buffer, "banks", "kernel-insert-buffers"),
             init=tensor.init,
-            count=max(count, room.pmus),
+            count=self._decided(buffer, "pmus", "kernel-insert-buffers"),
             label="buffer",
         )
+        self.units[buffer] = made
         self._add(made)
         return made.outputs[0]
-
-    def _banks(self, window: int) -> int:
-        """Banks of a PMU that one window takes."""
-        return min(self.machine.pmu.banks, max(1, ceil(window * self.machine.pmu.banks / self.machine.pmu.bytes)))
 
     def _operand(self, op: kernel.Stage, number: int) -> tuple[SSAValue, LinearAccess]:
         """The stream that delivers operand `number` at every point of the stage's domain, and how it is read."""
@@ -357,8 +339,7 @@ class SectionLowering:
         indices = [self._index(op, symbol) for symbol in symbols_of(access)]
         if tensor.slot is not None:
             return self._indexed_load(op, tensor, tensor.slot, access, indices), access
-        buffer = value.owner if isinstance(value.owner, kernel.BufferOp) else None
-        return self._pmu(tensor, access, indices, buffer), access
+        return self._pmu(op, value, tensor, access, indices), access
 
     def _index(self, op: kernel.Stage, symbol: int) -> SSAValue:
         """The stream of the values of a symbol."""
@@ -368,18 +349,17 @@ class SectionLowering:
         self, op: kernel.Stage, tensor: LoweredTensor, slot: SSAValue, access: LinearAccess, indices: Sequence[SSAValue]
     ) -> SSAValue:
         waits = [tensor.token] if tensor.token is not None else []
-        tokens = self._emitted(op, 0)
         mapping = op.tiling
         made = rdu.LoadOp.create_load(
             slot,
-            self._stream(tensor.type.element_type, prod(access.extents), tokens),
+            self._stream(tensor.type.element_type, prod(access.extents), self._windows(op, 0)),
             domain=access.extents,
             access=access_data(access),
             tile=refined(mapping.tile, op.extents, access) if mapping is not None else access.extents,
             streams=[*indices, *waits],
             indices=len(indices),
             depths=[2] * len(indices) + [1] * len(waits),
-            count=self.agcus.get(op, 1),
+            count=self._decided(op, "agcus", "kernel-insert-transfers"),
             label="gather",
         )
         self._add(made)
@@ -439,7 +419,7 @@ class SectionLowering:
         type = op.output_types[0]
         made = rdu.CollectiveOp.create_collective(
             stream,
-            self._stream(type.element_type, prod(type.get_shape()), self._emitted(op, 0)),
+            self._stream(type.element_type, prod(type.get_shape()), self._windows(op, 0)),
             op=op.op.data,
             dim=op.dim.value.data if op.dim is not None else 0,
             chips=op.chips.value.data,
@@ -505,7 +485,7 @@ class SectionLowering:
             self._stream(
                 made[number] if adds else type.element_type,
                 prod(op.extents if scatters else type.get_shape()),
-                self._emitted(op, number),
+                self._windows(op, number),
             )
             for number, type in enumerate(op.output_types)
         ]
@@ -515,17 +495,6 @@ class SectionLowering:
                 elements = outer * prod(kernel.block_shape(type))
                 streams.append(self._stream(kernel.element_type(type), elements, 1))
         return streams
-
-    def _emitted(self, op: kernel.Stage, number: int) -> int:
-        """Windows in which a result is handed over: as many as its readers want; all that a store can take."""
-        value = op.results[number]
-        tokens = self.tokens.get(value, 1)
-        mapping = op.tiling
-        if mapping is not None and any(isinstance(use.operation, kernel.StoreOp) for use in value.uses):
-            stage = self.stage_of[op]
-            walks = Tiling(stage, mapping.tile, mapping.order).walks(result_access(stage, number))
-            tokens = max(tokens, prod(walk.count for _, walk in walks))
-        return tokens
 
     def _result(
         self,
@@ -582,22 +551,25 @@ class SectionLowering:
         store = next(
             (use.operation for use in op.results[number].uses if isinstance(use.operation, kernel.StoreOp)), None
         )
-        token = store is not None and bool(store.token.uses)
+        if store is None:
+            raise error_at(op, "updates a tensor off the chip without a store", levers=["run kernel-insert-transfers"])
+        token = bool(store.token.uses)
         waits = [before.token] if before.token is not None else []
-        mapping = op.tiling
+        tile = refined(self._tile(store, len(source.extents)), source.extents, access)
         made = rdu.StoreOp.create_store(
             slot,
             [source.stream, *source.indices, *waits],
             domain=access.extents,
             access=access_data(access, 1),
-            tile=refined(mapping.tile, op.extents, access) if mapping is not None else access.extents,
+            tile=tile,
             indices=len(source.indices),
-            depths=[2] * (1 + len(source.indices)) + [1] * len(waits),
+            depths=[self._depth(store, source, 0), *[2] * len(source.indices), *[1] * len(waits)],
             conflict=op.conflict.data if isinstance(op, kernel.ScatterOp) else "overwrite",
-            count=self.agcus.get(store, 1) if store is not None else 1,
+            count=self._decided(store, "agcus", "kernel-insert-transfers"),
             token=token,
             label="scatter",
         )
+        self.units[store] = made
         self._add(made)
         after = made.token[0] if token else before.token
         self.tensors[op.results[number]] = LoweredTensor(before.type, slot=before.slot, token=after)

@@ -18,7 +18,7 @@ from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel
-from sambaflow.dialects.kernel.analysis import in_place_inputs, instruction_of
+from sambaflow.dialects.kernel.analysis import in_place_inputs, instruction_of, unread_inputs
 from sambaflow.dialects.kernel.hints import wishes_of
 from sambaflow.dialects.rdu.dtypes import DTYPE_BYTES, dtype_name
 from sambaflow.dialects.rdu.instructions import bits_of
@@ -62,14 +62,16 @@ class Analysis:
     # -- facts -------------------------------------------------------------------------------------------------------
 
     def _stage(self, op: kernel.Stage) -> StageFacts:
-        in_place = in_place_inputs(op)
+        in_place, unread = in_place_inputs(op), unread_inputs(op)
         operands = tuple(
             Operand(
                 self.number(value),
                 Level(map.results, type.get_shape(), None if pad is None else bits_of(pad)),
                 element_bytes(type.element_type),
                 map.num_symbols,
-                i in in_place,
+                i in in_place and not _is_loaded(value),
+                _is_loaded(value),
+                i not in unread,
             )
             for i, (value, map, type, pad) in enumerate(
                 zip(op.operands, op.input_maps, op.input_types, op.pad_constants, strict=True)
@@ -83,10 +85,12 @@ class Analysis:
                 element_bytes(type.element_type),
                 map.num_symbols,
                 tied,
+                handed_over(op, number),
+                kernel.block_shape(op.yielded[number].type) if op.yielded else (),
                 emitted,
             )
-            for value, map, type, tied, emitted in zip(
-                op.results, op.result_maps, op.output_types, op.tied_inputs, _emitted_bytes(op), strict=True
+            for number, (value, map, type, tied, emitted) in enumerate(
+                zip(op.results, op.result_maps, op.output_types, op.tied_inputs, _emitted_bytes(op), strict=True)
             )
         )
         first = op.input_types[0] if op.operands else op.output_types[0]
@@ -166,6 +170,17 @@ def _emitted_bytes(op: kernel.Stage) -> list[int]:
     if op.adds_conflicts:
         return [element_bytes(kernel.element_type(value.type)) for value in op.yielded]
     return [0] * len(op.results)
+
+
+def _is_loaded(value: SSAValue) -> bool:
+    return isinstance(value.owner, kernel.LoadOp | kernel.BufferOp)
+
+
+def handed_over(op: kernel.Stage, number: int) -> tuple[int, ...]:
+    """The dimensions of the domain over which result `number` leaves the stage: accumulators leave it at the end."""
+    every_point = not op.init_constants or number < op.step_results
+    kinds = ("parallel", "sequential") if op.init_constants and every_point else ("parallel",)
+    return tuple(dim for dim, kind in enumerate(op.kinds) if not op.init_constants or kind in kinds)
 
 
 def element_bytes(type: Attribute) -> int:

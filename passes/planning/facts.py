@@ -24,7 +24,8 @@ class Operand:
     """One input of a stage: which tensor, and where each domain point reads it.
 
     `in_place`: the stage does not load it (the table of a gather, the tensor that a tied result updates); it is
-    off-chip when it is a section argument, else buffered whole.
+    off-chip when it is a section argument, else buffered whole. `loaded`: a load stands before it. `used`: the body
+    reads it; the tensor that a tied result updates is often only that.
     """
 
     value: int
@@ -32,6 +33,8 @@ class Operand:
     element_bytes: int
     num_symbols: int = 0
     in_place: bool = False
+    loaded: bool = False
+    used: bool = True
 
     @property
     def elements(self) -> int:
@@ -40,7 +43,11 @@ class Operand:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """One result of a stage: where each domain point writes it. `tied`: the input whose tensor it updates, or -1."""
+    """One result of a stage: where each domain point writes it.
+
+    `tied`: the input whose tensor it updates, or -1. `over`: the dimensions of the domain over which it is handed over,
+    in blocks of shape `block`.
+    """
 
     value: int
     coordinates: tuple[AffineExpr, ...]
@@ -48,6 +55,8 @@ class Result:
     element_bytes: int
     num_symbols: int = 0
     tied: int = -1
+    over: tuple[int, ...] = ()
+    block: tuple[int, ...] = ()
     emitted_bytes: int = 0
     """Bytes of an element as it leaves the stage, where they differ from `element_bytes`: sums of a scatter are f32."""
 
@@ -89,12 +98,16 @@ class StageFacts:
 
 @dataclass(frozen=True)
 class StagePlan:
-    """The decisions for one stage; `start` and `finish` are modelled picoseconds from the start of the section."""
+    """The decisions for one stage; `start` and `finish` are modelled picoseconds from the start of the section.
+
+    `windows`: per result in how many it is handed over; none for a stage that only passes on what it reads.
+    """
 
     tile: tuple[int, ...]
     par: tuple[int, ...]
     order: tuple[int, ...]
     hold: tuple[int, ...]
+    windows: tuple[int, ...]
     pcus: int
     firings: int
     interval: int
@@ -107,8 +120,8 @@ class StagePlan:
 class EdgePlan:
     """One buffer: operand `operand` of stage `target` (target -1: the section's result number `operand`).
 
-    `source`: the stage that fills it, -1: a load. The tensor is read in `tokens` parts of `window_bytes`, of which
-    `depth` fit, in `pmus` PMUs; its maker hands it over in `handed` windows, at least as many.
+    `source`: the stage that fills it, -1: a load. The tensor is read in `tokens` parts of `part_bytes`; its maker hands
+    it over in `handed` windows, at least as many, of which `depth` fit, in `pmus` PMUs; one takes `banks` of them.
     """
 
     source: int
@@ -118,17 +131,24 @@ class EdgePlan:
     tokens: int
     handed: int
     depth: int
-    window_bytes: int
+    part_bytes: int
     pmus: int
+    banks: int
 
 
 @dataclass(frozen=True)
 class TransferPlan:
-    """A load (of an argument) or store (of a result): bytes moved in one execution, and the AGCUs that move them."""
+    """A load (of an argument) or store (of a result): bytes moved in one execution, and the AGCUs that move them.
+
+    `reader`: the stage that reads the tensor where it stands, -1: it is loaded for all that read it. `tile`: what one
+    firing moves, of the tensor (a load) or of the domain that makes it (a store); a reader in place has its own.
+    """
 
     value: int
+    reader: int
     bytes: int
     store: bool
+    tile: tuple[int, ...]
     agcus: int
 
 

@@ -17,7 +17,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from math import ceil, prod
 from typing import NamedTuple, ParamSpec, TypeVar
@@ -51,7 +51,7 @@ from sambaflow.passes.planning.facts import (
     placed,
 )
 from sambaflow.passes.planning.tiling import Candidate, Tiling, Walk, result_access, shared_tokens, tile_stage
-from sambaflow.passes.planning.windows import load_tile
+from sambaflow.passes.planning.windows import load_tile, store_tile, tiles
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -229,11 +229,16 @@ class _Section:
         """Values that stand off-chip because a scatter updated them there, and the scatter."""
         self.leaders: dict[int, tuple[tuple[int, ...], list[Walk]]] = {}
         """The shape of a value that is loaded, and how its load walks through it: as its first reader does."""
+        self.wanted: dict[int, int] = {}
+        """The most windows in which a reader wants a value."""
         self.handed: dict[int, int] = {}
         """Windows in which a value is handed over."""
-        self.loads: dict[int, int] = {}
+        self.loads: dict[tuple[int, int], int] = {}
+        """Bytes by value and the stage that reads it where it stands (-1: it is loaded for all)."""
         self.stores: dict[int, int] = {}
         self.outputs: list[_Edge] = []
+        self.output_of: dict[int, _Edge] = {}
+        """The edge before the store of a value that leaves the section."""
         self.buffers: list[_Edge] = []
         self.exchanges = sum(stage.transfer_picoseconds > 0 for stage in stages)
         """Collectives: each takes an AGCU."""
@@ -274,7 +279,9 @@ class _Section:
             inputs.append(self._add_edge(node, number, operand, value, moves))
         node.candidates, node.times, node.paces = self.planner.candidates(node.tiling, *inputs)
         for result in stage.results:
-            if result.tied >= 0 and self._is_off_chip(stage.operands[result.tied].value):
+            if result.tied < 0 or stage.operands[result.tied].loaded:
+                continue
+            if self._is_off_chip(stage.operands[result.tied].value):
                 self.off_chip[result.value] = node
                 points = prod(e for e, kind in zip(stage.extents, stage.kinds, strict=True) if kind != "reduction")
                 self.stores[result.value] = points * result.element_bytes
@@ -288,10 +295,14 @@ class _Section:
         if operand.in_place and self._is_off_chip(value):
             if not any(r.tied == number for r in node.stage.results):
                 points = prod(node.stage.extents) * operand.element_bytes
-                self.loads[value] = self.loads.get(value, 0) + points
+                self.loads[value, node.index] = self.loads.get((value, node.index), 0) + points
+            return None
+        if not operand.used:
+            self._load_whole(value, operand, moves)
             return None
         access = self.planner.access(node.stage, operand, moves)
         if self._is_written_through(node.stage, number, value, moves):
+            self._load_whole(value, operand, moves)
             return access
         total = self.planner.total(node.tiling, access, operand.elements) * operand.element_bytes
         tensor = moves[-1].operands[0].elements if moves else operand.elements
@@ -299,7 +310,7 @@ class _Section:
         walks = self.planner.walks(node.tiling, access)
         if edge.source is not None:
             edge.tokens, used = self._shared(edge.source, value, [walk for _, walk in walks])
-        elif value in self.leaders:
+        elif self.leaders.get(value, ((), []))[1]:
             edge.tokens, used = shared_tokens(self.leaders[value][1], [walk for _, walk in walks])
         else:
             shape = moves[-1].operands[0].level.shape if moves else operand.level.shape
@@ -310,11 +321,18 @@ class _Section:
         node.edges.append(edge)
         return access
 
+    def _load_whole(self, value: int, operand: Operand, moves: Sequence[StageFacts]) -> None:
+        """A tensor that is loaded for another buffer than one of this operand: nobody asks for parts of it."""
+        if value in self.off_chip or self._maker(value) is None:
+            loaded = moves[-1].operands[0] if moves else operand
+            self.leaders.setdefault(value, (loaded.level.shape, []))
+            self.loads[value, -1] = max(self.loads.get((value, -1), 0), loaded.elements * loaded.element_bytes)
+
     def _edge(self, value: int, target: _Node | None, operand: int, read: int, size: int) -> _Edge:
         after = self.off_chip.get(value)
         source = self._maker(value) if after is None else None
         if source is None:
-            self.loads[value] = max(self.loads.get(value, 0), read)
+            self.loads[value, -1] = max(self.loads.get((value, -1), 0), read)
         return _Edge(source, value, target, operand, read, size, after=after)
 
     def _maker(self, value: int) -> _Node | None:
@@ -337,10 +355,13 @@ class _Section:
         size = moves[-1].operands[0].elements * made.element_bytes if moves else made.bytes
         edge = self._edge(root, None, number, made.bytes, size)
         edge.through = bool(moves)
+        if edge.source is None:
+            self.leaders.setdefault(root, (moves[-1].operands[0].level.shape if moves else made.shape, []))
         if not moves and edge.source is not None and not self._is_assembled(root):
             walks = self.planner.walks(edge.source.tiling, self.planner.result(edge.source.stage, result))
             edge.tokens = prod(walk.count for _, walk in walks)
         self.outputs.append(edge)
+        self.output_of[value] = edge
 
     # -- windows -----------------------------------------------------------------------------------------------------
 
@@ -359,35 +380,39 @@ class _Section:
 
     def _hand_over(self) -> None:
         """In how many windows every tensor is handed over; what a stage makes is not read in more parts."""
-        wanted: dict[int, int] = {}
-        for edge in (*(edge for node in self.nodes.values() for edge in node.edges), *self.outputs):
-            wanted[edge.value] = max(edge.tokens, wanted.get(edge.value, 1))
-        for edge in (*(edge for node in self.nodes.values() for edge in node.edges), *self.outputs):
-            edge.handed = self._handed(edge.value, wanted)
+        edges = [*(edge for node in self.nodes.values() for edge in node.edges), *self.outputs]
+        for edge in edges:
+            self.wanted[edge.value] = max(edge.tokens, self.wanted.get(edge.value, 1))
+        for edge in edges:
+            edge.handed = self._handed(edge.value)
             if edge.source is not None:
                 edge.tokens = min(edge.tokens, edge.handed)
 
-    def _handed(self, value: int, wanted: Mapping[int, int]) -> int:
+    def _handed(self, value: int) -> int:
         """As many windows as the reader wants that wants most; what only passes a tensor on adds none."""
         if value not in self.handed:
             maker = self._maker(value) if value not in self.off_chip else None
             if maker is None:
-                shape, walks = self.leaders.get(value, ((), []))
-                self.handed[value] = load_tile(shape, prod(walk.count for walk in walks), walks)[1]
+                shape, _ = self.leaders.get(value, ((), []))
+                self.handed[value] = tiles(shape or (1,), self._load_tile(value))
             else:
-                self.handed[value] = self._made_windows(maker, value, wanted)
+                self.handed[value] = self._made_windows(maker, value)
         return self.handed[value]
 
-    def _made_windows(self, maker: _Node, value: int, wanted: Mapping[int, int]) -> int:
+    def _load_tile(self, value: int) -> tuple[int, ...]:
+        shape, walks = self.leaders.get(value, ((), []))
+        return load_tile(shape, prod(walk.count for walk in walks), walks)
+
+    def _made_windows(self, maker: _Node, value: int) -> int:
         stage = maker.stage
         taken = {edge.operand: edge.tokens for edge in maker.edges}
         if stage.join:
             roots = [self._root(operand.value)[0] for operand in stage.operands]
-            return max(taken[i] if i in taken else self._handed(root, wanted) for i, root in enumerate(roots))
-        found = taken.get(stage.passes, 0) or wanted.get(value, 1)
+            return max(taken[i] if i in taken else self._handed(root) for i, root in enumerate(roots))
+        found = taken.get(stage.passes, 0) or self.wanted.get(value, 1)
         tied = stage.results[self.made[value][1]].tied
         if tied >= 0:
-            found = max(found, self._handed(self._root(stage.operands[tied].value)[0], wanted))
+            found = max(found, self._handed(self._root(stage.operands[tied].value)[0]))
         return found
 
     # -- choices -----------------------------------------------------------------------------------------------------
@@ -601,10 +626,19 @@ class _Section:
         )
 
     def _transfers(self) -> tuple[TransferPlan, ...]:
-        moved = [(value, size, False) for value, size in self.loads.items()]
-        moved += [(value, size, True) for value, size in self.stores.items()]
-        counts = agcu_counts([size for _, size, _ in moved], self.exchanges, self._budget.agcus)
+        moved = [(v, reader, size, False, self._load_tile(v)) for (v, reader), size in self.loads.items()]
+        moved += [(v, -1, size, True, self._store_tile(v)) for v, size in self.stores.items()]
+        counts = agcu_counts([row[2] for row in moved], self.exchanges, self._budget.agcus)
         return tuple(TransferPlan(*row, count) for row, count in zip(moved, counts, strict=True))
+
+    def _store_tile(self, value: int) -> tuple[int, ...]:
+        """What one firing stores: as the stage makes it, or the whole tensor from a buffer."""
+        if value in self.off_chip:
+            return self.off_chip[value].tiling.tile or (1,)
+        index, result = self.made[value]
+        if self._is_buffered(self.output_of[value]) or index not in self.nodes:
+            return self.stages[index].results[result].shape or (1,)
+        return store_tile(self.stages[index], result, self.nodes[index].tiling.tile)
 
     def _stage_plan(self, index: int) -> StagePlan | None:
         node = self.nodes.get(index)
@@ -616,14 +650,23 @@ class _Section:
             hold[edge.operand] = edge.hold
         tiling = node.tiling
         return StagePlan(
-            tiling.tile, chosen.par, tiling.order, tuple(hold), chosen.pcus, tiling.firings,
+            tiling.tile, chosen.par, tiling.order, tuple(hold), self._windows(node), chosen.pcus, tiling.firings,
             node.interval, node.latency, node.start, node.finish,
         )  # fmt: skip
+
+    def _windows(self, node: _Node) -> tuple[int, ...]:
+        """Per result of a stage that makes a stream the windows in which it leaves: as many as one of its readers
+        wants."""
+        stage = node.stage
+        if stage.join or any(edge.operand == stage.passes for edge in node.edges):
+            return ()
+        return tuple(self.wanted.get(result.value, 1) for result in stage.results)
 
     def _edge_plan(self, edge: _Edge) -> EdgePlan:
         source = edge.source.index if edge.source else -1
         target = edge.target.index if edge.target else -1
+        room = room_for(edge.size, edge.handed, edge.tokens, edge.depth, self.planner.machine)
         return EdgePlan(
-            source, edge.value, target, edge.operand, edge.tokens, edge.handed, edge.depth, edge.window,
-            self._pmus_of(edge),
+            source, edge.value, target, edge.operand, edge.tokens, edge.handed, room.depth, edge.window,
+            self._pmus_of(edge), room.banks,
         )  # fmt: skip

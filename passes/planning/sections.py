@@ -54,6 +54,11 @@ class PlannedSection:
             raise does_not_fit(self.op, plan)
         return plan
 
+    def forget(self) -> None:
+        """Look at the section anew: what it says has changed."""
+        for name in ("analysis", "live_out", "plan"):
+            self.__dict__.pop(name, None)
+
     def planned(self) -> Iterator[tuple[kernel.Stage, StagePlan]]:
         """Every stage that runs (folded moves do not), with its decisions."""
         for op, stage in zip(self.analysis.ops, self.plan.stages, strict=True):

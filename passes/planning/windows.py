@@ -1,15 +1,16 @@
-"""In how many windows a tensor is handed over: what the plan counts with is what the conversion to rdu emits."""
+"""In how many windows a tensor is handed over, and what one of them holds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil, prod
 
+from sambaflow.passes.planning.facts import StageFacts
 from sambaflow.passes.planning.tiling import Walk
 
 
-def load_tile(shape: Sequence[int], tokens: int, walks: Sequence[Walk]) -> tuple[tuple[int, ...], int]:
-    """The part of a tensor that one window of its load holds, and how many windows there are.
+def load_tile(shape: Sequence[int], tokens: int, walks: Sequence[Walk]) -> tuple[int, ...]:
+    """The part of a tensor that one window of its load holds.
 
     `walks`: the loops of the reader that takes it in the most parts, `tokens`; a window is what it takes at a time.
     """
@@ -24,4 +25,17 @@ def load_tile(shape: Sequence[int], tokens: int, walks: Sequence[Walk]) -> tuple
             if stride <= step < stride * shape[dim]:
                 tile[dim] = min(tile[dim], step // stride)
             stride *= shape[dim]
-    return tuple(tile), prod(ceil(e / t) for e, t in zip(shape or (1,), tile, strict=True))
+    return tuple(tile)
+
+
+def store_tile(stage: StageFacts, result: int, tile: Sequence[int]) -> tuple[int, ...]:
+    """What one firing stores of a result that its stage, in tiles of `tile`, hands to the store directly."""
+    made = stage.results[result]
+    if stage.transfer_picoseconds:  # a collective's result has other extents than its domain, in as many tiles
+        return tuple(ceil(t * size / e) for t, e, size in zip(tile, stage.extents, made.shape, strict=True)) or (1,)
+    return (*(tuple(tile[dim] for dim in made.over) or (1,)), *made.block)
+
+
+def tiles(extents: Sequence[int], tile: Sequence[int]) -> int:
+    """How many tiles cover `extents`."""
+    return prod(ceil(extent / part) for extent, part in zip(extents, tile, strict=True))

@@ -5,15 +5,15 @@
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
     %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
-      %v = kernel.load %a : tensor<8xf32>
-      %b = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
+      %v = kernel.load %a {agcus = 1 : i64, tile = array<i64: 8>} : tensor<8xf32>
+      %b = kernel.buffer %v {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64} : tensor<8xf32>
       // expected-error@below {{has a predicate that is not linear: dimension 0 is divided}}
-      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] predicate affine_set<(d0) : ((d0 floordiv 2) >= 0)> mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> body {
+      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] predicate affine_set<(d0) : ((d0 floordiv 2) >= 0)> mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> windows [1] body {
       ^bb0(%e: f32):
         %n = arith.negf %e : f32
         kernel.yield %n : f32
       } : tensor<8xf32>
-      %r, %t = kernel.store %1 : tensor<8xf32>
+      %r, %t = kernel.store %1 {agcus = 1 : i64, tile = array<i64: 8>, depth = 2 : i64} : tensor<8xf32>
       kernel.yield %r : tensor<8xf32>
     }
     func.return %0 : tensor<8xf32>
@@ -26,15 +26,15 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
     %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
-      %v = kernel.load %a : tensor<8xf32>
-      %b = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
-      %1 = kernel.reduce ins(%b : tensor<8xf32>) domain #kernel.domain<8 reduction> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (0)>] inits [#kernel.fill<0.0 : f32, tensor<8xf32>>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> body {
+      %v = kernel.load %a {agcus = 1 : i64, tile = array<i64: 8>} : tensor<8xf32>
+      %b = kernel.buffer %v {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64} : tensor<8xf32>
+      %1 = kernel.reduce ins(%b : tensor<8xf32>) domain #kernel.domain<8 reduction> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (0)>] inits [#kernel.fill<0.0 : f32, tensor<8xf32>>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> windows [1] body {
       ^bb0(%e: f32, %s: tensor<8xf32>):
         // expected-error@below {{is no number: a tile program holds numbers only}}
         %n = arith.constant dense<0.0> : tensor<8xf32>
         kernel.yield %n : tensor<8xf32>
       } : tensor<8xf32>
-      %r, %t = kernel.store %1 : tensor<8xf32>
+      %r, %t = kernel.store %1 {agcus = 1 : i64, tile = array<i64: 8>, depth = 2 : i64} : tensor<8xf32>
       kernel.yield %r : tensor<8xf32>
     }
     func.return %0 : tensor<8xf32>
@@ -47,9 +47,9 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
     %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
-      %v = kernel.load %a : tensor<8xf32>
-      %b = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
-      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> body {
+      %v = kernel.load %a {agcus = 1 : i64, tile = array<i64: 8>} : tensor<8xf32>
+      %b = kernel.buffer %v {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64} : tensor<8xf32>
+      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> windows [1] body {
       ^bb0(%e: f32):
         // expected-error@below {{needs the number of its chip, which no counter has}}
         // expected-note@below {{try: run on one chip}}
@@ -57,7 +57,7 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
         %n = arith.sitofp %i : i64 to f32
         kernel.yield %n : f32
       } : tensor<8xf32>
-      %r, %t = kernel.store %1 : tensor<8xf32>
+      %r, %t = kernel.store %1 {agcus = 1 : i64, tile = array<i64: 8>, depth = 2 : i64} : tensor<8xf32>
       kernel.yield %r : tensor<8xf32>
     }
     func.return %0 : tensor<8xf32>
@@ -84,16 +84,16 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
     %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
-      %v = kernel.load %a : tensor<8xf32>
-      %b = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
-      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> body {
+      %v = kernel.load %a {agcus = 1 : i64, tile = array<i64: 8>} : tensor<8xf32>
+      %b = kernel.buffer %v {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64} : tensor<8xf32>
+      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> windows [1] body {
       ^bb0(%e: f32):
         %n = arith.negf %e : f32
         kernel.yield %n : f32
       } : tensor<8xf32>
       // expected-error@below {{loads a value that stands in no slot}}
-      %w = kernel.load %1 : tensor<8xf32>
-      %r, %t = kernel.store %1 : tensor<8xf32>
+      %w = kernel.load %1 {agcus = 1 : i64, tile = array<i64: 8>} : tensor<8xf32>
+      %r, %t = kernel.store %1 {agcus = 1 : i64, tile = array<i64: 8>, depth = 2 : i64} : tensor<8xf32>
       kernel.yield %r : tensor<8xf32>
     }
     func.return %0 : tensor<8xf32>
@@ -106,21 +106,21 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
     %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
-      %v = kernel.load %a : tensor<8xf32>
-      %b = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
-      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> body {
+      %v = kernel.load %a {agcus = 1 : i64, tile = array<i64: 8>} : tensor<8xf32>
+      %b = kernel.buffer %v {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64} : tensor<8xf32>
+      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> windows [1] body {
       ^bb0(%e: f32):
         %n = arith.negf %e : f32
         kernel.yield %n : f32
       } : tensor<8xf32>
-      %2 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> body {
+      %2 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> windows [1] body {
       ^bb0(%e: f32):
         %n = arith.negf %e : f32
         kernel.yield %n : f32
       } : tensor<8xf32>
       // expected-error@below {{stores to nothing that a section result or argument stands for}}
-      %u, %v2 = kernel.store %1 to %2 : tensor<8xf32>
-      %r, %t = kernel.store %2 : tensor<8xf32>
+      %u, %v2 = kernel.store %1 to %2 {agcus = 1 : i64, tile = array<i64: 8>, depth = 2 : i64} : tensor<8xf32>
+      %r, %t = kernel.store %2 {agcus = 1 : i64, tile = array<i64: 8>, depth = 2 : i64} : tensor<8xf32>
       kernel.yield %r : tensor<8xf32>
     }
     func.return %0 : tensor<8xf32>
@@ -133,14 +133,14 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
     %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
-      %v = kernel.load %a : tensor<8xf32>
-      %b = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
+      %v = kernel.load %a {agcus = 1 : i64, tile = array<i64: 8>} : tensor<8xf32>
+      %b = kernel.buffer %v {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64} : tensor<8xf32>
       // expected-error@below {{works on blocks, which is not supported at the rdu level yet}}
-      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<1 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [1], par = [1], order = [0], hold = [1]> body {
+      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<1 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [1], par = [1], order = [0], hold = [1]> windows [1] body {
       ^bb0(%e: tensor<8xf32>):
         kernel.yield %e : tensor<8xf32>
       } : tensor<8xf32>
-      %r, %t = kernel.store %1 : tensor<8xf32>
+      %r, %t = kernel.store %1 {agcus = 1 : i64, tile = array<i64: 8>, depth = 2 : i64} : tensor<8xf32>
       kernel.yield %r : tensor<8xf32>
     }
     func.return %0 : tensor<8xf32>
@@ -153,15 +153,15 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
     %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
-      %v = kernel.load %a : tensor<8xf32>
-      %b = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
+      %v = kernel.load %a {agcus = 1 : i64, tile = array<i64: 8>} : tensor<8xf32>
+      %b = kernel.buffer %v {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64} : tensor<8xf32>
       // expected-error@below {{reads operand 0 in a way that no access pattern expresses: a remainder by 3 reaches 0..14}}
-      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> ((2 * d0) floordiv 3)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> body {
+      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> ((2 * d0) floordiv 3)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> windows [1] body {
       ^bb0(%e: f32):
         %n = arith.negf %e : f32
         kernel.yield %n : f32
       } : tensor<8xf32>
-      %r, %t = kernel.store %1 : tensor<8xf32>
+      %r, %t = kernel.store %1 {agcus = 1 : i64, tile = array<i64: 8>, depth = 2 : i64} : tensor<8xf32>
       kernel.yield %r : tensor<8xf32>
     }
     func.return %0 : tensor<8xf32>
@@ -174,21 +174,21 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
     %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
-      %v = kernel.load %a : tensor<8xf32>
-      %b = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
-      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> body {
+      %v = kernel.load %a {agcus = 1 : i64, tile = array<i64: 8>} : tensor<8xf32>
+      %b = kernel.buffer %v {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64} : tensor<8xf32>
+      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> windows [1] body {
       ^bb0(%e: f32):
         %n = arith.negf %e : f32
         kernel.yield %n : f32
       } : tensor<8xf32>
       // expected-error@below {{updates a copy with conflict 'add', which no buffer does: a buffer overwrites}}
       // expected-note@below {{try: return the updated tensor tied to its argument, and do not read the old one afterwards}}
-      %2 = kernel.scatter ins(%1, %b, %b : tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] tied [0] conflict "add" mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1, 1, 1]> body {
+      %2 = kernel.scatter ins(%1, %b, %b : tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] tied [0] conflict "add" mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1, 1, 1]> windows [1] body {
       ^bb0(%o: f32, %e: f32, %g: f32):
         %n = arith.addf %e, %g : f32
         kernel.yield %n : f32
       } : tensor<8xf32>
-      %r, %t = kernel.store %2 : tensor<8xf32>
+      %r, %t = kernel.store %2 {agcus = 1 : i64, tile = array<i64: 8>, depth = 2 : i64} : tensor<8xf32>
       kernel.yield %r : tensor<8xf32>
     }
     func.return %0 : tensor<8xf32>
@@ -214,25 +214,25 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
   // expected-note@below {{try: return the updated value without a tie}}
   func.func @f(%x: tensor<8xf32>) -> (tensor<8xf32> {samba.tied = 0 : i64}, tensor<8xf32>) {
     %0 = kernel.section @s0 (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
-      %v = kernel.load %a : tensor<8xf32>
-      %b = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
-      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> body {
+      %v = kernel.load %a {agcus = 1 : i64, tile = array<i64: 8>} : tensor<8xf32>
+      %b = kernel.buffer %v {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64} : tensor<8xf32>
+      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> windows [1] body {
       ^bb0(%e: f32):
         %n = arith.negf %e : f32
         kernel.yield %n : f32
       } : tensor<8xf32>
-      %r, %t = kernel.store %1 : tensor<8xf32>
+      %r, %t = kernel.store %1 {agcus = 1 : i64, tile = array<i64: 8>, depth = 2 : i64} : tensor<8xf32>
       kernel.yield %r : tensor<8xf32>
     }
     %1 = kernel.section @s1 (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
-      %v = kernel.load %a : tensor<8xf32>
-      %b = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
-      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> body {
+      %v = kernel.load %a {agcus = 1 : i64, tile = array<i64: 8>} : tensor<8xf32>
+      %b = kernel.buffer %v {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64} : tensor<8xf32>
+      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> windows [1] body {
       ^bb0(%e: f32):
         %n = arith.negf %e : f32
         kernel.yield %n : f32
       } : tensor<8xf32>
-      %r, %t = kernel.store %1 : tensor<8xf32>
+      %r, %t = kernel.store %1 {agcus = 1 : i64, tile = array<i64: 8>, depth = 2 : i64} : tensor<8xf32>
       kernel.yield %r : tensor<8xf32>
     }
     func.return %0, %1 : tensor<8xf32>, tensor<8xf32>
@@ -245,15 +245,15 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
     %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
-      %v = kernel.load %a : tensor<8xf32>
+      %v = kernel.load %a {agcus = 1 : i64, tile = array<i64: 8>} : tensor<8xf32>
       // expected-error@below {{reads a kernel.load without a buffer between: convert-kernel-to-rdu needs that no stage reads a load but through a buffer}}
       // expected-note@below {{try: run kernel-insert-buffers first}}
-      %1 = kernel.map ins(%v : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> body {
+      %1 = kernel.map ins(%v : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> windows [1] body {
       ^bb0(%e: f32):
         %n = arith.negf %e : f32
         kernel.yield %n : f32
       } : tensor<8xf32>
-      %r, %t = kernel.store %1 : tensor<8xf32>
+      %r, %t = kernel.store %1 {agcus = 1 : i64, tile = array<i64: 8>, depth = 2 : i64} : tensor<8xf32>
       kernel.yield %r : tensor<8xf32>
     }
     func.return %0 : tensor<8xf32>
@@ -289,17 +289,17 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
     %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
-      %v = kernel.load %a : tensor<8xf32>
+      %v = kernel.load %a {agcus = 1 : i64, tile = array<i64: 8>} : tensor<8xf32>
       // expected-error@+2 {{buffers what nothing reads}}
       // expected-note@+1 {{try: drop it}}
-      %dead = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
-      %b = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
-      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> body {
+      %dead = kernel.buffer %v {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64} : tensor<8xf32>
+      %b = kernel.buffer %v {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64} : tensor<8xf32>
+      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> windows [1] body {
       ^bb0(%e: f32):
         %n = arith.negf %e : f32
         kernel.yield %n : f32
       } : tensor<8xf32>
-      %r, %t = kernel.store %1 : tensor<8xf32>
+      %r, %t = kernel.store %1 {agcus = 1 : i64, tile = array<i64: 8>, depth = 2 : i64} : tensor<8xf32>
       kernel.yield %r : tensor<8xf32>
     }
     func.return %0 : tensor<8xf32>
@@ -312,26 +312,26 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
     %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
-      %v = kernel.load %a : tensor<8xf32>
-      %b = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
-      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> body {
+      %v = kernel.load %a {agcus = 1 : i64, tile = array<i64: 8>} : tensor<8xf32>
+      %b = kernel.buffer %v {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64} : tensor<8xf32>
+      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> windows [1] body {
       ^bb0(%e: f32):
         %n = arith.negf %e : f32
         kernel.yield %n : f32
       } : tensor<8xf32>
-      %r, %t = kernel.store %1 : tensor<8xf32>
+      %r, %t = kernel.store %1 {agcus = 1 : i64, tile = array<i64: 8>, depth = 2 : i64} : tensor<8xf32>
       kernel.yield %r : tensor<8xf32>
     }
     // expected-error@+1 {{@s is the name of another section, too}}
     %1 = kernel.section @s (%a = %0 : tensor<8xf32>) -> (tensor<8xf32>) {
-      %v = kernel.load %a : tensor<8xf32>
-      %b = kernel.buffer %v {depth = 2 : i64, tokens = 1 : i64, tier = "sram"} : tensor<8xf32>
-      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> body {
+      %v = kernel.load %a {agcus = 1 : i64, tile = array<i64: 8>} : tensor<8xf32>
+      %b = kernel.buffer %v {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64} : tensor<8xf32>
+      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], par = [1], order = [0], hold = [1]> windows [1] body {
       ^bb0(%e: f32):
         %n = math.exp %e : f32
         kernel.yield %n : f32
       } : tensor<8xf32>
-      %r, %t = kernel.store %1 : tensor<8xf32>
+      %r, %t = kernel.store %1 {agcus = 1 : i64, tile = array<i64: 8>, depth = 2 : i64} : tensor<8xf32>
       kernel.yield %r : tensor<8xf32>
     }
     func.return %1 : tensor<8xf32>

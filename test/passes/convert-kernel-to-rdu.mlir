@@ -1,4 +1,4 @@
-// RUN: samba-opt --pass-pipeline='kernel-tile,kernel-balance,kernel-insert-transfers,kernel-insert-buffers,convert-kernel-to-rdu' --split-input-file --verify-diagnostics %s | filecheck %s
+// RUN: samba-opt --pass-pipeline='kernel-tile,kernel-balance,kernel-insert-transfers,kernel-insert-buffers,kernel-size-fifos,convert-kernel-to-rdu' --split-input-file --verify-diagnostics %s | filecheck %s
 
 // A transposition is the read pattern of the PMU in front of its reader, a concatenation two write ports of it: neither is
 // a compute. Symbols carry roles and names; what one section gives the next is a temp; equal sections are one, launched twice.

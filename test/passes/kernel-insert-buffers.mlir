@@ -4,14 +4,15 @@
 // Each edge gets a buffer. Rows flow in eight tokens of 8 rows from the load through both stages. A firing takes 8 cycles
 // (128 f32 for each of two PCUs, 64 B a cycle) and gives its token 8 + 18 cycles after it starts, so 2 + 26 / 8 windows are on
 // their way; 1024 B in 8 cycles are two PMU ports. What is loaded early is held as far as there are PMUs. The column sums
-// read all rows: their buffer holds the whole tensor, once. The stores take the stages' results as they come.
+// read all rows: their buffer holds the whole tensor, once, as it is written: in 8 windows, each of which takes one of a PMU's
+// banks. The stores take the stages' results as they come, the first one in the windows that its other reader wants.
 // CHECK-LABEL: kernel.section @s
 // CHECK: [[L:%.*]] = kernel.load %a
-// CHECK-NEXT: [[B0:%.*]] = kernel.buffer [[L]] {depth = 8 : i64, tokens = 8 : i64, tier = "sram", pmus = 2 : i64}
+// CHECK-NEXT: [[B0:%.*]] = kernel.buffer [[L]] {depth = 8 : i64, tokens = 8 : i64, tier = "sram", pmus = 2 : i64, banks = 1 : i64}
 // CHECK-NEXT: [[M0:%.*]] = kernel.map ins([[B0]] :
-// CHECK: [[B1:%.*]] = kernel.buffer [[M0]] {depth = 5 : i64, tokens = 8 : i64, tier = "sram", pmus = 2 : i64}
+// CHECK: [[B1:%.*]] = kernel.buffer [[M0]] {depth = 5 : i64, tokens = 8 : i64, tier = "sram", pmus = 2 : i64, banks = 1 : i64}
 // CHECK-NEXT: [[M1:%.*]] = kernel.map ins([[B1]] :
-// CHECK: [[B2:%.*]] = kernel.buffer [[M1]] {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 2 : i64, handed = 8 : i64}
+// CHECK: [[B2:%.*]] = kernel.buffer [[M1]] {depth = 8 : i64, tokens = 1 : i64, tier = "sram", pmus = 2 : i64, banks = 1 : i64, handed = 8 : i64}
 // CHECK-NEXT: [[R:%.*]] = kernel.reduce ins([[B2]] :
 // CHECK-NOT: kernel.buffer
 // CHECK: kernel.store [[M1]]

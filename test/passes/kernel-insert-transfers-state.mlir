@@ -1,15 +1,15 @@
-// RUN: samba-opt --pass-pipeline=kernel-insert-transfers %s | filecheck %s
+// RUN: samba-opt --pass-pipeline=kernel-tile,kernel-balance,kernel-insert-transfers %s | filecheck %s
 
 // State that is written twice: the first write is made in the state's place only where nothing reads it after the second.
 // CHECK-LABEL: func.func @read_between
 // CHECK: kernel.section @first
 // CHECK: %[[COPY:.*]] = kernel.scatter
-// CHECK: kernel.store %[[COPY]] : tensor<4xf32>
+// CHECK: kernel.store %[[COPY]] {{{.*}}} : tensor<4xf32>
 // CHECK: kernel.section @second
 // CHECK-LABEL: func.func @not_read
 // CHECK: kernel.section @first (%[[N:.*]] = %n
 // CHECK: %[[NEW:.*]] = kernel.scatter
-// CHECK: kernel.store %[[NEW]] to %[[N]] : tensor<4xf32>
+// CHECK: kernel.store %[[NEW]] to %[[N]] {{{.*}}} : tensor<4xf32>
 // CHECK: kernel.section @second
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @read_between(%n: tensor<4xf32> {samba.name = "n", samba.role = "buffer"}, %i: tensor<1xi64>, %x: tensor<1xf32>) -> (tensor<4xf32> {samba.tied = 0 : i64}, tensor<4xf32>) {

@@ -1,4 +1,4 @@
-// RUN: samba-opt --pass-pipeline='kernel-insert-transfers' %s | filecheck %s
+// RUN: samba-opt --pass-pipeline='kernel-tile,kernel-balance,kernel-insert-transfers' %s | filecheck %s
 
 // An argument is loaded once for all its readers, a result is stored; what the section yields is what was stored.
 // CHECK-LABEL: kernel.section @plain
@@ -25,10 +25,11 @@
 // CHECK-NEXT: [[I:%.*]] = kernel.load %i
 // CHECK-NEXT: kernel.gather ins([[I]], %t :
 
-// Of a sliced argument only the slice is loaded.
+// Of a sliced argument only the slice is loaded. It and the result are of the same size, so that each has its AGCU and half of
+// the other 30 of the tile's 32; what is moved at a time is what a firing takes.
 // CHECK-LABEL: kernel.section @slice
 // CHECK: [[V:%.*]] = kernel.move ins(%a : tensor<64x8xf32>)
-// CHECK-NEXT: [[L:%.*]] = kernel.load [[V]] : tensor<2x8xf32>
+// CHECK-NEXT: [[L:%.*]] = kernel.load [[V]] {agcus = 16 : i64, tile = array<i64: 1, 4>} : tensor<2x8xf32>
 // CHECK-NEXT: kernel.map ins([[L]] : tensor<2x8xf32>)
 
 // The old elements are read again by the next section, so the update goes to a copy: the tensor is loaded, and what is
@@ -36,7 +37,7 @@
 // CHECK-LABEL: kernel.section @copy
 // CHECK: [[OLD:%.*]] = kernel.load %c
 // CHECK: [[S:%.*]] = kernel.scatter ins([[OLD]],
-// CHECK: kernel.store [[S]] : tensor<64x8xf32>
+// CHECK: kernel.store [[S]] {{{.*}}} : tensor<64x8xf32>
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @f(%x: tensor<8xf32>, %kv: tensor<64x8xf32> {samba.role = "state"}, %pos: tensor<1xi64>, %new: tensor<1x8xf32>, %ids: tensor<5xi64>, %table: tensor<100x8xf32>) -> (tensor<8xf32>, tensor<64x8xf32> {samba.tied = 1 : i64}, tensor<8xf32>, tensor<5x8xf32>) {
     %0 = kernel.section @plain (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {

@@ -1,15 +1,16 @@
-// RUN: samba-opt --pass-pipeline='kernel-size-fifos' %s | filecheck %s
+// RUN: samba-opt --pass-pipeline='kernel-insert-transfers,kernel-insert-buffers,kernel-size-fifos' %s | filecheck %s
 
 // Two ways meet in the last map. The short one has to hold the whole first result, because the other one, a sum over all
 // rows, gives nothing before it has seen the last row: with less than 8 windows the section deadlocks. The buffer in front
-// of the sum reads once and stays as it is. Between the two maps of the chain a token takes 8 + 18 cycles at a pace of 8, so 7
-// windows are more than the 1 + 26 / 8, rounded up, that keep the pace. What is behind a load keeps its depth.
+// of the sum reads once what is written in eight windows, and stays as it is. Between the two maps of the chain a token takes 8 + 18 cycles at a pace of 8, so 7
+// windows are more than the 1 + 26 / 8, rounded up, that keep the pace. What is behind a load keeps its depth. A store takes one window a firing, and the next may wait.
 // CHECK-LABEL: kernel.section @s
-// CHECK: kernel.buffer %{{.*}} {depth = 5 : i64, tokens = 8 : i64, tier = "sram", pmus = 1 : i64}
-// CHECK: kernel.buffer %{{.*}} {depth = 5 : i64, tokens = 8 : i64, tier = "sram", pmus = 1 : i64}
-// CHECK: kernel.buffer %{{.*}} {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64}
-// CHECK: kernel.buffer %{{.*}} {depth = 8 : i64, tokens = 8 : i64, tier = "sram", pmus = 1 : i64}
-// CHECK: kernel.buffer %{{.*}} {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64}
+// CHECK: kernel.buffer %{{.*}} {depth = 5 : i64, tokens = 8 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64}
+// CHECK: kernel.buffer %{{.*}} {depth = 5 : i64, tokens = 8 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64}
+// CHECK: kernel.buffer %{{.*}} {depth = 8 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64, handed = 8 : i64, banks = 1 : i64}
+// CHECK: kernel.buffer %{{.*}} {depth = 8 : i64, tokens = 8 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64}
+// CHECK: kernel.buffer %{{.*}} {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64}
+// CHECK: kernel.store %{{.*}} {agcus = 16 : i64, tile = array<i64: 8, 32>, depth = 2 : i64}
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @f(%x: tensor<64x32xf32>) -> tensor<64x32xf32> {
     %0 = kernel.section @s (%a = %x : tensor<64x32xf32>) -> (tensor<64x32xf32>) {
@@ -26,7 +27,7 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
         %n = math.tanh %e : f32
         kernel.yield %n : f32
       } : tensor<64x32xf32>
-      %b2 = kernel.buffer %3 {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64} : tensor<64x32xf32>
+      %b2 = kernel.buffer %3 {depth = 8 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64, handed = 8 : i64} : tensor<64x32xf32>
       %4 = kernel.reduce ins(%b2 : tensor<64x32xf32>) domain #kernel.domain<32 parallel, 64 reduction> maps [affine_map<(d0, d1) -> (d1, d0)>, affine_map<(d0, d1) -> (d0)>] inits [0.0 : f32] mapping #kernel.mapping<tile = [32, 64], par = [2, 1], order = [0, 1], hold = [0]> body {
       ^bb0(%e: f32, %acc: f32):
         %n = arith.addf %acc, %e : f32

@@ -86,6 +86,8 @@ class Kind:
     passes: tuple[str, ...]
     before: tuple[str, ...] = ()
     chips: st.SearchStrategy[int] = CHIPS
+    refused: Mapping[str, float] = field(default_factory=dict[str, float])
+    """The largest share of the modules that a pass refuses, where it is more than `REFUSED`."""
 
     @property
     def examples(self) -> st.SearchStrategy[Example]:
@@ -95,7 +97,8 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "samba": Kind(samba_modules(least=2, most=9), 75, SAMBA + KERNEL),
     "constants": Kind(samba_modules(least=2, most=9, constants=90), 75, ("samba-canonicalize", "samba-cse")),
-    "stages": Kind(stage_modules(least=2, most=6), 75, KERNEL, chips=st.just(1)),
+    # kernel-size-fifos runs the units that stages become: a sort, and a body on blocks, become none
+    "stages": Kind(stage_modules(least=2, most=6), 75, KERNEL, chips=st.just(1), refused={"kernel-size-fifos": 0.2}),
     "rdu": Kind(samba_modules(least=2, most=4, operators=LOWERED), 30, RDU, before=SAMBA + KERNEL),
 }
 
@@ -204,7 +207,7 @@ def test_pass_keeps_what_random_modules_compute(name: str, one: str):
     if one in ledger.failed:
         pytest.fail(f"{ledger.failed[one]}\n{smallest(kind, one)}")
     refused = [ledger.refused[earlier] for earlier in ("before", *kind.passes[: kind.passes.index(one)])]
-    assert ledger.refused[one] <= max(1, REFUSED * kind.count)
+    assert ledger.refused[one] <= max(1, kind.refused.get(one, REFUSED) * kind.count)
     assert ledger.checked[one] == kind.count - sum(refused) - ledger.refused[one]
 
 

@@ -92,7 +92,7 @@ func.func @load(%x: tensor<4xf32>) {
 // -----
 
 func.func @store(%x: tensor<4xf32>, %y: tensor<8xf32>) {
-  // expected-error@below {{stores tensor<4xf32> as tensor<4xf32>, tensor<8xf32>}}
+  // expected-error@below {{stores tensor<4xf32> as tensor<8xf32>}}
   %v, %t = "kernel.store"(%x, %y) <{operandSegmentSizes = array<i32: 1, 1, 0>}> : (tensor<4xf32>, tensor<8xf32>) -> (tensor<4xf32>, !kernel.token)
   func.return
 }
@@ -120,5 +120,73 @@ func.func @token(%x: !kernel.token) {
 func.func @windows(%x: tensor<4xf32>) {
   // expected-error@below {{'tokens' is 4611686018427387904, not 1 to 72057594037927936}}
   %u = kernel.buffer %x {depth = 1 : i64, tokens = 4611686018427387904 : i64, tier = "sram"} : tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// A buffer has no more room than there are windows.
+func.func @room(%x: tensor<4xf32>) {
+  // expected-error@below {{'depth' is 5, there are 4 windows}}
+  %u = kernel.buffer %x {depth = 5 : i64, tokens = 2 : i64, handed = 4 : i64, tier = "sram"} : tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// What moves a tensor is at least one AGCU, and it moves a part of it.
+func.func @agcus(%x: tensor<4xf32>) {
+  // expected-error@below {{'agcus' is 0, not 1 to 72057594037927936}}
+  %v = kernel.load %x {agcus = 0 : i64, tile = array<i64: 4>} : tensor<4xf32>
+  func.return
+}
+
+// -----
+
+func.func @empty(%x: tensor<4xf32>) {
+  // expected-error@below {{'tile' is [0]: every part is 1 to 72057594037927936}}
+  %v, %t = kernel.store %x {agcus = 1 : i64, tile = array<i64: 0>} : tensor<4xf32>
+  func.return
+}
+
+// -----
+
+func.func @part(%x: tensor<4x2xf32>) {
+  // expected-error@below {{'tile' is [4, 3], which is no part of tensor<4x2xf32>}}
+  %v = kernel.load %x {agcus = 1 : i64, tile = array<i64: 4, 3>} : tensor<4x2xf32>
+  func.return
+}
+
+// -----
+
+// A load reads, it has no destination.
+func.func @load_to(%x: tensor<4xf32>) {
+  // expected-error@below {{'kernel.load' takes no 'to'}}
+  %v = kernel.load %x to %x : tensor<4xf32>
+  func.return
+}
+
+// -----
+
+// A stage says for each result in how many windows it leaves.
+func.func @two(%x: tensor<4xf32>) {
+  // expected-error@below {{'windows' has 2 entries for 1 results}}
+  %y = kernel.move ins(%x : tensor<4xf32>) domain #kernel.domain<4 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] windows [1, 1] : tensor<4xf32>
+  func.return
+}
+
+// -----
+
+func.func @none(%x: tensor<4xf32>) {
+  // expected-error@below {{'windows' is [0]: every count is 1 to 72057594037927936}}
+  %y = kernel.move ins(%x : tensor<4xf32>) domain #kernel.domain<4 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] windows [0] : tensor<4xf32>
+  func.return
+}
+
+// -----
+
+func.func @in_place(%x: tensor<4xf32>) {
+  // expected-error@below {{'agcus' is 0, not 1 to 72057594037927936}}
+  %y = kernel.move ins(%x : tensor<4xf32>) domain #kernel.domain<4 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] agcus 0 : tensor<4xf32>
   func.return
 }
