@@ -1,4 +1,4 @@
-"""What other packages add, through Python entry points: dialects, passes, pipelines, heuristics and machines.
+"""What other packages add, through Python entry points: dialects, passes, pipelines, heuristics, solvers and machines.
 
     [project.entry-points."sambaflow.passes"]
     my-pass = "my_package.my_pass:MyPass"
@@ -9,6 +9,7 @@
 | `sambaflow.passes`     | pass             | a subclass of `SambaPass` (or any xDSL `ModulePass`)       |
 | `sambaflow.pipelines`  | pipeline         | a `Mode` (`sambaflow.passes.framework.pipelines`)                    |
 | `sambaflow.heuristics` | heuristic        | a `Heuristic` (`sambaflow.passes.fusion.heuristics`)              |
+| `sambaflow.solvers`    | problem.solver   | a `Solver` (`sambaflow.passes.framework.solvers`)           |
 | `sambaflow.machines`   | machine          | the path of a YAML file, a `str` or a `pathlib.Path`       |
 
 Installed packages are searched when a name is asked for that is not our own, and for lists; so they cost nothing at
@@ -28,7 +29,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from sambaflow.errors import InputError, Location, Note, PluginError, SambaError
 
-Kind = Literal["dialects", "passes", "pipelines", "heuristics", "machines"]
+Kind = Literal["dialects", "passes", "pipelines", "heuristics", "solvers", "machines"]
 T = TypeVar("T")
 
 FILES: dict[str, str] = {}
