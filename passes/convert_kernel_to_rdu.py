@@ -37,7 +37,19 @@ class ConvertKernelToRduPass(SambaPass):
     """
 
     name = "convert-kernel-to-rdu"
-    needs = ("target", *KERNEL, "functions", "graphs", *CALLS, "sections", "tiles", "transfers", "buffers", "fifos")
+    needs = (
+        "target",
+        *KERNEL,
+        "functions",
+        "graphs",
+        *CALLS,
+        "sections",
+        "tiles",
+        "balance",
+        "transfers",
+        "buffers",
+        "fifos",
+    )
     leaves = ("program",)
     counters = {
         "sections": "distinct sections",

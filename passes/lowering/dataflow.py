@@ -6,7 +6,7 @@ several requests, and a collective of several steps, wait for no more than the o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from math import ceil, prod
 
@@ -101,18 +101,21 @@ def _firings(unit: UnitOp) -> int:
 # -- depths ----------------------------------------------------------------------------------------------------------
 
 
-def make_room(section: rdu.SectionOp, machine: Machine, budget: Budget) -> int:
+def make_room(section: rdu.SectionOp, machine: Machine, budget: Budget, fixed: Collection[UnitOp] = ()) -> int:
     """Deepen the buffers that would block a ring of units; how many it were.
 
-    When their PMUs are not there, every buffer gives up the windows that only keep the pace: two are left, or as many
-    as the ring needs; then as many as there is room for come back, the cheapest first.
+    `fixed`: buffers that never give up windows. When the PMUs are not there, every buffer gives up the windows that
+    only keep the pace: two are left, or as many as the ring needs; then as many as there is room for come back, the
+    cheapest first.
     """
     deeper = _deepen(section, machine)
     buffers = [unit for unit in section.units if isinstance(unit, rdu.PmuOp)]
     if _pmus(buffers) > budget.pmus:
-        wanted = [buffer.depth_of(0) for buffer in buffers]
-        _shrink(section, buffers, machine, budget)
-        _restore(buffers, wanted, machine, budget)
+        free = [buffer for buffer in buffers if buffer not in fixed]
+        wanted = [buffer.depth_of(0) for buffer in free]
+        left = budget.pmus - _pmus([buffer for buffer in buffers if buffer in fixed])
+        _shrink(section, free, machine, left)
+        _restore(free, wanted, machine, left)
     return deeper
 
 
@@ -132,7 +135,7 @@ def _deepen(section: rdu.SectionOp, machine: Machine) -> int:
     return len(deeper)
 
 
-def _shrink(section: rdu.SectionOp, buffers: Sequence[rdu.PmuOp], machine: Machine, budget: Budget) -> None:
+def _shrink(section: rdu.SectionOp, buffers: Sequence[rdu.PmuOp], machine: Machine, pmus: int) -> None:
     for windows in (2, 1):
         for buffer in buffers:
             handed = max(_tokens(value) for value in buffer.streams[: len(buffer.write_ports)])
@@ -141,12 +144,12 @@ def _shrink(section: rdu.SectionOp, buffers: Sequence[rdu.PmuOp], machine: Machi
             buffer.properties["count"] = number(1)
             _set_depth(buffer, depth, machine)
         _deepen(section, machine)
-        if _pmus(buffers) <= budget.pmus:
+        if _pmus(buffers) <= pmus:
             return
 
 
-def _restore(buffers: Sequence[rdu.PmuOp], wanted: Sequence[int], machine: Machine, budget: Budget) -> None:
-    left = budget.pmus - _pmus(buffers)
+def _restore(buffers: Sequence[rdu.PmuOp], wanted: Sequence[int], machine: Machine, pmus: int) -> None:
+    left = pmus - _pmus(buffers)
     for buffer, depth in sorted(zip(buffers, wanted, strict=True), key=lambda pair: pair[0].window_bytes.value.data):
         shallow, before = buffer.depth_of(0), buffer.units
         _set_depth(buffer, max(depth, shallow), machine)

@@ -240,7 +240,7 @@ class SectionLowering:
 
         A store at places that come beside it (`firings` 0) takes a window with a window of places.
         """
-        if self.sized:
+        if self.sized or op.depth is not None:
             return self._decided(op, "depth", "kernel-size-fifos")
         return 1 + ceil(stream_type(source.stream).count.data / firings) if firings else 2
 
