@@ -1,8 +1,10 @@
 """Layout changes: part of their readers' access patterns, buffers of their own, or joins.
 
-move that is an access pattern   part of its readers' patterns (or of a store's, through a PMU group)
-move that is none                a buffer that its readers read in the order of the result
-concat                           several write ports of the readers' PMU groups
+    move that is an access pattern   part of its readers' patterns (or of a store's, through a PMU group)
+    move that is none                a buffer that its readers read in the order of the result
+    concat                           several write ports of the readers' PMU groups
+
+Planning says which are access patterns: those that every reader can express.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 """Stages that work: PCU groups and peer-to-peer streams, and what their results become.
 
-map, contract, reduce, scan, random    a PCU group with a tile program
-gather, scatter                        the same, unless they only pass elements on: then no unit at all
-collective                             a peer-to-peer stream
-sort, and stages that work on blocks   refused
+    map, contract, reduce, scan, random    a PCU group with a tile program
+    gather, scatter                        the same, unless they only pass elements on: then no unit at all
+    collective                             a peer-to-peer stream
+    sort, and stages that work on blocks   refused
+
+What a result becomes is the same for all: a source for its readers, or a store where it updates an argument.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Loads and stores: what moves between memory and the streams of a section.
 
-kernel.load                      a load in the tensor's own order, or through the moves behind it
-kernel.store                     a store of one stream
-scatter to an argument           a store with indices, of the scattered elements alone
+    kernel.load                      a load in the tensor's own order, or through the moves behind it
+    kernel.store                     a store of one stream
+    scatter to an argument           a store with indices, of the scattered elements alone
+
+A token orders them: what loads or stores a tensor again waits for that of the store before.
 """
 
 from __future__ import annotations
