@@ -4,7 +4,7 @@
     kernel.store                     a store of one stream
     scatter to an argument           a store with indices, of the scattered elements alone
 
-A token orders them: what loads or stores a tensor again waits for that of the store before.
+A token orders them: what loads or updates a tensor that was stored waits for that store.
 """
 
 from __future__ import annotations
