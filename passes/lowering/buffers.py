@@ -43,12 +43,7 @@ def lower_buffer(op: kernel.BufferOp, context: SectionContext) -> None:
 
 
 def operand_stream(context: SectionContext, op: kernel.Stage, number: int) -> SSAValue:
-    """The stream that delivers operand `number` at every point of the stage's domain."""
-    return operand(context, op, number)[0]
-
-
-def operand(context: SectionContext, op: kernel.Stage, number: int) -> tuple[SSAValue, LinearAccess]:
-    """The stream that delivers operand `number` at every point of the stage's domain, and how it is read.
+    """The stream that delivers operand `number` at every point of the stage's domain.
 
     InputError where a decision is missing, with the pass that makes it.
     """
@@ -57,7 +52,7 @@ def operand(context: SectionContext, op: kernel.Stage, number: int) -> tuple[SSA
     return context.operands[op, number]
 
 
-def _deliver(context: SectionContext, op: kernel.Stage, number: int) -> tuple[SSAValue, LinearAccess]:
+def _deliver(context: SectionContext, op: kernel.Stage, number: int) -> SSAValue:
     stage = context.stages[op]
     facts = stage.operands[number]
     root, moves = context.root(op.operands[number])
@@ -65,8 +60,8 @@ def _deliver(context: SectionContext, op: kernel.Stage, number: int) -> tuple[SS
     access = context.access_through(facts.level, moves, stage.extents or (1,), facts.num_symbols)
     indices = [index_stream(context, op, symbol) for symbol in symbols_of(access)]
     if tensor.slot is not None:
-        return _indexed_load(context, op, tensor, tensor.slot, access, indices), access
-    return _pmu_group(context, op, op.operands[number], tensor, access, indices), access
+        return _indexed_load(context, op, tensor, tensor.slot, access, indices)
+    return _pmu_group(context, op, op.operands[number], tensor, access, indices)
 
 
 def index_stream(context: SectionContext, op: kernel.Stage, symbol: int) -> SSAValue:

@@ -30,9 +30,9 @@ class SectionContext:
         self.slots: list[Slot] = []
         """What each argument of `block` binds."""
         self.tensors: dict[SSAValue, LoweredTensor] = {}
-        """What stands for the values that are lowered: sources, or a slot with the token of its last store."""
-        self.operands: dict[tuple[kernel.Stage, int], tuple[SSAValue, LinearAccess]] = {}
-        """The streams that deliver operands, and how they are read: read for several ends, one has one buffer."""
+        """What stands for the values that are lowered."""
+        self.operands: dict[tuple[kernel.Stage, int], SSAValue] = {}
+        """The streams that deliver operands: an operand that is read for several ends has one buffer."""
         self.units: dict[Operation, rdu.PmuOp | rdu.StoreOp] = {}
         """The rdu ops of buffers and stores, whose depths may still change."""
         self.location = section.location
