@@ -66,9 +66,8 @@ class ConvertKernelToRduPass(SambaPass):
             for section in function.body.block.ops:
                 if isinstance(section, kernel.SectionOp):
                     _check_collectives(section, target.chips.data)
-                    made = SectionLowering(section).lower()
-                    lowered[section] = made
-                    names[section] = distinct.first_like(made.op).sym_name.data
+                    lowered[section] = SectionLowering(section).lower()
+                    names[section] = distinct.first_like(lowered[section].op).sym_name.data
         symbols = Symbols()
         chips = range(target.chips.data)
         schedules = [

@@ -39,14 +39,14 @@ def dataflow_of(section: rdu.SectionOp) -> Dataflow:
 class _Builder:
     def __init__(self, section: rdu.SectionOp) -> None:
         self.units = section.units
-        self.found = Dataflow()
+        self.flow = Dataflow()
         self.actors: dict[UnitOp, int] = {}
         self.copies: dict[Port, int] = {}
 
     def build(self) -> Dataflow:
         for unit in self.units:
             if not isinstance(unit, rdu.PmuOp):
-                self.actors[unit] = self.found.network.actor(_firings(unit))
+                self.actors[unit] = self.flow.network.actor(_firings(unit))
         for unit in self.units:
             if isinstance(unit, rdu.PmuOp):
                 self._buffer(unit)
@@ -54,7 +54,7 @@ class _Builder:
             for port, value in enumerate(unit.ports):
                 if not isinstance(value.owner, rdu.PmuOp):
                     self._join(self._maker(value), self.actors[unit], (unit, port), _tokens(value))
-        return self.found
+        return self.flow
 
     def _buffer(self, pmu: rdu.PmuOp) -> None:
         """Every writer of the buffer joins every reader of it."""
@@ -71,7 +71,7 @@ class _Builder:
     def _copy(self, port: Port) -> int:
         """The actor of a stream from PMU to PMU."""
         if port not in self.copies:
-            self.copies[port] = self.found.network.actor(_tokens(port[0].ports[port[1]]))
+            self.copies[port] = self.flow.network.actor(_tokens(port[0].ports[port[1]]))
         return self.copies[port]
 
     def _maker(self, value: SSAValue) -> int:
@@ -83,8 +83,8 @@ class _Builder:
         written = _tokens(unit.ports[index])
         tokens, depth = handover(written, read, unit.depth_of(index))
         window = unit.window_bytes.value.data if isinstance(unit, rdu.PmuOp) else 0
-        self.found.network.channel(Channel(source, target, tokens, window * ceil(written / tokens), depth))
-        self.found.rooms.append((port, written))
+        self.flow.network.channel(Channel(source, target, tokens, window * ceil(written / tokens), depth))
+        self.flow.rooms.append((port, written))
 
 
 def _tokens(value: SSAValue) -> int:
