@@ -255,11 +255,6 @@ def _tile_of(extent: int, most: int) -> int:
     return extent // even if even * 4 > count else ceil(extent / count)
 
 
-def own_accesses(stage: StageFacts) -> list[LinearAccess]:
-    """Each operand's access pattern into its own tensor."""
-    return [linearise([operand.level], stage.extents, operand.num_symbols) for operand in stage.operands]
-
-
 def result_access(stage: StageFacts, result: int) -> LinearAccess:
     """Where each point of the domain (reductions included, they do not move it) writes a result; outside, nowhere."""
     made = stage.results[result]
