@@ -25,10 +25,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where units stand: per group, the place of each unit. `facts`: what the solver says of its search, for a remark."""
+    """Where the units of a section stand."""
 
     coordinates: tuple[tuple[Place, ...], ...]
+    """Per group, the place of each unit."""
     facts: tuple[tuple[str, int], ...] = ()
+    """What the solver says of its search, for the remark: names and figures."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ class PlacementProblem(Problem[Placement]):
                 raise WrongSolution(f"group {number} has {len(places)} places for {group.count} units")
             if group.places and group.places != places:
                 unit = _first_difference(group.places, places)
-                raise WrongSolution(f"unit {unit} of group {number} is fixed at {group.places[unit]}, not {places[unit]}")
+                raise WrongSolution(
+                    f"unit {unit} of group {number} is fixed at {group.places[unit]}, not {places[unit]}"
+                )
         for number, why in self.broken(coordinates):
             raise WrongSolution(f"group {number} {why}")
 
@@ -90,8 +94,8 @@ class PlacementProblem(Problem[Placement]):
                 yield number, f"has two units at {_twice(places)}"
             first = shared.setdefault(group.agcu, number) if group.agcu >= 0 else number
             if first != number:
-                if places != coordinates[first]:
-                    yield number, f"stands at {places[0]}, but shares the AGCU of group {first} at {coordinates[first][0]}"
+                if places != (there := coordinates[first]):
+                    yield number, f"stands at {places[0]}, but shares the AGCU of group {first}, at {there[0]}"
                 continue
             others = open_agcus if group.kind == "agcu" and group.places else taken
             if not others.isdisjoint(places):
