@@ -15,7 +15,7 @@ from sambaflow.dialects.rdu.units import stream
 from sambaflow.errors import CapacityError, PassError
 from sambaflow.passes.framework.base import OperationPass
 from sambaflow.passes.framework.solvers import solve
-from sambaflow.passes.physical.routing import Flat, Net, Route, Routes, RoutingProblem
+from sambaflow.passes.physical.routing import Net, Route, Routes, RoutingProblem
 from sambaflow.passes.physical.standing import is_fixed
 
 
@@ -67,9 +67,8 @@ class RduRoutePass(OperationPass[rdu.ProgramOp]):
             routes = known.get(problem)
             if routes is None:
                 routes = known[problem] = solve(problem, self.solver)
-            flat = Flat.of(routes.nets)
             if any(net.route is None for net in problem.nets) or section.net_sources is None:
-                sources = [net.source for net in nets]
+                sources, flat = [net.source for net in nets], routes.flat
                 section.set_nets(sources, flat.sizes.tolist(), problem.hops(flat.links), flat.tracks)
             self._report(ctx, section, problem, routes)
 
@@ -78,7 +77,7 @@ class RduRoutePass(OperationPass[rdu.ProgramOp]):
         peak = int(usage.max(initial=0))
         facts = {
             "nets": len(problem.nets),
-            "hops": sum(len(route.links) for route in routes.nets),
+            "hops": len(routes.flat.links),
             **dict(routes.facts),
         }
         if peak <= limit:

@@ -118,7 +118,7 @@ def on_tracks(problem: RoutingProblem, trees: Sequence[Sequence[int]]) -> tuple[
                 True,
             )
     # Link by link, on each what is fixed, then the largest first; what is equal stays in order.
-    order = np.lexsort((-demands, ~fixed, links))
+    order = np.lexsort((-demands, ~fixed, links) if fixed.any() else (-demands, links))
     starts = np.flatnonzero(np.diff(links[order], prepend=-1))
     counts = np.diff(starts, append=len(links))
     busy = np.zeros((len(starts), problem.tracks), np.int64)

@@ -5,9 +5,9 @@ Switch s = y * cols + x; link 4 s + d leaves it in direction d (`MOVES`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
 
@@ -48,6 +48,11 @@ class Routes:
     nets: tuple[Route, ...]
     facts: tuple[tuple[str, int], ...] = ()
     """What the solver says of its search, for the remark: names and figures."""
+
+    @cached_property
+    def flat(self) -> Flat:
+        """All routes as arrays."""
+        return Flat.of(self.nets)
 
 
 @dataclass(frozen=True)
@@ -91,65 +96,42 @@ class RoutingProblem(Problem[Routes]):
             raise WrongSolution(f"net {number} {why}")
 
     def broken(self, routes: Sequence[Route | None]) -> Iterator[tuple[int, str]]:
-        """What stands against the route of a net: its number, and why; one of each rule. Nets without are left out.
+        """What stands against the route of a net: its number, and why. Nets without a route are left out.
 
         With what is fixed alone, `[net.route for net in nets]`, it says what no solution can keep.
         """
-        import numpy as np
+        enters = links_enter(self.cols, self.rows)
+        for number, (net, route) in enumerate(zip(self.nets, routes, strict=True)):
+            if route is not None and (why := self._broken(net, route, enters)):
+                yield number, why
 
-        for number, route in enumerate(routes):
-            if route is not None and len(route.links) != len(route.tracks):
-                yield number, f"has {len(route.tracks)} tracks for {len(route.links)} hops"
-                return
-        led = [number for number, route in enumerate(routes) if route is not None]
-        flat = Flat.of([route for route in routes if route is not None])
-        nets = np.repeat(np.array(led, np.int64), flat.sizes)
-        for hop in np.flatnonzero((flat.tracks < 0) | (flat.tracks >= self.tracks))[:1].tolist():
-            yield int(nets[hop]), f"takes track {flat.tracks[hop]} of {self.tracks}"
-        ends = link_ends(self.cols, self.rows)
-        inside = (flat.links >= 0) & (flat.links < len(ends))
-        inside[inside] = (ends[flat.links[inside], 2:] >= 0).all(1) & (
-            ends[flat.links[inside], 2:] < (self.cols, self.rows)
-        ).all(1)
-        for hop in np.flatnonzero(~inside)[:1].tolist():
-            yield int(nets[hop]), f"takes link {flat.links[hop]}, which the mesh does not have"
-            return
-        yield from self._no_trees(led, nets, flat.links)
-
-    def _no_trees(self, led: Sequence[int], nets: Numbers, links: Numbers) -> Iterator[tuple[int, str]]:
-        """Where links are no tree from start to ends: `led` are the nets that are looked at, `nets` that of each link.
-
-        One array has a cell for every net and switch: when the net comes there, 1 for its start.
-        """
-        import numpy as np
-
-        size, cols = self.cols * self.rows, self.cols
-        left = links // 4
-        entered = left + np.array([dx + dy * cols for dx, dy in MOVES])[links % 4]
-        time = np.arange(2, 2 + len(links), dtype=np.int64)
-        comes = np.zeros(len(self.nets) * size, np.int64)
-        starts = np.array([n * size + self.nets[n].start[1] * cols + self.nets[n].start[0] for n in led], np.int64)
-        comes[starts] = 1
-        comes[nets * size + entered] = time
-        twice = (comes[nets * size + entered] != time) | np.isin(nets * size + entered, starts)
-        for hop in np.flatnonzero(twice)[:1].tolist():
-            yield int(nets[hop]), f"comes twice to {_place(int(entered[hop]), cols)}"
-            return
-        before = comes[nets * size + left]
-        for hop in np.flatnonzero((before == 0) | (before >= time))[:1].tolist():
-            yield int(nets[hop]), f"leaves {_place(int(left[hop]), cols)} before it comes there"
-        for number in led:
-            row = comes[number * size : (number + 1) * size]
-            for x, y in self.nets[number].ends:
-                if not row[y * cols + x]:
-                    yield number, f"does not come to {(x, y)}"
-                    return
+    def _broken(self, net: Net, route: Route, enters: Mapping[int, int]) -> str:
+        cols = self.cols
+        if len(route.tracks) != len(route.links):
+            return f"has {len(route.tracks)} tracks for {len(route.links)} hops"
+        for track in (min(route.tracks, default=0), max(route.tracks, default=0)):
+            if track not in range(self.tracks):
+                return f"takes track {track} of {self.tracks}"
+        reached = {net.start[1] * cols + net.start[0]}
+        for link in route.links:
+            entered = enters.get(link)
+            if entered is None:
+                return f"takes link {link}, which the mesh does not have"
+            if link // 4 not in reached:
+                return f"leaves {_place(link // 4, cols)} before it comes there"
+            if entered in reached:
+                return f"comes twice to {_place(entered, cols)}"
+            reached.add(entered)
+        for x, y in net.ends:
+            if y * cols + x not in reached:
+                return f"does not come to {(x, y)}"
+        return ""
 
     def usage(self, solution: Routes) -> Numbers:
         """Bytes on each link in one execution of the section."""
         import numpy as np
 
-        flat = Flat.of(solution.nets)
+        flat = solution.flat
         used = np.zeros(4 * self.cols * self.rows, np.int64)
         np.add.at(used, flat.links, np.repeat(np.array([net.demand for net in self.nets], np.int64), flat.sizes))
         return used
@@ -200,3 +182,10 @@ def link_ends(cols: int, rows: int) -> Numbers:
     import numpy as np
 
     return np.array([(x, y, x + dx, y + dy) for y in range(rows) for x in range(cols) for dx, dy in MOVES], np.int64)
+
+
+@lru_cache(maxsize=16)
+def links_enter(cols: int, rows: int) -> Mapping[int, int]:
+    """The switch that each link enters; links that would leave the mesh are none."""
+    ends = link_ends(cols, rows).tolist()
+    return {link: y * cols + x for link, (_, _, x, y) in enumerate(ends) if x in range(cols) and y in range(rows)}
