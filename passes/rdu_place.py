@@ -17,9 +17,8 @@ from sambaflow.dialects.rdu.units import stream
 from sambaflow.errors import CapacityError
 from sambaflow.machine import require, shared_agcus
 from sambaflow.passes.framework.base import OperationPass
-from sambaflow.passes.framework.solvers import solve
 from sambaflow.passes.physical.placement import Group, Placement, PlacementProblem
-from sambaflow.passes.physical.standing import is_fixed
+from sambaflow.passes.physical.standing import is_fixed, solve_for
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class RduPlacePass(OperationPass[rdu.ProgramOp]):
             problem = problem_of(section, grid, self.moves, self.seed)
             placement = known.get(problem)
             if placement is None:
-                placement = known[problem] = solve(problem, self.solver)
+                placement = known[problem] = solve_for(section, problem, self.solver)
                 self.found(ctx, section, "wire length in hops", **dict(placement.facts))
             for unit, places in zip(section.units, placement.coordinates, strict=True):
                 unit.properties["coordinates"] = rdu.table(places, 2)

@@ -12,9 +12,8 @@ from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.lifetimes import RESIDENT, Life, lives_of
 from sambaflow.errors import PassError
 from sambaflow.passes.framework.base import OperationPass
-from sambaflow.passes.framework.solvers import solve
 from sambaflow.passes.physical.memory import Addresses, MemoryProblem, Tensor, Tier, live_bytes, reach
-from sambaflow.passes.physical.standing import is_fixed
+from sambaflow.passes.physical.standing import is_fixed, solve_for
 
 WEIGHTS = ("param", "buffer", "constant")
 
@@ -48,7 +47,7 @@ class RduPlanMemoryPass(OperationPass[rdu.ProgramOp]):
 
     def apply_to(self, ctx: Context, op: rdu.ProgramOp) -> None:
         problem = problem_of(op)
-        plan = solve(problem, self.solver)
+        plan = solve_for(op, problem, self.solver)
         for symbol, tensor, (tier, address) in zip(op.symbols, problem.tensors, plan.places, strict=True):
             symbol.place(problem.tiers[tier].name, address, tensor.first, tensor.last)
         self._report(ctx, op, problem, plan)

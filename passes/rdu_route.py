@@ -14,9 +14,8 @@ from sambaflow.dialects.rdu.grid import Grid, Place, grid_of, partners
 from sambaflow.dialects.rdu.units import stream
 from sambaflow.errors import CapacityError, PassError
 from sambaflow.passes.framework.base import OperationPass
-from sambaflow.passes.framework.solvers import solve
 from sambaflow.passes.physical.routing import Net, Route, Routes, RoutingProblem
-from sambaflow.passes.physical.standing import is_fixed
+from sambaflow.passes.physical.standing import is_fixed, solve_for
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class RduRoutePass(OperationPass[rdu.ProgramOp]):
                 problem = with_standing(problem, section)
             routes = known.get(problem)
             if routes is None:
-                routes = known[problem] = solve(problem, self.solver)
+                routes = known[problem] = solve_for(section, problem, self.solver)
             if any(net.route is None for net in problem.nets) or section.net_sources is None:
                 sources, flat = [net.source for net in nets], routes.flat
                 section.set_nets(sources, flat.sizes.tolist(), problem.hops(flat.links), flat.tracks)

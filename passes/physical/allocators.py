@@ -127,7 +127,6 @@ def _too_small(problem: MemoryProblem, tier: int, used: int, numbers: Sequence[i
     largest = problem.tensors[max(numbers, key=lambda i: (problem.tensors[i].bytes, -i))]
     return CapacityError(
         f"does not fit the {name} of a chip; the largest symbol is '{largest.name}' with {largest.bytes} bytes",
-        op="rdu.program",
         demand=f"{used} bytes",
         limit=f"{limit} bytes",
         shortfall=f"{used - limit} bytes",
