@@ -68,9 +68,8 @@ class PlacementProblem(Problem[Placement]):
                 raise WrongSolution(f"group {number} has {len(places)} places for {group.count} units")
             if group.places and group.places != places:
                 unit = _first_difference(group.places, places)
-                raise WrongSolution(
-                    f"unit {unit} of group {number} is fixed at {group.places[unit]}, not {places[unit]}"
-                )
+                fixed, there = group.places[unit], places[unit]
+                raise WrongSolution(f"unit {unit} of group {number} is fixed at {fixed}, not at {there}")
         for number, why in self.broken(coordinates):
             raise WrongSolution(f"group {number} {why}")
 
