@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from xdsl.context import Context
 
-from sambaflow.diagnostics import location_of
+from sambaflow.diagnostics import error_at
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.lifetimes import RESIDENT, Life, lives_of
-from sambaflow.errors import CapacityError
+from sambaflow.errors import PassError
 from sambaflow.passes.framework.base import OperationPass
+from sambaflow.passes.physical.memory import Addresses, MemoryProblem, Tensor, Tier, live_bytes, reach
+from sambaflow.passes.physical.standing import is_fixed, solve_for
 
 WEIGHTS = ("param", "buffer", "constant")
 
@@ -31,6 +31,9 @@ class RduPlanMemoryPass(OperationPass[rdu.ProgramOp]):
     others take, largest first, the lowest address that is free during their life (greedy by size), so that two may
     share memory when they are never alive together.
 
+    `first-fit` takes the lowest such address, `best-fit` the smallest space. A tier or an address that stands is kept,
+    or refused when it cannot be.
+
     Needs: symbols, sections and schedules (`convert-kernel-to-rdu`). Raises CapacityError when the last tier is short.
     """
 
@@ -39,111 +42,73 @@ class RduPlanMemoryPass(OperationPass[rdu.ProgramOp]):
     needs = ("program",)
     leaves = ("addresses",)
 
+    solver: str = ""
+    """`first-fit` (the default), `best-fit`, or one that a package adds."""
+
     def apply_to(self, ctx: Context, op: rdu.ProgramOp) -> None:
-        machine = rdu.machine_of(op)
-        budget = machine.target(chips=op.target.chips.data, tiles=op.target.tiles.data)
-        align = max(64, *(tier.access_bytes for tier in machine.tiers.values()))
-        lives = lives_of(op)
-        left = [
-            Tensor(i, s.sym_name.data, s.role.data, s.bytes, lives[s.sym_name.data]) for i, s in enumerate(op.symbols)
-        ]
-        symbols = {s.sym_name.data: s for s in op.symbols}
-        tiers = list(budget.tier_bytes.items())
-        for tier, limit in tiers:
-            last = tier == tiers[-1][0]
-            stay, spilled = (left, []) if last else choose(left, limit, align)
-            addresses, used = assign(stay, align)
-            if used > limit:
-                raise _too_small(op, tier, used, limit, stay)
-            for tensor in stay:
-                symbols[tensor.name].place(tier, addresses[tensor.index], tensor.life.first, tensor.life.last)
-            for tensor in spilled:
-                self.missed(ctx, symbols[tensor.name], f"does not fit {tier}", bytes=tensor.bytes)
+        problem = problem_of(op)
+        plan = solve_for(op, problem, self.solver)
+        for symbol, tensor, (tier, address) in zip(op.symbols, problem.tensors, plan.places, strict=True):
+            symbol.place(problem.tiers[tier].name, address, tensor.first, tensor.last)
+        self._report(ctx, op, problem, plan)
+
+    def _report(self, ctx: Context, op: rdu.ProgramOp, problem: MemoryProblem, plan: Addresses) -> None:
+        symbols = op.symbols
+        for number, tier in enumerate(problem.tiers):
+            stay = [i for i, (there, _) in enumerate(plan.places) if there == number]
+            for i, (there, _) in enumerate(plan.places):
+                if there > number and problem.tensors[i].tier is None:
+                    self.missed(ctx, symbols[i], f"does not fit {tier.name}", bytes=problem.tensors[i].bytes)
             if stay:
-                bound = live_bytes(stay, align)
-                self.found(ctx, op, f"plan of {tier}", bytes=used, bound=bound, limit=limit, symbols=len(stay))
-            left = spilled
+                used, bound = reach(problem, plan, number), live_bytes(problem, stay)
+                self.found(
+                    ctx, op, f"plan of {tier.name}", bytes=used, bound=bound, limit=tier.bytes, symbols=len(stay)
+                )
 
 
-@dataclass(frozen=True)
-class Tensor:
-    """A symbol as memory planning sees it."""
+def problem_of(program: rdu.ProgramOp) -> MemoryProblem:
+    """The symbols of a program with their lives and what stands on them, and the tiers of its machine.
 
-    index: int
-    name: str
-    role: str
-    bytes: int
-    life: Life
-
-
-def choose(tensors: Sequence[Tensor], limit: int, align: int) -> tuple[list[Tensor], list[Tensor]]:
-    """Those that stay in a tier of `limit` bytes, and those that go to the next one."""
-    stay, spilled = list(tensors), list[Tensor]()
-    order = sorted(tensors, key=lambda t: (t.role in WEIGHTS, t.life.transfer, -t.bytes, t.index))
-    while (used := assign(stay, align)[1]) > limit:
-        excess, batch = used - limit, list[Tensor]()
-        while order and excess > 0:
-            batch.append(order.pop(0))
-            excess -= _aligned(batch[-1].bytes, align)
-        gone = {tensor.index for tensor in batch}
-        stay = [tensor for tensor in stay if tensor.index not in gone]
-        spilled += batch
-    return stay, sorted(spilled, key=lambda tensor: tensor.index)
+    Raises PassError about a symbol whose tier or address cannot be kept.
+    """
+    machine = rdu.machine_of(program)
+    budget = machine.target(chips=program.target.chips.data, tiles=program.target.tiles.data)
+    align = max(64, *(tier.access_bytes for tier in machine.tiers.values()))
+    lives = lives_of(program)
+    tiers = tuple(Tier(name, limit) for name, limit in budget.tier_bytes.items())
+    tensors = tuple(_tensor(symbol, lives[symbol.sym_name.data], tiers) for symbol in program.symbols)
+    problem = MemoryProblem(tensors, tiers, align)
+    fixed = [(t.tier, t.address) if t.tier is not None and t.address is not None else None for t in tensors]
+    for number, why in problem.broken(fixed):
+        raise _refused(program.symbols[number], why, "leave its address out")
+    return problem
 
 
-def assign(tensors: Sequence[Tensor], align: int) -> tuple[Mapping[int, int], int]:
-    """Addresses by index, and the bytes that they reach. Symbols that are alive together do not overlap."""
-    addresses: dict[int, int] = {}
-    top = 0
-    shared: list[Tensor] = []
-    for tensor in tensors:
-        if tensor.role in RESIDENT:
-            addresses[tensor.index] = top
-            top += _aligned(tensor.bytes, align)
-        else:
-            shared.append(tensor)
-    floor = reach = top
-    placed: list[tuple[int, int, int, int]] = []  # start, end, first, last; by start
-    for tensor in sorted(shared, key=lambda t: (-t.bytes, t.life.first, t.index)):
-        size, first, last = _aligned(tensor.bytes, align), tensor.life.first, tensor.life.last
-        at = floor
-        for start, end, other_first, other_last in placed:
-            if other_first <= last and first <= other_last:
-                if start - at >= size:
-                    break
-                at = max(at, end)
-        insort(placed, (at, at + size, first, last))
-        addresses[tensor.index] = at
-        reach = max(reach, at + size)
-    return addresses, reach
-
-
-def live_bytes(tensors: Sequence[Tensor], align: int) -> int:
-    """The most bytes that are alive at one time: no plan needs less."""
-    changes: dict[int, int] = {}
-    for tensor in tensors:
-        size = _aligned(tensor.bytes, align)
-        changes[tensor.life.first] = changes.get(tensor.life.first, 0) + size
-        changes[tensor.life.last + 1] = changes.get(tensor.life.last + 1, 0) - size
-    most = now = 0
-    for time in sorted(changes):
-        now += changes[time]
-        most = max(most, now)
-    return most
-
-
-def _aligned(size: int, align: int) -> int:
-    return max(1, -(-size // align)) * align
-
-
-def _too_small(program: rdu.ProgramOp, tier: str, used: int, limit: int, tensors: Sequence[Tensor]) -> CapacityError:
-    largest = max(tensors, key=lambda t: (t.bytes, -t.index))
-    return CapacityError(
-        f"does not fit the {tier} of a chip; the largest symbol is '{largest.name}' with {largest.bytes} bytes",
-        op=program.name,
-        location=location_of(program),
-        demand=f"{used} bytes",
-        limit=f"{limit} bytes",
-        shortfall=f"{used - limit} bytes",
-        levers=["use more chips", "use more tiles", "shorten the sequence or the batch"],
+def _tensor(symbol: rdu.SymbolOp, life: Life, tiers: tuple[Tier, ...]) -> Tensor:
+    """A symbol as planning sees it, in the tier and at the address that stand."""
+    names = [tier.name for tier in tiers]
+    tier = address = None
+    if symbol.tier is not None and is_fixed(symbol, "tier"):
+        if symbol.tier.data not in names:
+            raise _refused(symbol, f"is in {symbol.tier.data}, which the machine does not have", "leave its tier out")
+        tier = names.index(symbol.tier.data)
+    if symbol.address is not None and is_fixed(symbol, "address"):
+        if tier is None:
+            raise _refused(symbol, "has an address, but no tier in which that is", "give it a tier, too")
+        address = symbol.address.value.data
+    role = symbol.role.data
+    return Tensor(
+        symbol.sym_name.data,
+        symbol.bytes,
+        life.first,
+        life.last,
+        life.transfer,
+        role in RESIDENT,
+        role in WEIGHTS,
+        tier,
+        address,
     )
+
+
+def _refused(symbol: rdu.SymbolOp, message: str, lever: str) -> PassError:
+    return error_at(symbol, message, levers=[lever])

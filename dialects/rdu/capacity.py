@@ -51,7 +51,6 @@ def verify_capacity(
 def _verify_section(section: SectionOp, budget: Budget, grid: Grid) -> None:
     for short in shortfalls(demand_of(section, budget), budget):
         raise VerifyExceptionAt(section, str(short))
-    allowed = {resource: frozenset(grid.places(resource)) for resource in ("pcu", "pmu", "agcu")}
     taken: dict[Row, int] = {}
     shared: dict[Row, int] = {}
     """AGCUs carry several streams, each stream over an AGCU once."""
@@ -61,7 +60,7 @@ def _verify_section(section: SectionOp, budget: Budget, grid: Grid) -> None:
             if held > room:
                 raise VerifyExceptionAt(unit, f"holds {held} bytes in {unit.units} PMUs of {budget.pmu_bytes}")
         for place in unit.places:
-            if place not in allowed[unit.RESOURCE]:
+            if place not in grid.sites[unit.RESOURCE]:
                 raise VerifyExceptionAt(unit, f"there is no {unit.RESOURCE.upper()} at {place}")
             others = shared if unit.RESOURCE == "agcu" else taken
             if place in others and (others is taken or others[place] == i):

@@ -13,8 +13,9 @@ their row. (Places on real chips are not published: `hardware.md`.)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from sambaflow.machine import Budget, Machine
 
@@ -34,6 +35,11 @@ class Grid:
     def places(self, resource: str) -> tuple[Place, ...]:
         """The places of "pcu", "pmu" or "agcu"."""
         return {"pcu": self.pcu, "pmu": self.pmu, "agcu": self.agcu}[resource]
+
+    @cached_property
+    def sites(self) -> Mapping[str, frozenset[Place]]:
+        """The same places as sets, by kind."""
+        return {"pcu": frozenset(self.pcu), "pmu": frozenset(self.pmu), "agcu": frozenset(self.agcu)}
 
     def switch(self, place: Place) -> Place:
         """The switch at which a unit enters the network."""

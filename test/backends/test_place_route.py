@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from random import Random
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sambaflow import machine as machines
 from sambaflow.dialects.rdu.grid import grid_of, partners
-from sambaflow.passes.physical.routing import Net, Routing
+from sambaflow.passes.physical.allocators import assign, choose
+from sambaflow.passes.physical.memory import MemoryProblem, Tensor, Tier, live_bytes
+from sambaflow.passes.physical.placement import Group, PlacementProblem
+from sambaflow.passes.physical.placers import FreePlaces, Search, by_swaps
+from sambaflow.passes.physical.routers import by_negotiation
+from sambaflow.passes.physical.routing import Net, Routes, RoutingProblem
 from sambaflow.passes.rdu_finalize import flow_ids
-from sambaflow.passes.rdu_place import FreePlaces, Netlist, Placement
-from sambaflow.passes.rdu_plan_memory import Life, Tensor, assign, choose, live_bytes
 
 MACHINE = machines.load("sn40l")
 GRID = grid_of(MACHINE, MACHINE.target(tiles=1))
 
 
 @st.composite
-def netlists(draw: st.DrawFn) -> Netlist:
+def placements(draw: st.DrawFn) -> PlacementProblem:
     groups = draw(st.lists(st.tuples(st.sampled_from(["pcu", "pmu"]), st.integers(1, 12)), min_size=1, max_size=12))
     sides = draw(st.lists(st.tuples(st.just("agcu"), st.integers(1, 2)), max_size=3))
     every = [*groups, *sides]
     numbers = st.integers(0, len(every) - 1)
     edges = draw(st.lists(st.tuples(numbers, numbers), max_size=20))
     forward = dict.fromkeys((min(a, b), max(a, b)) for a, b in edges if a != b)
-    portals = [draw(st.integers(0, 1)) if group == ("agcu", 1) and draw(st.booleans()) else -1 for group in every]
-    return Netlist(tuple(every), tuple(forward), tuple(portals))
+    shared = [draw(st.integers(0, 1)) if group == ("agcu", 1) and draw(st.booleans()) else -1 for group in every]
+    made = [Group(kind, count, agcu) for (kind, count), agcu in zip(every, shared, strict=True)]
+    return PlacementProblem(tuple(made), tuple(forward), GRID, moves=300)
 
 
 def test_the_grid_of_a_chip_is_its_units():
@@ -53,27 +55,42 @@ def test_every_unit_has_a_partner(sources: int, targets: int):
 
 
 @settings(max_examples=40, deadline=None)
-@given(netlists())
-def test_units_stand_apart_on_places_of_their_kind(netlist: Netlist):
-    placement = Placement(netlist, GRID)
-    start = placement.length
-    placement.improve(300, Random(0))
-    assert placement.length <= start
-    coordinates = placement.coordinates()
-    shared = {agcu: places for agcu, places in zip(netlist.shared, coordinates, strict=True) if agcu >= 0}
-    assert all(shared.get(agcu, places) == places for agcu, places in zip(netlist.shared, coordinates, strict=True))
-    alone = [places for agcu, places in zip(netlist.shared, coordinates, strict=True) if agcu < 0]
+@given(placements())
+def test_units_stand_apart_on_places_of_their_kind(problem: PlacementProblem):
+    placement = by_swaps(problem)
+    facts, coordinates = dict(placement.facts), placement.coordinates
+    assert problem.length(placement) == facts["end"] <= facts["start"]
+    agcus = [group.agcu for group in problem.groups]
+    shared = {agcu: places for agcu, places in zip(agcus, coordinates, strict=True) if agcu >= 0}
+    assert all(shared.get(agcu, places) == places for agcu, places in zip(agcus, coordinates, strict=True))
+    alone = [places for agcu, places in zip(agcus, coordinates, strict=True) if agcu < 0]
     flat = [place for places in (*alone, *shared.values()) for place in places]
     assert len(set(flat)) == len(flat)
-    for (resource, count), places in zip(netlist.groups, coordinates, strict=True):
-        assert len(places) == count
-        assert set(places) <= set(GRID.places(resource))
-    again = Placement(netlist, GRID)
-    again.improve(300, Random(0))
-    assert again.coordinates() == coordinates
+    for group, places in zip(problem.groups, coordinates, strict=True):
+        assert len(places) == group.count
+        assert set(places) <= set(GRID.places(group.kind))
+    by_swaps.cache_clear()
+    assert by_swaps(problem) == placement
 
 
 PLACES = st.tuples(st.integers(0, GRID.cols - 1), st.integers(0, GRID.rows - 1))
+
+
+def routing(nets: list[Net], tracks: int = 1, rounds: int = 4, steps: int = 32) -> RoutingProblem:
+    return RoutingProblem(GRID.cols, GRID.rows, tuple(nets), tracks, rounds, steps)
+
+
+def hops_of(problem: RoutingProblem, routes: Routes, net: int) -> list[tuple[int, int, int, int]]:
+    hops = [problem.ends(link) for link in routes.nets[net].links]
+    return [(x0, y0, x1, y1) for x0, y0, x1, y1 in hops]
+
+
+def peak(problem: RoutingProblem, routes: Routes) -> int:
+    return int(problem.usage(routes).max())
+
+
+def overloaded(problem: RoutingProblem, routes: Routes) -> list[int]:
+    return [link for link, used in enumerate(problem.usage(routes).tolist()) if used > problem.limit]
 
 
 @settings(max_examples=40, deadline=None)
@@ -84,12 +101,12 @@ def test_routes_are_trees_that_reach_all_ends_within_capacity(
     wanted: list[tuple[tuple[int, int], list[tuple[int, int]], int]],
 ):
     nets = [Net((i, 0, 0), start, tuple(sorted(set(ends))), demand) for i, (start, ends, demand) in enumerate(wanted)]
-    routing = Routing(GRID, nets, tracks=2)
-    routing.run(4)
+    problem = routing(nets, tracks=2)
+    routes = by_negotiation(problem)
     usage: dict[tuple[int, int, int, int], int] = {}
     for i, net in enumerate(nets):
         reached = {net.start}
-        for x0, y0, x1, y1 in routing.hops_of(i):
+        for x0, y0, x1, y1 in hops_of(problem, routes, i):
             assert abs(x0 - x1) + abs(y0 - y1) == 1
             assert (x0, y0) in reached
             assert (x1, y1) not in reached
@@ -98,30 +115,27 @@ def test_routes_are_trees_that_reach_all_ends_within_capacity(
             reached.add((x1, y1))
             usage[x0, y0, x1, y1] = usage.get((x0, y0, x1, y1), 0) + net.demand
         assert set(net.ends) <= reached
-        assert len(routing.tracks_of(i)) == len(routing.hops_of(i))
-        assert set(routing.tracks_of(i)) <= {0, 1}
+        assert len(routes.nets[i].tracks) == len(routes.nets[i].links)
+        assert set(routes.nets[i].tracks) <= {0, 1}
     limit = 2 * max(net.demand for net in nets)
-    assert sum(used > limit for used in usage.values()) == len(routing.overloaded())
+    assert sum(used > limit for used in usage.values()) == len(overloaded(problem, routes))
 
 
 def test_congestion_is_led_around():
     """Three equal nets from end to end of a row with one track: straight on they share every link, apart they fit."""
     nets = [Net((i, 0, 0), (0, 5), ((20, 5),), 10) for i in range(3)]
-    straight = Routing(GRID, nets, tracks=1)
-    straight.run(rounds=0)
-    assert straight.peak == 30
-    apart = Routing(GRID, nets, tracks=1)
-    apart.run(rounds=8)
-    assert apart.peak == 10
+    straight, apart = routing(nets, rounds=0), routing(nets, rounds=8)
+    assert peak(straight, by_negotiation(straight)) == 30
+    assert peak(apart, by_negotiation(apart)) == 10
 
 
 def test_a_bottleneck_that_nothing_avoids_is_named():
     """A switch at the edge has three links: of four nets that start there two must share one."""
-    nets = [Net((i, 0, 0), (0, 5), ((20, 5),), 10) for i in range(4)]
-    routing = Routing(GRID, nets, tracks=1)
-    routing.run(rounds=8)
-    assert routing.peak == 20
-    assert all(routing.ends(link)[:2] == (0, 5) or routing.ends(link)[2:] == (20, 5) for link in routing.overloaded())
+    problem = routing([Net((i, 0, 0), (0, 5), ((20, 5),), 10) for i in range(4)], rounds=8)
+    routes = by_negotiation(problem)
+    assert peak(problem, routes) == 20
+    ends = [problem.ends(link) for link in overloaded(problem, routes)]
+    assert all(hop[:2] == (0, 5) or hop[2:] == (20, 5) for hop in ends)
 
 
 def crowded(count: int) -> list[Net]:
@@ -133,31 +147,29 @@ def crowded(count: int) -> list[Net]:
 
 def test_steps_of_search_are_counted_and_bounded():
     nets = crowded(400)
-    routing = Routing(GRID, nets, tracks=1, steps=8)
-    routing.run(rounds=1000)
-    assert routing.overloaded()
-    assert 0 < routing.rounds < 1000
-    assert routing.is_exhausted
-    assert routing.work <= 8 * 400 * 8 + GRID.cols * GRID.rows  # one more search than allowed at most
+    problem = routing(nets, rounds=1000, steps=8)
+    routes = by_negotiation(problem)
+    facts = dict(routes.facts)
+    assert overloaded(problem, routes)
+    assert 0 < facts["rounds"] < 1000
+    assert 8 * 400 * 8 <= facts["steps"] <= 8 * 400 * 8 + GRID.cols * GRID.rows  # one search more than allowed at most
     for i, net in enumerate(nets):
-        assert {hop[2:] for hop in routing.hops_of(i)} | {net.start} >= set(net.ends)
+        assert {hop[2:] for hop in hops_of(problem, routes, i)} | {net.start} >= set(net.ends)
 
 
 def test_steps_of_search_make_routes_better():
     """What the counted search leaves is better than what it starts from, and the same every time."""
-    start, led, again = (Routing(GRID, crowded(60), tracks=1) for _ in range(3))
-    start.run(rounds=0)
-    led.run(rounds=8)
-    again.run(rounds=8)
-    assert led.peak < start.peak
-    assert [led.hops_of(i) for i in range(60)] == [again.hops_of(i) for i in range(60)]
+    straight, problem = routing(crowded(60), rounds=0), routing(crowded(60), rounds=8)
+    start, led, again = by_negotiation(straight), by_negotiation(problem), by_negotiation(problem)
+    assert peak(problem, led) < peak(straight, start)
+    assert led == again
 
 
 def test_a_chain_of_large_groups_starts_side_by_side():
     """Each unit stands by its partners; group after group, the second would stand around the first."""
-    chain = Netlist((("pcu", 700), ("pmu", 350), ("pcu", 300)), ((0, 1), (1, 2)), (-1, -1, -1))
-    placement = Placement(chain, grid_of(MACHINE, MACHINE.target()))
-    assert placement.length < 5 * (700 + 350)
+    groups = (Group("pcu", 700), Group("pmu", 350), Group("pcu", 300))
+    search = Search(PlacementProblem(groups, ((0, 1), (1, 2)), grid_of(MACHINE, MACHINE.target())))
+    assert search.length < 5 * (700 + 350)
 
 
 def test_places_that_are_free_are_found_nearest_first():
@@ -178,37 +190,39 @@ def test_flow_ids_differ_where_nets_meet(paths: list[list[tuple[int, int]]]):
 
 
 @st.composite
-def tensors(draw: st.DrawFn) -> list[Tensor]:
+def memories(draw: st.DrawFn) -> MemoryProblem:
     rows = draw(
         st.lists(st.tuples(st.integers(1, 5000), st.integers(0, 9), st.integers(0, 4), st.booleans()), max_size=30)
     )
-    return [
-        Tensor(i, f"t{i}", "param", size, Life(0, 20, size))
+    tensors = [
+        Tensor(f"t{i}", size, 0, 20, size, is_resident=True, is_weight=True)
         if weight
-        else Tensor(i, f"t{i}", "temp", size, Life(first, first + span, size))
+        else Tensor(f"t{i}", size, first, first + span, size)
         for i, (size, first, span, weight) in enumerate(rows)
     ]
+    return MemoryProblem(tuple(tensors), (Tier("hbm", 40000), Tier("ddr", 1 << 30)), 64)
 
 
-@given(tensors())
-def test_tensors_that_live_together_do_not_overlap(made: list[Tensor]):
-    addresses, used = assign(made, 64)
-    for tensor in made:
-        assert addresses[tensor.index] % 64 == 0
-        assert addresses[tensor.index] + tensor.bytes <= used
-    for a in made:
-        for b in made[: a.index]:
-            together = a.life.first <= b.life.last and b.life.first <= a.life.last
-            start_a, start_b = addresses[a.index], addresses[b.index]
-            apart = start_a + a.bytes <= start_b or start_b + b.bytes <= start_a
+@given(memories())
+def test_tensors_that_live_together_do_not_overlap(problem: MemoryProblem):
+    made, every = problem.tensors, range(len(problem.tensors))
+    addresses, used = assign(problem, every)
+    for i, tensor in enumerate(made):
+        assert addresses[i] % 64 == 0
+        assert addresses[i] + tensor.bytes <= used
+    for i, a in enumerate(made):
+        for j, b in enumerate(made[:i]):
+            together = a.first <= b.last and b.first <= a.last
+            apart = addresses[i] + a.bytes <= addresses[j] or addresses[j] + b.bytes <= addresses[i]
             assert apart or not together
-    assert used >= live_bytes(made, 64)
+    assert used >= live_bytes(problem, every)
 
 
-@given(tensors(), st.integers(0, 40000))
-def test_what_stays_fits_and_what_goes_is_used_least(made: list[Tensor], limit: int):
-    stay, spilled = choose(made, limit, 64)
-    assert sorted([t.index for t in (*stay, *spilled)]) == list(range(len(made)))
-    assert assign(stay, 64)[1] <= limit
-    rank = {t.index: (t.role == "param", t.life.transfer) for t in made}
-    assert all(rank[s.index] <= rank[k.index] for s in spilled for k in stay)
+@given(memories(), st.integers(0, 40000))
+def test_what_stays_fits_and_what_goes_is_used_least(problem: MemoryProblem, limit: int):
+    every = range(len(problem.tensors))
+    stay, spilled = choose(problem, every, limit)
+    assert sorted((*stay, *spilled)) == list(every)
+    assert assign(problem, stay)[1] <= limit
+    rank = [(tensor.is_weight, tensor.transfer) for tensor in problem.tensors]
+    assert all(rank[s] <= rank[k] for s in spilled for k in stay)

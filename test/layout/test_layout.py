@@ -44,7 +44,7 @@ ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
         "kernel_library": ("rewriting",),
         "planning": ("framework", "rewriting", "kernel_library"),
         "lowering": ("rewriting", "planning"),
-        "physical": (),
+        "physical": ("framework",),
     },
     "sim": {
         "functional": (),
