@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal, cast
 
 from xdsl.context import Context
@@ -79,7 +80,8 @@ class _Cutter:
     def __init__(self, owner: KernelCutSectionsPass, ctx: Context, function: FuncOp, planner: Planner) -> None:
         self.owner, self.ctx, self.function, self.planner = owner, ctx, function, planner
         self.block: Block = function.body.block
-        self.count = 0
+        self.names = (f"{function.sym_name.data}_{number}" for number in count())
+        self.taken = {op.sym_name.data for op in self.block.ops if isinstance(op, kernel.SectionOp)}
 
     def run(self) -> None:
         runs = self._runs()
@@ -236,8 +238,7 @@ class _Cutter:
             for result in op.results
             if any(use.operation not in inside for use in result.uses)
         ]
-        name = f"{self.function.sym_name.data}_{self.count}"
-        self.count += 1
+        name = next(name for name in self.names if name not in self.taken)
         section = kernel.SectionOp.make(name, inputs, [v.type for v in outputs], location=_location(part.ops))
         if part.rule:
             section.attributes["module"] = StringAttr(part.rule)
