@@ -19,7 +19,7 @@ from sambaflow.errors import InputError
 from sambaflow.passes.framework.base import SambaPass, functions_of, target_of
 from sambaflow.passes.framework.properties import CALLS, SAMBA
 from sambaflow.passes.framework.solvers import solve
-from sambaflow.passes.parallel.factors import Shape, Shard, divides, facts_of
+from sambaflow.passes.parallel.factors import OperatorFacts, Shape, Shard, asks, divides, facts_of
 from sambaflow.passes.parallel.sharding import ArgumentFacts, FunctionFacts, ShardingProblem, Step
 
 
@@ -58,7 +58,8 @@ class SambaShardPass(SambaPass):
         chips = target_of(op).chips.data
         if chips == 1:
             return
-        read = {function.sym_name.data: _Read(function) for function in functions_of(op)}
+        known: dict[object, OperatorFacts] = {}
+        read = {function.sym_name.data: _Read(function, known) for function in functions_of(op)}
         given = _Given(chips)
         called = {step.callee for function in read.values() for step in function.steps}
         facts = {name: function.facts(None if name in called else given) for name, function in read.items()}
@@ -74,15 +75,18 @@ class SambaShardPass(SambaPass):
 
 
 class _Read:
-    """A function as steps over numbered values; `ops` are the steps' ops. What stands in modules stands in it."""
+    """A function as steps over numbered values; `ops` are the steps' ops. What stands in modules stands in it.
 
-    def __init__(self, function: FuncOp) -> None:
-        self.op = function
+    `known`: facts of operators that were read before; equal operators, as those of equal layers, share theirs.
+    """
+
+    def __init__(self, function: FuncOp, known: dict[object, OperatorFacts]) -> None:
+        self.op, self.known = function, known
         self.steps: list[Step] = []
         self.ops: list[Operation] = []
-        self.returned: tuple[int, ...] = ()
         block = function.body.block
         self.made: list[SSAValue] = list(block.args)
+        self.shapes: list[Shape] = [_shape(value) for value in block.args]
         self.numbers: dict[SSAValue, int] = {value: number for number, value in enumerate(block.args)}
         self.returned = self._block(block)
 
@@ -98,26 +102,31 @@ class _Read:
                 continue
             results = tuple(range(len(self.made), len(self.made) + len(op.results)))
             self.made.extend(op.results)
+            self.shapes.extend(_shape(value) for value in op.results)
             self.numbers.update(zip(op.results, results, strict=True))
-            operator = facts_of(op) if isinstance(op, samba.SambaOp) else None
+            operator = self._operator(op, operands, results) if isinstance(op, samba.SambaOp) else None
             callee = op.callee.string_value() if isinstance(op, CallOp) else ""
             self.steps.append(Step(operands, results, operator, callee))
             self.ops.append(op)
         return ()
 
+    def _operator(self, op: samba.SambaOp, operands: Sequence[int], results: Sequence[int]) -> OperatorFacts:
+        shapes = tuple(self.shapes[value] for value in (*operands, *results))
+        key = op.row.name, shapes, len(operands), tuple(op.properties.items()) if asks(op.row) else ()
+        if key not in self.known:
+            self.known[key] = facts_of(op)
+        return self.known[key]
+
     def facts(self, given: _Given | None) -> FunctionFacts:
         """What sharding knows of the function; `given` collects what is wanted of a graph, None: it is called."""
-        args = self.op.body.block.args
+        args = list(zip(self.op.body.block.args, argument_attributes(self.op), strict=True))
         if given is None:
-            arguments = [ArgumentFacts(_shape(value)) for value in args]
+            arguments = [ArgumentFacts(_shape(value)) for value, _ in args]
         else:
-            entries = argument_attributes(self.op)
-            arguments = [given.argument(self.op, n, *one) for n, one in enumerate(zip(args, entries, strict=True))]
+            arguments = [given.argument(self.op, number, *one) for number, one in enumerate(args)]
         steps = {op: number for number, op in enumerate(self.ops)}
-        users = {
-            number: tuple((steps[user], index) for user, index in _uses(value))
-            for number, value in enumerate(self.made)
-        }
+        made = enumerate(self.made[len(args) :], len(args))
+        users = {number: tuple((steps[user], index) for user, index in _uses(value)) for number, value in made}
         ties: list[int | None] = []
         if given is not None:
             tied = [entry.get("samba.tied") for entry in result_attributes(self.op)]
@@ -134,13 +143,16 @@ class _Given:
     def __init__(self, chips: int) -> None:
         self.chips = chips
         self.symbols: dict[str, tuple[Shard, FuncOp]] = {}
+        self.types: dict[Attribute, str] = {}
 
     def argument(self, function: FuncOp, number: int, value: SSAValue, entry: Mapping[str, Attribute]) -> ArgumentFacts:
         """Argument `number` of a graph. Raises InputError for a layout that it cannot have."""
         named, role = entry.get("samba.name"), entry.get("samba.role")
         name = named.data if isinstance(named, StringAttr) else f"#{number} of {function.sym_name.data}"
         free = isinstance(role, StringAttr) and role.data != "input"
-        symbol = f"{name}: {value.type}" if role is not None else ""
+        if role is not None and value.type not in self.types:
+            self.types[value.type] = str(value.type)
+        symbol = f"{name}: {self.types[value.type]}" if role is not None else ""
         shard = self._shard(function, value, entry)
         if free and shard is not None:
             other, where = self.symbols.setdefault(symbol, (shard, function))

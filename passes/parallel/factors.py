@@ -100,9 +100,13 @@ class Factors:
 
 def facts_of(op: SambaOp) -> OperatorFacts:
     """What the rules know of `op`."""
-    asked = op.row.name in _RULES or op.row.name in _STRUCTURAL
-    shapes = (tuple(shaped_of(value).shape for value in values) for values in (op.operands, op.results))
-    return OperatorFacts(op.row, op.settings() if asked else {}, *shapes)
+    operands, results = (tuple(shaped_of(value).shape for value in values) for values in (op.operands, op.results))
+    return OperatorFacts(op.row, op.settings() if asks(op.row) else {}, operands, results)
+
+
+def asks(row: Row) -> bool:
+    """Whether the rule of an operator asks for its attributes."""
+    return row.name in _RULES or row.name in _STRUCTURAL
 
 
 def decide(op: OperatorFacts, states: Sequence[State], chips: int, outer: int = 1) -> Decision:

@@ -63,8 +63,8 @@ class Step:
 class FunctionFacts:
     """A function, its modules inlined. Its values are numbered: first the arguments, then results in order.
 
-    `users`: by value the operators that read it, as (step, operand). `ties`: per returned value the argument that
-    it replaces, None for none. `location`: where it stands in the text.
+    `users`: by result of an op the operators that read it, as (step, operand). `ties`: per returned value the argument
+    that it replaces, None for none. `location`: where it stands in the text.
     """
 
     name: str
