@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, cast
 
 from xdsl.context import Context
@@ -63,7 +63,7 @@ class SambaShardPass(SambaPass):
         given = _Given(chips)
         called = {step.callee for function in read.values() for step in function.steps}
         facts = {name: function.facts(None if name in called else given) for name, function in read.items()}
-        layouts = solve(ShardingProblem(given.shared(facts), chips), self.solver)
+        layouts = solve(ShardingProblem(facts, chips), self.solver)
         for name, function in read.items():
             _write(function.op, layouts.values[name][: len(facts[name].arguments)], chips)
         for note in layouts.notes:
@@ -175,20 +175,6 @@ class _Given:
                 levers=["change samba.shard or the number of chips"],
             )  # fmt: skip
         return shard
-
-    def shared(self, functions: dict[str, FunctionFacts]) -> dict[str, FunctionFacts]:
-        """The functions; what one graph says of a tensor holds in all of them."""
-        wanted = {symbol: shard for symbol, (shard, _) in self.symbols.items()}
-        return {
-            name: replace(
-                function,
-                arguments=tuple(
-                    replace(one, given=wanted.get(one.symbol)) if one.free and one.given is None else one
-                    for one in function.arguments
-                ),
-            )
-            for name, function in functions.items()
-        }
 
 
 def _shape(value: SSAValue) -> Shape:

@@ -38,7 +38,7 @@ class ArgumentFacts:
     """An argument of a function.
 
     Of a graph: `name` is its PyTorch name, or says which it is; `free`: it is a parameter or state, which may be loaded
-    in parts; free arguments of one `symbol` are one tensor; `given`: how somebody wants it to lie.
+    in parts; free arguments of one `symbol` are one tensor; `given`: how somebody wants it to lie, in every graph.
     """
 
     shape: Shape
@@ -252,8 +252,9 @@ class _Propagation:
         self.arguments: dict[str, list[Shard | None]] = {}
         """Of functions that are called, how their arguments lie."""
         self.returned: dict[str, list[Shard | None]] = {}
-        self.symbols: dict[str, Shard | None] = {}
-        """How the tensors of earlier graphs lie; of one name and type they are one."""
+        arguments = [argument for function in problem.graphs for argument in function.arguments if argument.free]
+        self.symbols: dict[str, Shard | None] = {one.symbol: one.given for one in arguments if one.given is not None}
+        """How the tensors of earlier graphs lie, and those that somebody placed; of one name and type they are one."""
         self.notes: list[ShardingNote] = []
 
     def run(self) -> Layouts:
