@@ -1,6 +1,11 @@
 // RUN: samba-opt --pass-pipeline=kernel-cut-sections %s | filecheck %s --check-prefixes=ANY,SHORTEST
 // RUN: samba-opt --pass-pipeline='kernel-cut-sections{solver=shortest}' %s | filecheck %s --check-prefixes=ANY,SHORTEST
 // RUN: samba-opt --pass-pipeline='kernel-cut-sections{solver=greedy}' %s | filecheck %s --check-prefixes=ANY,GREEDY
+// RUN: not samba-opt --pass-pipeline='kernel-cut-sections{solver=best}' %s 2>&1 | filecheck %s --check-prefix=WRONG
+
+// A solver that does not exist is refused with those that do.
+// WRONG: there is no solver 'best' for cuts
+// WRONG: try: use one of shortest, greedy
 
 #row = affine_map<(d0, d1) -> (d0, d1)>
 #first = affine_map<(d0, d1) -> (d0)>

@@ -1,6 +1,11 @@
 // RUN: samba-opt --pass-pipeline=samba-shard %s | filecheck %s --check-prefixes=ANY,GREEDY
 // RUN: samba-opt --pass-pipeline='samba-shard{solver=greedy}' %s | filecheck %s --check-prefixes=ANY,GREEDY
 // RUN: samba-opt --pass-pipeline='samba-shard{solver=whole}' %s | filecheck %s --check-prefixes=ANY,WHOLE
+// RUN: not samba-opt --pass-pipeline='samba-shard{solver=gredy}' %s 2>&1 | filecheck %s --check-prefix=WRONG
+
+// A solver that does not exist is refused with those that do.
+// WRONG: there is no solver 'gredy' for sharding; did you mean 'greedy'?
+// WRONG: try: use one of greedy, whole
 
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 2>} {
 
