@@ -1,1 +1,1 @@
-"""Backends."""
+"""From rdu IR to files that can run, and back."""

@@ -135,18 +135,24 @@ def room_for(size: int, handed: int, tokens: int, depth: int, machine: Machine, 
     return Room(held, window, max(parts, pmus_holding(window, held, machine)), banks)
 
 
-def agcu_counts(moved: Sequence[int], exchanges: int, agcus: int) -> list[int]:
+def agcu_counts(
+    moved: Sequence[int], exchanges: int, agcus: int, given: Sequence[int | None] | None = None
+) -> list[int]:
     """AGCUs of each load or store of a section: one, and the spare ones by bytes.
 
-    `moved`: bytes of each; `exchanges`: collectives beside them, which take one AGCU each. Where there are more streams
-    than AGCUs, a stream has those that its bytes would fill alone; those with one share what is left (`shared_agcus`).
+    `moved`: bytes of each; `exchanges`: collectives beside them, which take one AGCU each; `given`: the counts that are
+    decided already, None for the others. Where there are more streams than AGCUs, a stream has those that its bytes
+    would fill alone; those with one share what is left (`shared_agcus`).
     """
-    total = max(1, sum(moved))
-    spare = agcus - len(moved) - exchanges
+    fixed = list(given) if given is not None else [None] * len(moved)
+    open_sizes = [size for size, count in zip(moved, fixed, strict=True) if count is None]
+    total, left = max(1, sum(open_sizes)), agcus - exchanges - sum(count or 0 for count in fixed)
+    spare = left - len(open_sizes)
     if spare >= 0:
-        return [1 + spare * size // total for size in moved]
-    left = max(1, agcus - exchanges)
-    return [max(1, left * size // total) for size in moved]
+        counts = iter([1 + spare * size // total for size in open_sizes])
+    else:
+        counts = iter([max(1, max(1, left) * size // total) for size in open_sizes])
+    return [count if count is not None else next(counts) for count in fixed]
 
 
 def agcus_taken(counts: Sequence[int], agcus: int) -> int:

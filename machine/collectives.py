@@ -1,12 +1,11 @@
-"""What collectives cost in closed form: n chips, S bytes each, `a` seconds a step, B bytes a second a direction of a
-link.
+"""What collectives cost alone on their links, as equal steps one after the other.
 
-The timing engine runs collectives as transfers on links; these formulas are its cross-check and the planner's estimate.
-Sources: the usual alpha-beta model (Thakur, Rabenseifner, Gropp 2005).
+The timing engine runs these steps as transfers on links; their time is the planner's estimate, in the usual alpha-beta
+model (Thakur, Rabenseifner, Gropp 2005).
 """
 
 from collections.abc import Callable, Mapping
-from math import ceil, log2
+from math import ceil
 from typing import NamedTuple
 
 from sambaflow.machine.model import PICOSECONDS, Links
@@ -17,21 +16,6 @@ class Steps(NamedTuple):
 
     number: int
     bytes: int
-
-
-def ring_all_reduce(n: int, size: float, a: float, bandwidth: float, rings: int = 1) -> float:
-    """2 (n - 1) (a + S / (n k B)) seconds, over k rings."""
-    return 2 * (n - 1) * (a + size / (n * rings * bandwidth))
-
-
-def halving_doubling_all_reduce(n: int, size: float, a: float, bandwidth: float) -> float:
-    """2 log2(n) a + 2 (n - 1) / n S / B seconds; n a power of two."""
-    return 2 * log2(n) * a + 2 * (n - 1) / n * size / bandwidth
-
-
-def full_all_reduce(n: int, size: float, a: float, bandwidth: float) -> float:
-    """2 (a + S / (n B)) seconds: reduce-scatter, then all-gather, between all pairs at once."""
-    return 2 * (a + size / (n * bandwidth))
 
 
 # op -> parts of the operand that a step sends: an all-gather's operand is already one chip's part of the result

@@ -37,7 +37,19 @@ class ConvertKernelToRduPass(SambaPass):
     """
 
     name = "convert-kernel-to-rdu"
-    needs = ("target", *KERNEL, "functions", "graphs", *CALLS, "sections", "tiles", "transfers", "buffers", "fifos")
+    needs = (
+        "target",
+        *KERNEL,
+        "functions",
+        "graphs",
+        *CALLS,
+        "sections",
+        "tiles",
+        "balance",
+        "transfers",
+        "buffers",
+        "fifos",
+    )
     leaves = ("program",)
     counters = {
         "sections": "distinct sections",
@@ -54,9 +66,8 @@ class ConvertKernelToRduPass(SambaPass):
             for section in function.body.block.ops:
                 if isinstance(section, kernel.SectionOp):
                     _check_collectives(section, target.chips.data)
-                    made = SectionLowering(section).lower()
-                    lowered[section] = made
-                    names[section] = distinct.first_like(made.op).sym_name.data
+                    lowered[section] = SectionLowering(section).lower()
+                    names[section] = distinct.first_like(lowered[section].op).sym_name.data
         symbols = Symbols()
         chips = range(target.chips.data)
         schedules = [

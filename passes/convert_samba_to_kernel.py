@@ -11,9 +11,10 @@ from xdsl.dialects import arith
 from xdsl.dialects.builtin import Float64Type, ModuleOp, TensorType
 from xdsl.ir import Operation, Region
 
+from sambaflow.decisions import SAMBA_HINTS
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, samba
-from sambaflow.dialects.kernel.hints import SAMBA_HINTS, dictionary_of, hand_down
+from sambaflow.dialects.kernel.hints import dictionary_of, hand_down
 from sambaflow.dialects.kernel.origin import mark_operators
 from sambaflow.dialects.rdu.dtypes import dtype_name
 from sambaflow.dialects.text.dense import is_one_number

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Literal, cast
 
 from xdsl.context import Context
@@ -15,6 +14,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from sambaflow.dialects import kernel
 from sambaflow.dialects.kernel.origin import operators_of
 from sambaflow.passes.framework.base import SambaPass, functions_of
+from sambaflow.passes.framework.decisions import mark
 from sambaflow.passes.framework.properties import KERNEL
 from sambaflow.passes.framework.solvers import solve
 from sambaflow.passes.planning import cutting
@@ -44,11 +44,12 @@ class KernelCutSectionsPass(SambaPass):
                                                        func.return %1
 
     `mode` o0: the stages of each operator are a section (a softmax stays together); o1: each `kernel.group` is one,
-    and the rest is cut as in o0; o3: neighbouring sections of o1 are joined wherever that shortens the modelled
-    time, by a dynamic program over all intervals. A section that does not fit is cut further, at its stages. So a
-    higher mode never has more launches nor more off-chip traffic. Moves go with their readers, where they become
-    access patterns. Calls, and sections that stand there already, are cut points. Results that would have no memory of
-    their own are copied (state that is returned as it was before its update, an argument that is returned).
+    and the rest is cut as in o0; o3: neighbouring sections of o1 are joined wherever that shortens the modelled time,
+    by a dynamic program over all intervals. A section that does not fit is cut further, at its stages. So a higher
+    mode never has more launches nor more off-chip traffic. Moves go with their readers, where they become access
+    patterns. Calls are cut points, and so are sections that stand already, which stay as they are. Results that would
+    have no memory of their own are copied (state that is returned as it was before its update, an argument that is
+    returned).
 
     Needs `rdu.target` on the module. Leaves no stage and no group outside of sections. Raises CapacityError for a
     stage that does not fit the machine on its own.
@@ -80,8 +81,8 @@ class _Cutter:
     def __init__(self, owner: KernelCutSectionsPass, ctx: Context, function: FuncOp, planner: Planner) -> None:
         self.owner, self.ctx, self.function, self.planner = owner, ctx, function, planner
         self.block: Block = function.body.block
-        self.names = (f"{function.sym_name.data}_{number}" for number in count())
-        self.taken = {op.sym_name.data for op in self.block.ops if isinstance(op, kernel.SectionOp)}
+        self.count = 0
+        self.taken = {op.label for op in self.block.ops if isinstance(op, kernel.SectionOp)}
 
     def run(self) -> None:
         runs = self._runs()
@@ -228,6 +229,13 @@ class _Cutter:
 
     # -- sections ----------------------------------------------------------------------------------------------------
 
+    def _name(self) -> str:
+        """The next name of a section of this function that no section has."""
+        while (name := f"{self.function.sym_name.data}_{self.count}") in self.taken:
+            self.count += 1
+        self.count += 1
+        return name
+
     def _emit(self, part: Part, end: Operation) -> None:
         """Put the part's ops into a section before `end`, which ends their run."""
         inside = dict.fromkeys(part.ops)
@@ -238,10 +246,11 @@ class _Cutter:
             for result in op.results
             if any(use.operation not in inside for use in result.uses)
         ]
-        name = next(name for name in self.names if name not in self.taken)
+        name = self._name()
         section = kernel.SectionOp.make(name, inputs, [v.type for v in outputs], location=_location(part.ops))
         if part.rule:
             section.attributes["module"] = StringAttr(part.rule)
+        mark(section, "sym_name", "search")
         self.block.insert_op_before(section, end)
         inner = section.body.block
         for value, argument in zip(inputs, inner.args, strict=True):

@@ -5,16 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, i64
 
+from sambaflow.decisions import DECIDED_BY
 from sambaflow.dialects import kernel
 from sambaflow.dialects.kernel.stage import dense
-from sambaflow.passes.framework.analyses import analyses_of
 from sambaflow.passes.framework.base import SambaPass
+from sambaflow.passes.framework.decisions import decide, keep
 from sambaflow.passes.framework.properties import KERNEL
 from sambaflow.passes.planning.analysis import tensor_bytes
 from sambaflow.passes.planning.facts import EdgePlan
-from sambaflow.passes.planning.sections import PlannedSection, sections_of
+from sambaflow.passes.planning.sections import PlannedSection, sections_for, sections_of
+
+AGAINST = {
+    "tokens": "its reader takes other parts",
+    "pmus": "fewer PMUs do not hold its windows",
+    "depth": "there are not so many windows",
+}
+"""What stands against a fixed decision about a buffer that the plan does not have."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ class KernelInsertBuffersPass(SambaPass):
     """
 
     name = "kernel-insert-buffers"
-    needs = ("target", *KERNEL, "sections", "tiles", "transfers")
+    needs = ("target", *KERNEL, "sections", "tiles", "balance", "transfers")
     leaves = ("buffers",)
     counters = {
         "buffers": "stage buffers",
@@ -45,10 +53,10 @@ class KernelInsertBuffersPass(SambaPass):
     preserves = (sections_of,)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for section in analyses_of(ctx).get(sections_of, op):
+        for section in sections_for(self.name, ctx, op):
             for stage, plan in section.planned():
-                if plan.windows and stage.windows is None:
-                    stage.properties["windows"] = dense(plan.windows)
+                if plan.windows:
+                    decide(stage, "windows", dense(plan.windows), "search")
             for edge in section.plan.edges:
                 if not _insert(section, edge):
                     continue
@@ -71,13 +79,25 @@ def _insert(section: PlannedSection, edge: EdgePlan) -> bool:
     reader = section.analysis.ops[edge.target] if edge.target >= 0 else _store_of(section, edge.operand)
     value = reader.operands[edge.operand if edge.target >= 0 else 0]
     if isinstance(value.owner, kernel.BufferOp):
-        value.owner.settle(edge.pmus, edge.banks)
+        _decide(value.owner, edge)
         return False
     buffer = kernel.BufferOp(value, edge.depth, edge.tokens, "sram", edge.pmus, edge.handed, edge.banks)
+    buffer.attributes[DECIDED_BY] = StringAttr("search")
     buffer.location = reader.location
     section.op.body.block.insert_op_before(buffer, reader)
     reader.operands[edge.operand if edge.target >= 0 else 0] = buffer.result
     return True
+
+
+def _decide(buffer: kernel.BufferOp, edge: EdgePlan) -> None:
+    """Decide again what of a buffer is not fixed; in how many windows it is written follows from its maker."""
+    for kind, against in AGAINST.items():
+        keep(buffer, kind, IntegerAttr(getattr(edge, kind), i64), "search", against)
+    if edge.handed == edge.tokens:
+        buffer.properties.pop("handed", None)
+    else:
+        buffer.properties["handed"] = IntegerAttr(edge.handed, i64)
+    decide(buffer, "banks", IntegerAttr(edge.banks, i64), "search")
 
 
 def _store_of(section: PlannedSection, number: int) -> kernel.StoreOp:

@@ -13,11 +13,12 @@ from xdsl.ir import BlockArgument, Operation, SSAValue, Use
 
 from sambaflow.dialects import kernel
 from sambaflow.dialects.kernel.analysis import in_place_inputs
-from sambaflow.passes.framework.analyses import analyses_of
+from sambaflow.dialects.kernel.stage import dense
 from sambaflow.passes.framework.base import SambaPass
+from sambaflow.passes.framework.decisions import decide
 from sambaflow.passes.framework.properties import KERNEL
 from sambaflow.passes.planning.result_copies import is_read_behind, ties_of
-from sambaflow.passes.planning.sections import PlannedSection, sections_of
+from sambaflow.passes.planning.sections import PlannedSection, sections_for, sections_of
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,12 @@ class KernelInsertTransfersPass(SambaPass):
     """
 
     name = "kernel-insert-transfers"
-    needs = ("target", *KERNEL, "sections", "tiles")
+    needs = ("target", *KERNEL, "sections", "tiles", "balance")
     leaves = ("transfers",)
     preserves = (sections_of,)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for section in analyses_of(ctx).get(sections_of, op):
+        for section in sections_for(self.name, ctx, op):
             _Transfers(section).insert()
             section.forget()  # what is loaded is no longer accessed where it stands
             _decide(section)
@@ -56,11 +57,11 @@ def _decide(section: PlannedSection) -> None:
         if isinstance(op, kernel.Transfer):
             value = section.analysis.number(op.operands[0])
             plan = planned[value, -1, isinstance(op, kernel.StoreOp)]
-            if op.agcus is None or op.tile is None:
-                op.decide(plan.agcus, plan.tile)
+            decide(op, "agcus", IntegerAttr(plan.agcus, i64), "search")
+            decide(op, "tile", dense(plan.tile), "search")
     for (_, reader, _), plan in planned.items():
-        if reader >= 0 and (stage := section.analysis.ops[reader]).agcus is None:
-            stage.properties["agcus"] = IntegerAttr(plan.agcus, i64)
+        if reader >= 0:
+            decide(section.analysis.ops[reader], "agcus", IntegerAttr(plan.agcus, i64), "search")
 
 
 class _Transfers:
@@ -97,6 +98,8 @@ class _Transfers:
             for result, tied in zip(op.results, op.tied_inputs, strict=True):
                 if tied < 0 or not self._stands_off_chip(op.operands[tied]):
                     continue
+                if any(isinstance(use.operation, kernel.StoreOp) for use in result.uses):
+                    continue  # its store stands there
                 destination = op.operands[tied]
                 if not self._may_update(destination):
                     self.copied.append(op)

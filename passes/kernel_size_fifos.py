@@ -13,8 +13,8 @@ from xdsl.ir import Operation, SSAValue
 from sambaflow.dialects import kernel
 from sambaflow.machine import room_for
 from sambaflow.machine.dataflow import Channel, Network
-from sambaflow.passes.framework.analyses import analyses_of
 from sambaflow.passes.framework.base import SambaPass
+from sambaflow.passes.framework.decisions import decide, is_fixed, keep
 from sambaflow.passes.framework.properties import KERNEL
 from sambaflow.passes.framework.solvers import solve
 from sambaflow.passes.lowering.dataflow import make_room
@@ -22,7 +22,7 @@ from sambaflow.passes.lowering.section import SectionLowering
 from sambaflow.passes.planning.analysis import tensor_bytes
 from sambaflow.passes.planning.facts import StageFacts
 from sambaflow.passes.planning.fifos import FifoProblem
-from sambaflow.passes.planning.sections import PlannedSection, sections_of
+from sambaflow.passes.planning.sections import PlannedSection, sections_for
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class KernelSizeFifosPass(SambaPass):
     """
 
     name = "kernel-size-fifos"
-    needs = ("target", *KERNEL, "sections", "tiles", "transfers", "buffers")
+    needs = ("target", *KERNEL, "sections", "tiles", "balance", "transfers", "buffers")
     leaves = ("fifos",)
     counters = {
         "deeper": "buffers that got more windows",
@@ -55,13 +55,14 @@ class KernelSizeFifosPass(SambaPass):
     a package's solver."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for section in analyses_of(ctx).get(sections_of, op):
+        for section in sections_for(self.name, ctx, op):
             built = _Built(section)
             depths = solve(FifoProblem.of(built.network), self.solver)
             for channel, depth in zip(built.network.channels, depths, strict=True):
                 channel.depth = depth
             for buffer, channels in built.buffers.items():
-                self._set(ctx, built, buffer, max(channel.depth for channel in channels))
+                if not is_fixed(buffer, "depth"):
+                    self._set(ctx, built, buffer, max(channel.depth for channel in channels))
             self._settle(ctx, section)
 
     def _set(self, ctx: Context, built: _Built, buffer: kernel.BufferOp, parts: int) -> None:
@@ -75,20 +76,24 @@ class KernelSizeFifosPass(SambaPass):
         room = room_for(size, handed, tokens, parts, machine, ports=ports)
         if room.depth == before:
             return
-        buffer.properties["depth"] = IntegerAttr(room.depth, i64)
-        buffer.properties["pmus"] = IntegerAttr(room.pmus, i64)
+        decide(buffer, "depth", IntegerAttr(room.depth, i64), "search")
+        decide(buffer, "pmus", IntegerAttr(room.pmus, i64), "search")
         self.count(ctx, "deeper" if room.depth > before else "shallower")
 
     def _settle(self, ctx: Context, section: PlannedSection) -> None:
         """Run the units of the section on token counts; write down the depths with which they end."""
+        for op in section.op.body.block.ops:
+            if isinstance(op, kernel.StoreOp) and not is_fixed(op, "depth"):
+                op.properties.pop("depth", None)
         lowering = SectionLowering(section.op, sized=False)
         units = lowering.lower().op
         resources = section.planner.resources
-        self.count(ctx, "rings", make_room(units, resources.machine, resources.budget))
+        fixed = [unit for op, unit in lowering.units.items() if is_fixed(op, "depth")]
+        self.count(ctx, "rings", make_room(units, resources.machine, resources.budget, fixed))
         for op, unit in lowering.units.items():
-            op.properties["depth"] = IntegerAttr(unit.depth_of(0), i64)
+            keep(op, "depth", IntegerAttr(unit.depth_of(0), i64), "search", "units would wait for themselves in a ring")
             if isinstance(op, kernel.BufferOp):
-                op.properties["pmus"] = IntegerAttr(unit.units, i64)
+                keep(op, "pmus", IntegerAttr(unit.units, i64), "search", "they do not hold its windows, or are short")
 
 
 def _parts(buffer: kernel.BufferOp) -> int:
@@ -133,7 +138,7 @@ class _Built:
                 if maker not in self.numbers:
                     continue
                 channel = Channel(self.numbers[maker], self.numbers[op], tokens, 1)
-                if buffer is None or isinstance(maker, kernel.LoadOp):
+                if buffer is None or isinstance(maker, kernel.LoadOp) or is_fixed(buffer, "depth"):
                     channel.fixed = True
                     channel.depth = _parts(buffer) if buffer is not None else 1
                 if buffer is not None:

@@ -8,23 +8,24 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
 from sambaflow.dialects.kernel import MappingAttr
-from sambaflow.passes.framework.analyses import analyses_of
 from sambaflow.passes.framework.base import SambaPass
+from sambaflow.passes.framework.decisions import decide
 from sambaflow.passes.framework.properties import KERNEL
-from sambaflow.passes.planning.sections import sections_of
+from sambaflow.passes.planning.sections import sections_for, sections_of
 
 
 @dataclass(frozen=True)
 class KernelTilePass(SambaPass):
-    """Writes the plan's tiles into `mapping`, with one PCU per stage.
+    """Writes the plan's tiles into `mapping`; the par factors are left open.
 
         kernel.map ins(%x) domain #kernel.domain<16 parallel, 64 parallel> ...
     ->
         kernel.map ins(%x) domain #kernel.domain<16 parallel, 64 parallel> ...
-          mapping #kernel.mapping<tile = [1, 16], par = [1, 1], order = [0, 1], hold = [2]>
+          mapping #kernel.mapping<tile = [1, 16], order = [0, 1], hold = [2]> attributes {decided_by = "search"}
 
     `tile` is what one firing takes, `order` the loops of the tile grid, `hold` per operand the loops that refill its
-    buffer. A stage that has a mapping keeps it. Moves that are access patterns get none. Needs `kernel-cut-sections`.
+    buffer. A mapping that is fixed stays, and the others are planned around it. Moves that are access patterns get
+    none. Needs `kernel-cut-sections`.
     """
 
     name = "kernel-tile"
@@ -34,8 +35,7 @@ class KernelTilePass(SambaPass):
     preserves = (sections_of,)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for section in analyses_of(ctx).get(sections_of, op):
+        for section in sections_for(self.name, ctx, op):
             for stage, plan in section.planned():
-                if stage.mapping is None:
-                    stage.properties["mapping"] = MappingAttr.of(plan.tile, (), plan.order, plan.hold)
+                if decide(stage, "tile", MappingAttr.of(plan.tile, (), plan.order, plan.hold), "search"):
                     self.count(ctx, "stages")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import ClassVar, Literal
 
 from xdsl.context import Context
@@ -12,7 +13,9 @@ from sambaflow.diagnostics import error_at
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.lifetimes import launches_of, slot_uses
 from sambaflow.errors import PassError
+from sambaflow.machine import PICOSECONDS
 from sambaflow.passes.framework.base import OperationPass
+from sambaflow.passes.framework.decisions import decide, keep, note_next_best
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,9 @@ class RduSchedulePass(OperationPass[rdu.ProgramOp]):
         rdu.schedule @forward inputs [@x] outputs [@y] tied [-1] attributes {orchestration = "hardware"} { ... }
 
     The machine says what a launch costs when the AGCUs sequence it from a static schedule (hardware) and when the host
-    does (software); the cheaper one is taken, hardware when they are equal. Launches stay in the order in which they
-    stand; a launch that reads a temporary or an output before any launch wrote it is an error.
+    does (software); the cheaper one is taken, hardware when they are equal. One that is fixed stays. Launches
+    stay in the order in which they stand; a launch that reads a temporary or an output before any launch wrote it is an
+    error.
     """
 
     name: ClassVar[str] = "rdu-schedule"
@@ -38,10 +42,17 @@ class RduSchedulePass(OperationPass[rdu.ProgramOp]):
 
     def apply_to(self, ctx: Context, op: rdu.ProgramOp) -> None:
         launch = rdu.machine_of(op).launch
-        cheaper = "hardware" if launch.hardware <= launch.software else "software"
+        costs = {"hardware": launch.hardware, "software": launch.software}
+        cheaper, other = sorted(costs, key=lambda name: (costs[name], name))
         for schedule in op.schedules:
             _check_order(op, schedule)
-            schedule.properties["orchestration"] = StringAttr(self.orchestration or cheaper)
+            if self.orchestration is not None:
+                asked = StringAttr(self.orchestration)
+                keep(schedule, "orchestration", asked, "user", "the option of the pass asks for it")
+            elif decide(schedule, "orchestration", StringAttr(cheaper), "search"):
+                launches = sum(rounds for _, rounds in schedule.launches)
+                picoseconds = ceil(launches * costs[other] * PICOSECONDS)
+                note_next_best(schedule, "orchestration", StringAttr(other), picoseconds)
             self._report(ctx, schedule)
 
     def _report(self, ctx: Context, schedule: rdu.ScheduleOp) -> None:

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xdsl.context import Context
+from xdsl.dialects.builtin import StringAttr
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation
 
 from sambaflow.dialects import samba
-from sambaflow.dialects.kernel.hints import SAMBA_HINTS, hints_attr
+from sambaflow.dialects.kernel.hints import hints_attr
 from sambaflow.passes.framework.base import FunctionPass
+from sambaflow.passes.framework.decisions import decide, mark
 from sambaflow.passes.framework.properties import SAMBA
 from sambaflow.passes.fusion.grouping import HEURISTIC_PARAMETERS, Group, Groups, make_region
 from sambaflow.passes.fusion.rules import DEFAULT_RULES, Rule, load_rules
 from sambaflow.passes.rewriting.matcher import OpGraph, Refusal, Search, operator_name
+
+FUSION, ALONE = "samba.fusion", StringAttr("none")
+"""Discardable attribute of a samba op, and the value with which no rule takes it into a module."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,8 @@ class SambaFusePass(FunctionPass):
     Rules with larger priority choose first, then those that stand earlier in the file; each op belongs to one module at
     most. Matching sees through casts, views and no-ops, and takes those between matched ops into the group; others join
     the only module that uses them, or the one that makes them. A group that a path leaves and enters again is refused.
-    A rule's settings stay on the op as hints. Every match, and every near miss with its reason, is a remark.
+    A rule's settings stay on the op as hints. An op with `samba.fusion = "none"` stays alone, and a module that stands
+    already stays as it is. Every match, and every near miss with its reason, is a remark.
 
         %0 = samba.linear %x, %w : (tensor<2x4xf32>, tensor<3x4xf32>) -> tensor<2x3xf32>
         %1 = samba.relu %0 : tensor<2x3xf32>
@@ -50,6 +56,9 @@ class SambaFusePass(FunctionPass):
         for block in op.body.blocks:
             graph = OpGraph(block, operator_name, is_transparent)
             groups = Groups(graph)
+            for inner in block.ops:
+                if inner.attributes.get(FUSION) == ALONE:
+                    groups.keep_out(inner)
             chosen: dict[str, Rule] = {rule.name: rule for rule in rules}
             for rule in rules:
                 self._apply_rule(ctx, rule, graph, groups)
@@ -104,6 +113,9 @@ def make_module(group: Group, rule: Rule) -> samba.ModuleOp:
     types = [value.type for value in outlined.outputs]
     module = samba.ModuleOp(rule.name, outlined.inputs, types, outlined.region, rule.heuristic)
     module.location = place
+    mark(module, "rule", "rule")
+    if rule.heuristic is not None:
+        mark(module, "heuristic", "rule")
     if rule.parameters:
         module.attributes[HEURISTIC_PARAMETERS] = hints_attr(rule.parameters)
     if block is not None and behind is not None:
@@ -115,5 +127,5 @@ def make_module(group: Group, rule: Rule) -> samba.ModuleOp:
 def write_settings(rule: Rule, binding: Mapping[str, Operation]) -> None:
     """Leave the settings of the rule's nodes as hints on the ops that they matched."""
     for name, op in binding.items():
-        if settings := rule.pattern.nodes[name].settings:
-            op.attributes[SAMBA_HINTS] = hints_attr(settings)
+        for hint, value in hints_attr(rule.pattern.nodes[name].settings).data.items():
+            decide(op, hint, value, "rule")

@@ -13,6 +13,7 @@ from xdsl.ir import Operation, SSAValue
 from sambaflow import machine as machines
 from sambaflow.backends.rdu import image as im
 from sambaflow.backends.rdu.programs import Assembler
+from sambaflow.decisions import DECIDED_BY, NEXT_BEST
 from sambaflow.diagnostics import error_at, location_from_attr
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.instructions import element_dtype
@@ -52,13 +53,16 @@ def program_of(module: ModuleOp) -> rdu.ProgramOp:
 
 
 def refuse_attributes(module: ModuleOp, program: rdu.ProgramOp) -> None:
-    """PefError about the first discardable attribute: a PEF has no place for it."""
+    """PefError about the first discardable attribute: a PEF has no place for it.
+
+    Who made a decision, and what was the next best, stays behind: what a PEF says is fixed.
+    """
     target = module.attributes.get("rdu.target")
     if target is not None and target != program.target:
         raise error_at(program, f"is for {program.target}, its module for {target}", PefError)
     for op in (module, *program.walk()):
         for key in op.attributes:
-            if op is not module or key != "rdu.target":
+            if (op is not module or key != "rdu.target") and key not in (DECIDED_BY, NEXT_BEST):
                 raise error_at(
                     op, f"has the attribute '{key}': a PEF has no place for it", PefError, levers=["drop it"]
                 )

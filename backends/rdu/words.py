@@ -137,8 +137,3 @@ def decode_program(words: Iterable[int]) -> list[Instruction]:
 def results(instruction: Instruction) -> int:
     """How many consecutive registers an instruction writes."""
     return RESULTS.get(instruction.opcode.name, 1)
-
-
-def disassemble(words: Iterable[int]) -> str:
-    """One line a word: `r0 = mul.f32 in0, k1`."""
-    return "\n".join(str(decode_word(word)) for word in words)

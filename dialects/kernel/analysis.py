@@ -47,11 +47,6 @@ def map_dims(map: AffineMap) -> tuple[int, ...]:
     return tuple(sorted({d for expr in map.results for d in used_dims(expr)}))
 
 
-def reduction_dims(stage: Stage) -> tuple[int, ...]:
-    """The reduction dimensions."""
-    return stage.domain.data.dims("reduction")
-
-
 def is_elementwise(stage: Stage) -> bool:
     """Whether every point reads its own elements and writes its own: no accumulators, no symbols, a body on elements,
     and result maps that are permutations of the domain."""
@@ -136,12 +131,6 @@ def tile_grid(extents: Sequence[int], tile: Sequence[int], order: Sequence[int])
     for step in product(*map(range, counts)):
         place = dict(zip(order, step, strict=True))
         yield tuple((place[d] * tile[d], min((place[d] + 1) * tile[d], extents[d]) - 1) for d in range(len(extents)))
-
-
-def tile_count(stage: Stage) -> int:
-    """Firings of one execution of the stage: tiles of its mapping, 1 without."""
-    mapping = stage.tiling
-    return prod(ceil(e / t) for e, t in zip(stage.extents, mapping.tile, strict=True)) if mapping else 1
 
 
 # ---- bodies

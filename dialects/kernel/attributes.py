@@ -84,11 +84,16 @@ class Mapping:
     """The loops of the tile grid, outermost first."""
     hold: tuple[int, ...]
     """Per input, how many outer loops of `order` refill its buffer; 0: loaded once, rank: at every firing."""
+    is_balanced: bool = True
+    """Whether the par factors are decided; until then one PCU stands for them."""
 
 
 @irdl_attr_definition
 class MappingAttr(Data[Mapping]):
-    """`#kernel.mapping<tile = [2, 8], par = [1, 1], order = [0, 1], hold = [2, 1]>`: tiles, PCUs and loop order."""
+    """`#kernel.mapping<tile = [2, 8], par = [1, 1], order = [0, 1], hold = [2, 1]>`: tiles, PCUs and loop order.
+
+    Without `par` the par factors are still to be decided, by `kernel-balance`.
+    """
 
     name = "kernel.mapping"
 
@@ -96,34 +101,37 @@ class MappingAttr(Data[Mapping]):
     def of(
         tile: Sequence[int], par: Sequence[int] = (), order: Sequence[int] = (), hold: Sequence[int] = ()
     ) -> MappingAttr:
-        """A mapping with one PCU and row-major order unless given."""
+        """A mapping whose par factors are open, and in row-major order, unless given."""
         rank = len(tile)
-        return MappingAttr(
-            Mapping(tuple(tile), tuple(par) or (1,) * rank, tuple(order) or tuple(range(rank)), tuple(hold))
-        )
+        factors, loops = tuple(par) or (1,) * rank, tuple(order) or tuple(range(rank))
+        return MappingAttr(Mapping(tuple(tile), factors, loops, tuple(hold), bool(par) or not rank))
 
     @classmethod
     def parse_parameter(cls, parser: AttrParser) -> Mapping:
-        """Parse `<tile = [..], par = [..], order = [..], hold = [..]>`."""
+        """Parse `<tile = [..], par = [..], order = [..], hold = [..]>`; `par` may be absent."""
 
-        def numbers(name: str) -> tuple[int, ...]:
-            parser.parse_keyword(name)
+        def numbers() -> tuple[int, ...]:
             parser.parse_punctuation("=")
             return tuple(parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer))
 
         with parser.in_angle_brackets():
-            tile = numbers("tile")
+            parser.parse_keyword("tile")
+            tile = numbers()
             parser.parse_punctuation(",")
-            par = numbers("par")
+            par = numbers() if (is_balanced := parser.parse_optional_keyword("par") is not None) else (1,) * len(tile)
+            if is_balanced:
+                parser.parse_punctuation(",")
+            parser.parse_keyword("order")
+            order = numbers()
             parser.parse_punctuation(",")
-            order = numbers("order")
-            parser.parse_punctuation(",")
-            hold = numbers("hold")
-        return Mapping(tile, par, order, hold)
+            parser.parse_keyword("hold")
+            hold = numbers()
+        return Mapping(tile, par, order, hold, is_balanced)
 
     def print_parameter(self, printer: Printer) -> None:
-        """Print `<tile = [..], par = [..], order = [..], hold = [..]>`."""
-        fields = ((name, list(getattr(self.data, name))) for name in ("tile", "par", "order", "hold"))
+        """Print `<tile = [..], par = [..], order = [..], hold = [..]>`, without what is open."""
+        names = ("tile", "par", "order", "hold") if self.data.is_balanced else ("tile", "order", "hold")
+        fields = ((name, list(getattr(self.data, name))) for name in names)
         printer.print_string(f"<{', '.join(f'{name} = {values}' for name, values in fields)}>")
 
 

@@ -21,7 +21,6 @@ from sambaflow.errors import InputError
 
 Hint = int | float | bool | str
 
-SAMBA_HINTS = "samba.hints"
 KERNEL_HINTS = "kernel.hints"
 
 DEGREES = {"m_shard_degree": "m", "n_shard_degree": "n", "k_shard_degree": "k"}

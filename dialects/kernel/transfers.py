@@ -28,7 +28,6 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from sambaflow.dialects.kernel.attributes import TokenType
-from sambaflow.dialects.kernel.stage import dense
 from sambaflow.machine.opcodes import MOST_ELEMENTS
 
 TIERS = ("sram", "hbm", "ddr")
@@ -59,10 +58,6 @@ class Transfer(IRDLOperation):
     def tiling(self) -> tuple[int, ...] | None:
         """What one firing moves."""
         return None if self.tile is None else tuple(self.tile.get_values())
-
-    def decide(self, agcus: int, tile: Sequence[int]) -> None:
-        """Set how many AGCUs move it, and in what tiles."""
-        self.properties |= {"agcus": IntegerAttr(agcus, i64), "tile": dense(tile)}
 
     def print(self, printer: Printer) -> None:
         """Print `%v to %dest after %t {agcus = ..} : T`."""
@@ -95,9 +90,9 @@ class Transfer(IRDLOperation):
         op = cls.between(parser.resolve_operand(name, type), destination, token)
         if op is None:
             parser.raise_error(f"'{cls.name}' takes no 'to'", position)
-        known = cls.get_irdl_definition().properties
-        op.properties |= {name: value for name, value in decisions.items() if name in known}
-        op.attributes |= {name: value for name, value in decisions.items() if name not in known}
+        properties, attributes = _separate(cls, decisions)
+        op.properties |= properties
+        op.attributes |= attributes
         return op
 
     @classmethod
@@ -117,6 +112,15 @@ class Transfer(IRDLOperation):
         verify_counts(self.properties, ("agcus", "depth"))
         if (tile := self.tiling) is not None and not all(1 <= part <= MOST_ELEMENTS for part in tile):
             raise VerifyException(f"'tile' is {list(tile)}: every part is 1 to {MOST_ELEMENTS}")
+
+
+def _separate(
+    op: type[IRDLOperation], entries: Mapping[str, Attribute]
+) -> tuple[dict[str, Attribute], dict[str, Attribute]]:
+    """The properties and the discardable attributes of one dictionary."""
+    known = op.get_irdl_definition().properties
+    properties = {name: value for name, value in entries.items() if name in known}
+    return properties, {name: value for name, value in entries.items() if name not in known}
 
 
 def verify_counts(properties: Mapping[str, Attribute], names: Sequence[str]) -> None:
@@ -265,11 +269,6 @@ class BufferOp(IRDLOperation):
         }
         super().__init__(operands=[value], properties=properties, result_types=[value.type])
 
-    def settle(self, pmus: int, banks: int) -> None:
-        """Set the PMUs and banks that are not set yet."""
-        for name, count in (("pmus", pmus), ("banks", banks)):
-            self.properties.setdefault(name, IntegerAttr(count, i64))
-
     @property
     def windows(self) -> int:
         """Windows in which its maker hands the tensor over."""
@@ -279,11 +278,11 @@ class BufferOp(IRDLOperation):
     def parse(cls, parser: Parser) -> BufferOp:
         """Parse `%v {depth = .., ..} : T`."""
         name = parser.parse_unresolved_operand()
-        properties = parser.parse_optional_attr_dict()
+        properties, attributes = _separate(cls, parser.parse_optional_attr_dict())
         parser.parse_punctuation(":")
         type = parser.parse_type()
         value = parser.resolve_operand(name, type)
-        return cls.create(operands=[value], properties=properties, result_types=[type])
+        return cls.create(operands=[value], properties=properties, attributes=attributes, result_types=[type])
 
     def print(self, printer: Printer) -> None:
         """Print `%v {depth = .., ..} : T`."""

@@ -68,7 +68,6 @@ class Row:
     rule: Rule
     attributes: tuple[Attr, ...] = ()
     traits: Trait = Trait.NONE
-    section: str = "fwd"
     sample: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
@@ -112,8 +111,7 @@ def _rows(names: str, doc: str, operands: Sequence[str], rule: Rule, *attributes
           sample: Sequence[str] = (), **settings: Any) -> list[Row]:  # fmt: skip
     """Rows of one form for all `names`."""
     return [
-        Row(n, doc.format(n), tuple(operands), rule, attributes, traits, "fwd", tuple(sample), settings)
-        for n in names.split()
+        Row(n, doc.format(n), tuple(operands), rule, attributes, traits, tuple(sample), settings) for n in names.split()
     ]
 
 

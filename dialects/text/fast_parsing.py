@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar, cast
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import AnyFloat, ComplexType, FunctionType, IndexType, IntegerType, RankedStructure
+from xdsl.dialects.builtin import FunctionType
 from xdsl.ir import Attribute, TypeAttribute
-from xdsl.parser import Parser
-from xdsl.parser.generic_parser import ParserState
 from xdsl.utils.lexer import Input
-from xdsl.utils.mlir_lexer import MLIRTokenKind, PunctuationSpelling
+from xdsl.utils.mlir_lexer import PunctuationSpelling
 
 from sambaflow.dialects.text.lexing import FastLexer, FastToken
+from sambaflow.dialects.text.xdsl_private import DenseType, OpenParser
 
 _WORD = r"[a-z]\w*(?![\w$.])"
 _SHAPED = r"(?:tensor|memref|vector)<[\w?*]+>"
@@ -34,7 +33,6 @@ _FUNCTION_TYPE = re.compile(_FUNCTION, re.ASCII)
 _ATTRIBUTE = re.compile("|".join((_SHAPED, _NUMBER, _ENUM, _AFFINE_MAP)), re.ASCII)
 """Texts that mean the same wherever they stand in a file, and stand there often."""
 
-DenseType = RankedStructure[IntegerType | IndexType | AnyFloat | ComplexType]
 ReadT = TypeVar("ReadT", bound=Attribute)
 ResultT = TypeVar("ResultT", bound=Attribute | None)
 
@@ -47,12 +45,11 @@ class _Readings(Generic[ReadT]):
     by_text: dict[str, ReadT] = field(default_factory=dict[str, ReadT])
 
 
-class FastParser(Parser):
+class FastParser(OpenParser):
     """xDSL's parser with our lexer, and its most frequent steps done in one call each."""
 
     def __init__(self, ctx: Context, text: str, name: str) -> None:
-        super().__init__(ctx, "", name)
-        self._parser_state = ParserState(FastLexer(Input(text, name)))
+        super().__init__(ctx, FastLexer(Input(text, name)), name)
         self._text = text
         self._attributes = _Readings[Attribute](_ATTRIBUTE)
         self._types = _Readings[TypeAttribute](_SHAPED_TYPE)
@@ -61,23 +58,15 @@ class FastParser(Parser):
 
     @property
     def pos(self) -> int:
-        return self._current_token.start
+        return self.token.start
 
     @property
-    def _current_token(self) -> FastToken:
-        return self._parser_state.current_token  # pyright: ignore[reportReturnType]
-
-    def _consume_token(self, expected_kind: MLIRTokenKind | None = None) -> FastToken:
-        state = self._parser_state
-        token = state.current_token
-        state.current_token = state.lexer.lex()
-        return token  # pyright: ignore[reportReturnType]
-
-    def _parse_optional_token(self, expected_kind: MLIRTokenKind) -> FastToken | None:
-        return self._consume_token() if self._parser_state.current_token.kind is expected_kind else None
+    def token(self) -> FastToken:
+        """The one that is parsed next."""
+        return self.state.current_token  # pyright: ignore[reportReturnType]
 
     def parse_optional_characters(self, text: str) -> str | None:
-        state = self._parser_state
+        state = self.state
         if state.current_token.text != text:
             return None
         state.current_token = state.lexer.lex()
@@ -100,8 +89,8 @@ class FastParser(Parser):
     def parse_optional_function_type(self) -> FunctionType | None:
         return self._read(self._function_types, super().parse_optional_function_type)
 
-    def _parse_dense_literal_type(self) -> DenseType:
-        return self._read(self._dense_types, super()._parse_dense_literal_type)
+    def read_dense_type(self) -> DenseType:
+        return self._read(self._dense_types, super().read_dense_type)
 
     def _read(self, known: _Readings[ReadT], parse: Callable[[], ResultT]) -> ReadT | ResultT:
         """What `parse` makes of the text here; what it made of it before, if it was all that `parse` read."""
@@ -110,9 +99,9 @@ class FastParser(Parser):
             return parse()
         text, end = match[0], match.end()
         if text in known.by_text:
-            self._resume_from(end)
+            self.resume_from(end)
             return known.by_text[text]
-        found = parse()
-        if found is not None and self.pos >= end and not self._text[end : self.pos].strip():
-            known.by_text[text] = cast(ReadT, found)
-        return found
+        result = parse()
+        if result is not None and self.pos >= end and not self._text[end : self.pos].strip():
+            known.by_text[text] = cast(ReadT, result)
+        return result

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 from xdsl.utils.lexer import Input, Span, Token
-from xdsl.utils.mlir_lexer import KIND_BY_PUNCTUATION_SPELLING, MLIRLexer, MLIRTokenKind, StringLiteral
+from xdsl.utils.mlir_lexer import KIND_BY_PUNCTUATION_SPELLING, MLIRTokenKind, StringLiteral
+
+from sambaflow.dialects.text.xdsl_private import OpenLexer
 
 _SUFFIX = r"(?:[0-9]+|[a-zA-Z$._-][a-zA-Z0-9$._-]*)"
 _IDENTIFIER = r"[a-zA-Z_][a-zA-Z0-9_$.]*"
@@ -44,11 +46,8 @@ class FastToken(Token[MLIRTokenKind, str]):
         return make(self.start, self.end, self.input)
 
 
-class FastLexer(MLIRLexer):
+class FastLexer(OpenLexer):
     """The tokens of xDSL's lexer, several times as fast; what the pattern does not know, and errors, are xDSL's."""
-
-    # xDSL's needs time exponential in the rest of the line for a string that does not end.
-    _unescaped_characters_regex = re.compile(r'"(?:[^"\\\n\v\f]++|\\(?:["nt\\]|[0-9A-Fa-f]{2}))*+"')
 
     def lex(self) -> FastToken:
         input = self.input

@@ -96,17 +96,15 @@ class OlderPrinter(FastPrinter):
 class OlderParser(FastParser):
     """Reads the older text as well."""
 
-    def _parse_optional_array_attr(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self,
-    ) -> ArrayAttr[Attribute] | DenseArrayBase | None:
+    def read_optional_array(self) -> ArrayAttr[Attribute] | DenseArrayBase | None:
         if _DENSE_ARRAY.match(self._text, self.pos) is None:
-            return super()._parse_optional_array_attr()
+            return super().read_optional_array()
         self.parse_punctuation("[")
         self.parse_punctuation(":")
         position = self.pos
         element = self.parse_type()
         if isinstance(element, IntegerType):
-            integers = self._parse_values(lambda: self._parse_typed_integer(element, allow_boolean=True))
+            integers = self._parse_values(lambda: self.read_typed_integer(element, allow_boolean=True))
             return DenseArrayBase.from_list(element, integers)
         if not isinstance(element, AnyFloat):
             self.raise_error(f"a dense array holds integers or floats, not {element}", position)
@@ -121,8 +119,8 @@ class OlderParser(FastParser):
             values.append(parse())
         return values
 
-    def _parse_attribute_entry(self) -> tuple[str, Attribute]:
-        name, value = super()._parse_attribute_entry()
+    def read_attribute_entry(self) -> tuple[str, Attribute]:
+        name, value = super().read_attribute_entry()
         if name in NEWER_SIZES and isinstance(value, DenseIntOrFPElementsAttr):
             return NEWER_SIZES[name], DenseArrayBase.from_list(i32, [int(size) for size in value.get_values()])
         return name, value

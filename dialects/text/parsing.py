@@ -25,15 +25,15 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Block, Data, Dialect, Operation, OpResult, ParametrizedAttribute, TypeAttribute
 from xdsl.ir.affine import AffineBinaryOpExpr, AffineExpr, AffineMap, AffineSet
-from xdsl.parser import AttrParser, Parser
+from xdsl.parser import AttrParser
 from xdsl.utils.exceptions import ParseError, VerifyException
 from xdsl.utils.lexer import Span
 
 from sambaflow import plugins
 from sambaflow.diagnostics import error_at, location_of
-from sambaflow.dialects.text.fast_parsing import DenseType
 from sambaflow.dialects.text.older_mlir import NEWER_OPS, OlderParser
 from sambaflow.dialects.text.parse_errors import error_from_parse
+from sambaflow.dialects.text.xdsl_private import DenseElement, DenseType
 from sambaflow.errors import InputError, Location, Note, SambaError, did_you_mean
 
 MOST_BITS = (1 << 24) - 1
@@ -45,7 +45,7 @@ MOST_DENSE = 1 << 24
 _REDEFINED = re.compile(r"SSA value %(\S+) is already defined")
 
 
-class _DenseElement(Parser._TensorLiteralElement):  # pyright: ignore[reportPrivateUsage]
+class _DenseElement(DenseElement):
     """An element of `dense<..>`: hexadecimal ones are the bits of a float, as in MLIR (xDSL 0.74 reads a number)."""
 
     def to_type(self, parser: AttrParser, type: Attribute) -> Any:
@@ -69,14 +69,14 @@ class LocatedParser(OlderParser):
         line = bisect_right(self._line_starts, position)
         return line + self.line_offset, position - self._line_starts[line - 1] + 1
 
-    def _parse_op_result_list(self) -> list[tuple[Span, int]]:
-        results = super()._parse_op_result_list()
+    def read_result_names(self) -> list[tuple[Span, int]]:
+        results = super().read_result_names()
         self._name_positions.append(self.pos)
         return results
 
-    def _parse_optional_integer_or_float_type(self) -> TypeAttribute | None:
+    def read_number_type(self) -> TypeAttribute | None:
         position = self.pos
-        type = super()._parse_optional_integer_or_float_type()
+        type = super().read_number_type()
         if isinstance(type, Float80Type | Float128Type) or (
             isinstance(type, IntegerType) and type.width.data > MOST_BITS
         ):
@@ -104,25 +104,25 @@ class LocatedParser(OlderParser):
             if isinstance(one, AffineBinaryOpExpr):
                 pending += [(one.lhs, depth + 1), (one.rhs, depth + 1)]
 
-    def _parse_dense_literal_type(self) -> DenseType:
+    def read_dense_type(self) -> DenseType:
         position = self.pos
-        type = super()._parse_dense_literal_type()
+        type = super().read_dense_type()
         if prod(type.get_shape()) > MOST_DENSE:
             self.raise_error(f"constants have at most {MOST_DENSE} elements: {type}", position)
         return type
 
-    def _parse_tensor_literal_element(self) -> _DenseElement:
-        element = super()._parse_tensor_literal_element()
+    def read_dense_element(self) -> _DenseElement:
+        element = super().read_dense_element()
         return _DenseElement(element.is_negative, element.value, element.span)
 
-    def _get_op_by_name(self, name: str) -> type[Operation]:
+    def op_class(self, name: str) -> type[Operation]:
         name = NEWER_OPS.get(name, name)
-        op_type = self.ctx.get_optional_op(name, dialect_stack=self._parser_state.dialect_stack)
+        op_type = self.ctx.get_optional_op(name, dialect_stack=self.state.dialect_stack)
         if op_type is None:
             self.raise_error(f"unknown op '{name}'{self._near(name, lambda d: d.operations)}", self._name_positions[-1])
         return op_type
 
-    def _parse_dialect_type_or_attribute_body(
+    def read_dialect_attribute(
         self, attr_name: str, is_type: bool, is_opaque: bool, starting_opaque_pos: int | None
     ) -> UnregisteredAttr | ParametrizedAttribute | Data[Any]:
         known = self.ctx.get_optional_type if is_type else self.ctx.get_optional_attr
@@ -134,7 +134,7 @@ class LocatedParser(OlderParser):
                 start = starting_opaque_pos - len(attr_name.partition(".")[2])
             near = self._near(attr_name, lambda d: d.attributes)
             self.raise_error(f"unknown {what} '{attr_name}'{near}", start)
-        return super()._parse_dialect_type_or_attribute_body(attr_name, is_type, is_opaque, starting_opaque_pos)
+        return super().read_dialect_attribute(attr_name, is_type, is_opaque, starting_opaque_pos)
 
     def _near(self, name: str, members: Callable[[Dialect], Iterable[type[Operation] | type[Attribute]]]) -> str:
         """The member of the dialect, or else the dialect, that may have been meant."""
@@ -144,11 +144,11 @@ class LocatedParser(OlderParser):
             return did_you_mean(name, [member.name for member in members(dialect)])
         return did_you_mean(name, [f"{known}.{member_name}" for known in self.ctx.registered_dialect_names if dot])
 
-    def _parse_block(self) -> Block:
-        name = self._current_token.text[1:]
+    def read_block(self) -> Block:
+        name = self.token.text[1:]
         if name in self.blocks and name not in self.forward_block_references:
             self.raise_error(f"redefinition of block '^{name}'")
-        return super()._parse_block()
+        return super().read_block()
 
     def current_op(self) -> Location:
         """The place of the innermost op that is being parsed, else that of the next token."""

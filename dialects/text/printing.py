@@ -12,6 +12,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue, TypeAttribute
 from xdsl.printer import Printer
 
 from sambaflow.dialects.text.dense import mixes_zeros
+from sambaflow.dialects.text.xdsl_private import OpenPrinter
 
 ItemT = TypeVar("ItemT")
 
@@ -40,7 +41,7 @@ class _Parts:
         self.write = self.parts.append
 
 
-class FastPrinter(Printer):
+class FastPrinter(OpenPrinter):
     """xDSL's printer on a list of strings, without columns (which its diagnostics alone need)."""
 
     def __init__(
@@ -49,9 +50,9 @@ class FastPrinter(Printer):
         self._parts = _Parts()
         super().__init__(
             cast(IO[str], self._parts),
-            print_generic_format=generic,
-            print_properties_as_attributes=properties_as_attributes,
-            print_debuginfo=locations,
+            generic=generic,
+            properties_as_attributes=properties_as_attributes,
+            locations=locations,
         )
         self._type_texts: dict[int, tuple[Attribute, str]] = {}
 
@@ -70,21 +71,20 @@ class FastPrinter(Printer):
         self.print_bytes_literal(string.encode("utf-8", "backslashreplace"))
 
     def print_ssa_value(self, value: SSAValue) -> str:
-        name = self._ssa_values.get(value)
+        name = self.names_of_values.get(value)
         if name is None:
             hint = name_from_hint(value.name_hint or "")
-            name = _numbered(hint, self.ssa_names) if hint else self._get_new_valid_name_id()
-            self._ssa_values[value] = name
+            name = _numbered(hint, self.ssa_names) if hint else self.next_number_of_value()
+            self.names_of_values[value] = name
         self._parts.write("%" + name)
         return name
 
-    def _populate_block_name(self, block: Block, block_index: int | None = None) -> None:
+    def name_of_block(self, block: Block, index: int | None) -> str:
         # Nothing refers to the first block of a region, and most ops print it without its name.
-        hint = name_from_hint(block.name_hint or "") if block_index != 0 else ""
+        hint = name_from_hint(block.name_hint or "") if index != 0 else ""
         if hint and not _NUMBERED_BLOCK.fullmatch(hint):
-            self._blocks[block] = _numbered(hint, self.block_names)
-        else:
-            self._blocks[block] = f"bb{self._get_new_valid_block_id() if block_index is None else block_index}"
+            return _numbered(hint, self.block_names)
+        return f"bb{self.next_number_of_block() if index is None else index}"
 
     def print_attribute(self, attribute: Attribute) -> None:
         known = self._type_texts.get(id(attribute))

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from dialect_pages import kernel_page, rdu_page, samba_page
+from house import architecture, picture
 from kernel_examples import kernel_levels_page
 from levels import levels_page, readme
 from machine_pages import machines_page, opcodes_page
@@ -21,6 +22,8 @@ from tool_page import tools_page
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "README.md": readme,
+    "docs/architecture.md": architecture,
+    "docs/architecture.svg": picture,
     "docs/levels.md": levels_page,
     "docs/levels/kernel.md": kernel_levels_page,
     "docs/reference/samba.md": samba_page,

@@ -111,7 +111,6 @@ def _row(row: Row) -> str:
         "operands": ", ".join(map(literal, row.operands)) or "none",
         "result": f"{summary(_rule_doc(row))} ({literal(_rule_name(row))} in {source(_rule_file(row))})",
         "traits": ", ".join(_link("Traits", trait.name) for trait in row.traits) or "none",
-        "section": row.section,
         "PyTorch": "none" if Trait.COLLECTIVE in row.traits else literal(f"aten.{row.name}"),
         "kernel": f"{literal(conversion.__name__)} in {source(file_of(conversion))}" if conversion else "no conversion",
     }

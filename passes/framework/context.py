@@ -68,7 +68,7 @@ class SambaContext(Context):
     def _find_dialect_of(self, name: str) -> None:
         """Register the dialect of an op or attribute when an installed package adds it (`sambaflow.plugins`)."""
         dialect, dot, _ = name.partition(".")
-        if not dot or dialect in self._registered_dialects or dialect in self._unknown:
+        if not dot or dialect in self.registered_dialect_names or dialect in self._unknown:
             return
         added = plugins.load("dialects", dialect, Dialect)
         if added is None:

@@ -213,6 +213,15 @@ def _untiled(root: Operation) -> Iterator[Operation]:
                 yield op
 
 
+def _unbalanced(root: Operation) -> Iterator[Operation]:
+    from sambaflow.dialects import kernel
+
+    for section in _sections(root):
+        for op in section.body.block.ops:
+            if isinstance(op, kernel.Stage) and op.tiling is not None and not op.tiling.is_balanced:
+                yield op
+
+
 def _without_transfers(root: Operation) -> Iterator[Operation]:
     from sambaflow.dialects import kernel
 
@@ -296,6 +305,7 @@ _ROWS = (
         "sections", "stages stand in sections", "stands outside of sections", "kernel-cut-sections", _outside_sections
     ),
     Property("tiles", "stages of sections have mappings", "has no mapping", "kernel-tile", _untiled),
+    Property("balance", "stages have par factors", "has no par factors", "kernel-balance", _unbalanced),
     Property(
         "transfers",
         "what a section yields is stored, what it reads is loaded",

@@ -19,9 +19,6 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from sambaflow.passes.rewriting.matcher import OpGraph
 
-HINTS = "samba.hints"
-"""Discardable attribute: a dictionary of wishes for the kernel planner, on a samba.module or an op in one."""
-
 HEURISTIC_PARAMETERS = "samba.heuristic_parameters"
 """Discardable attribute of a samba.module: what its rule sets beside the heuristic's name."""
 
@@ -42,6 +39,10 @@ class Groups:
         self.graph = graph
         self.groups: list[Group] = []
         self._owner: dict[Operation, Group] = {}
+
+    def keep_out(self, op: Operation) -> None:
+        """Let no group have `op`."""
+        self._owner[op] = Group("none", {}, [op])
 
     def owner(self, op: Operation) -> str | None:
         """The name of the group that `op` belongs to, if any."""
@@ -115,7 +116,9 @@ class Groups:
         """The group that all `neighbours` are in; None when there is no such group, or `op` has one already."""
         groups = [self._owner.get(neighbour) for neighbour in neighbours]
         group = groups[0] if groups else None
-        return None if op in self._owner or any(other is not group for other in groups) else group
+        if op in self._owner or group not in self.groups or any(other is not group for other in groups):
+            return None
+        return group
 
     def _is_free_rider(self, op: Operation) -> bool:
         return self.graph.is_transparent(op) or (not op.operands and not op.regions and bool(op.results))

@@ -46,7 +46,7 @@ def tile_program(op: kernel.Stage) -> LoweredBody:
     """The regions of the PCU that carries out a stage. PassError for what no instruction carries out."""
     ports = read_inputs(op)
     count = len(op.operands)
-    accumulators = [_scalar(type) for type in op.accumulator_types]
+    accumulators = [_scalar(accumulator) for accumulator in op.accumulator_types]
     inputs = [_scalar(op.input_types[i].element_type) for i in ports]
     body = _region(op, op.body.blocks.first, [*inputs, *accumulators], ports, count)
     combine = finish = None
@@ -92,30 +92,30 @@ def _constraints(op: kernel.Stage) -> list[tuple[int, tuple[int, ...], tuple[int
     return rows
 
 
-def _scalar(type: Attribute) -> Attribute:
+def _scalar(element: Attribute) -> Attribute:
     """An element type; a block of k elements is a sorted list."""
-    return VectorType(type.element_type, type.get_shape()) if isinstance(type, TensorType) else type
+    return VectorType(element.element_type, element.get_shape()) if isinstance(element, TensorType) else element
 
 
 def _region(
     op: kernel.Stage, block: Block | None, types: Sequence[Attribute], ports: Sequence[int], inputs: int
 ) -> Region:
-    """The program of one region: its first `inputs` arguments are inputs, of which `ports` are kept."""
+    """The program of one region: its first `inputs` arguments are inputs, of which it reads `ports`."""
     assert block is not None, "a stage that takes PCUs has a body"
-    made = Block(arg_types=types)
+    program = Block(arg_types=types)
     values: dict[SSAValue, SSAValue] = {}
-    kept = [block.args[i] for i in ports] + list(block.args[inputs:])
-    for old, new in zip(kept, made.args, strict=True):
+    read = [block.args[i] for i in ports] + list(block.args[inputs:])
+    for old, new in zip(read, program.args, strict=True):
         values[old] = new
     for inner in block.ops:
         if isinstance(inner, kernel.YieldOp):
-            made.add_op(rdu.YieldOp(*(values[v] for v in inner.operands)))
+            program.add_op(rdu.YieldOp(*(values[v] for v in inner.operands)))
             continue
         converted = _instruction(op, inner, values)
         converted.location = inner.location
-        made.add_op(converted)
+        program.add_op(converted)
         values.update(zip(inner.results, converted.results, strict=True))
-    return Region(made)
+    return Region(program)
 
 
 def _instruction(stage: kernel.Stage, op: Operation, values: dict[SSAValue, SSAValue]) -> Operation:
@@ -159,16 +159,16 @@ def _folded(op: Operation, source: SSAValue) -> rdu.ConstantOp | None:
 
 def _rounding(op: kernel.Stage, inputs: Sequence[Attribute], accumulators: Sequence[Attribute]) -> Region | None:
     """Without a `finish`, the accumulators rounded to the results' types; None where they have them."""
-    types = [type.element_type for type in op.output_types[op.step_results :]]
+    types = [result.element_type for result in op.output_types[op.step_results :]]
     if all(isinstance(a, VectorType) or a == t for a, t in zip(accumulators, types, strict=True)):
         return None
     block = Block(arg_types=[*inputs, *accumulators])
     results: list[SSAValue] = []
-    for value, type in zip(block.args[len(inputs) :], types, strict=True):
-        if value.type == type:
+    for value, rounded_type in zip(block.args[len(inputs) :], types, strict=True):
+        if value.type == rounded_type:
             results.append(value)
             continue
-        conversion = INSTRUCTIONS["truncf" if isinstance(type, AnyFloat) else "trunci"]([value], [type])
+        conversion = INSTRUCTIONS["truncf" if isinstance(rounded_type, AnyFloat) else "trunci"]([value], [rounded_type])
         block.add_op(conversion)
         results.append(conversion.results[0])
     block.add_op(rdu.YieldOp(*results))

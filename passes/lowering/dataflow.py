@@ -6,7 +6,7 @@ several requests, and a collective of several steps, wait for no more than the o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from math import ceil, prod
 
@@ -39,14 +39,14 @@ def dataflow_of(section: rdu.SectionOp) -> Dataflow:
 class _Builder:
     def __init__(self, section: rdu.SectionOp) -> None:
         self.units = section.units
-        self.found = Dataflow()
+        self.flow = Dataflow()
         self.actors: dict[UnitOp, int] = {}
         self.copies: dict[Port, int] = {}
 
     def build(self) -> Dataflow:
         for unit in self.units:
             if not isinstance(unit, rdu.PmuOp):
-                self.actors[unit] = self.found.network.actor(_firings(unit))
+                self.actors[unit] = self.flow.network.actor(_firings(unit))
         for unit in self.units:
             if isinstance(unit, rdu.PmuOp):
                 self._buffer(unit)
@@ -54,7 +54,7 @@ class _Builder:
             for port, value in enumerate(unit.ports):
                 if not isinstance(value.owner, rdu.PmuOp):
                     self._join(self._maker(value), self.actors[unit], (unit, port), _tokens(value))
-        return self.found
+        return self.flow
 
     def _buffer(self, pmu: rdu.PmuOp) -> None:
         """Every writer of the buffer joins every reader of it."""
@@ -71,7 +71,7 @@ class _Builder:
     def _copy(self, port: Port) -> int:
         """The actor of a stream from PMU to PMU."""
         if port not in self.copies:
-            self.copies[port] = self.found.network.actor(_tokens(port[0].ports[port[1]]))
+            self.copies[port] = self.flow.network.actor(_tokens(port[0].ports[port[1]]))
         return self.copies[port]
 
     def _maker(self, value: SSAValue) -> int:
@@ -83,8 +83,8 @@ class _Builder:
         written = _tokens(unit.ports[index])
         tokens, depth = handover(written, read, unit.depth_of(index))
         window = unit.window_bytes.value.data if isinstance(unit, rdu.PmuOp) else 0
-        self.found.network.channel(Channel(source, target, tokens, window * ceil(written / tokens), depth))
-        self.found.rooms.append((port, written))
+        self.flow.network.channel(Channel(source, target, tokens, window * ceil(written / tokens), depth))
+        self.flow.rooms.append((port, written))
 
 
 def _tokens(value: SSAValue) -> int:
@@ -101,18 +101,21 @@ def _firings(unit: UnitOp) -> int:
 # -- depths ----------------------------------------------------------------------------------------------------------
 
 
-def make_room(section: rdu.SectionOp, machine: Machine, budget: Budget) -> int:
+def make_room(section: rdu.SectionOp, machine: Machine, budget: Budget, fixed: Collection[UnitOp] = ()) -> int:
     """Deepen the buffers that would block a ring of units; how many it were.
 
-    When their PMUs are not there, every buffer gives up the windows that only keep the pace: two are left, or as many
-    as the ring needs; then as many as there is room for come back, the cheapest first.
+    `fixed`: buffers that never give up windows. When the PMUs are not there, every buffer gives up the windows that
+    only keep the pace: two are left, or as many as the ring needs; then as many as there is room for come back, the
+    cheapest first.
     """
     deeper = _deepen(section, machine)
     buffers = [unit for unit in section.units if isinstance(unit, rdu.PmuOp)]
     if _pmus(buffers) > budget.pmus:
-        wanted = [buffer.depth_of(0) for buffer in buffers]
-        _shrink(section, buffers, machine, budget)
-        _restore(buffers, wanted, machine, budget)
+        free = [buffer for buffer in buffers if buffer not in fixed]
+        wanted = [buffer.depth_of(0) for buffer in free]
+        left = budget.pmus - _pmus([buffer for buffer in buffers if buffer in fixed])
+        _shrink(section, free, machine, left)
+        _restore(free, wanted, machine, left)
     return deeper
 
 
@@ -132,7 +135,7 @@ def _deepen(section: rdu.SectionOp, machine: Machine) -> int:
     return len(deeper)
 
 
-def _shrink(section: rdu.SectionOp, buffers: Sequence[rdu.PmuOp], machine: Machine, budget: Budget) -> None:
+def _shrink(section: rdu.SectionOp, buffers: Sequence[rdu.PmuOp], machine: Machine, pmus: int) -> None:
     for windows in (2, 1):
         for buffer in buffers:
             handed = max(_tokens(value) for value in buffer.streams[: len(buffer.write_ports)])
@@ -141,12 +144,12 @@ def _shrink(section: rdu.SectionOp, buffers: Sequence[rdu.PmuOp], machine: Machi
             buffer.properties["count"] = number(1)
             _set_depth(buffer, depth, machine)
         _deepen(section, machine)
-        if _pmus(buffers) <= budget.pmus:
+        if _pmus(buffers) <= pmus:
             return
 
 
-def _restore(buffers: Sequence[rdu.PmuOp], wanted: Sequence[int], machine: Machine, budget: Budget) -> None:
-    left = budget.pmus - _pmus(buffers)
+def _restore(buffers: Sequence[rdu.PmuOp], wanted: Sequence[int], machine: Machine, pmus: int) -> None:
+    left = pmus - _pmus(buffers)
     for buffer, depth in sorted(zip(buffers, wanted, strict=True), key=lambda pair: pair[0].window_bytes.value.data):
         shallow, before = buffer.depth_of(0), buffer.units
         _set_depth(buffer, max(depth, shallow), machine)

@@ -63,7 +63,7 @@ class Symbols:
         self,
         name: str,
         role: str,
-        type: TensorType[Attribute],
+        tensor: TensorType[Attribute],
         *,
         shard: tuple[int, int, int] | None = None,
         data: DenseIntOrFPElementsAttr | None = None,
@@ -71,15 +71,15 @@ class Symbols:
         graph: str = "",
     ) -> str:
         """The symbol's name: `name`, or, when that is another tensor, `graph.name`, or with a number behind it."""
-        if graph and (known := self.ops.get(name)) is not None and known.type != type:
+        if graph and (known := self.ops.get(name)) is not None and known.type != tensor:
             name = f"{graph}.{name}"
         candidate, number = name, 1
         while (known := self.ops.get(candidate)) is not None:
-            if share and known.type == type and known.data == data:
+            if share and known.type == tensor and known.data == data:
                 return candidate
             number += 1
             candidate = f"{name}.{number}"
-        self.ops[candidate] = rdu.SymbolOp(candidate, role, type, shard=shard, data=data)
+        self.ops[candidate] = rdu.SymbolOp(candidate, role, tensor, shard=shard, data=data)
         return candidate
 
 
@@ -125,11 +125,15 @@ class GraphLowering:
 
     def _check_arguments(self, types: Sequence[Attribute]) -> None:
         """What sections take and give, the verifier of stages has checked."""
-        for number, type in enumerate(types):
-            if not isinstance(type, TensorType) or not type.has_static_shape() or not rdu.dtype_name(type.element_type):
+        for number, taken in enumerate(types):
+            if (
+                not isinstance(taken, TensorType)
+                or not taken.has_static_shape()
+                or not rdu.dtype_name(taken.element_type)
+            ):
                 raise error_at(
                     self.function,
-                    f"argument {number} is {type}",
+                    f"argument {number} is {taken}",
                     limit=f"tensors of static shape, of {', '.join(DTYPES)}",
                 )
 
@@ -157,7 +161,7 @@ class GraphLowering:
         stack = [(self.function, iter(self._called(self.function)))]
         while stack:
             function, inner = stack[-1]
-            callee = next((one for one in inner if one.sym_name.data not in seen), None)
+            callee = next((called for called in inner if called.sym_name.data not in seen), None)
             if callee is None:
                 yield function
                 stack.pop()
@@ -170,8 +174,8 @@ class GraphLowering:
 
     # -- flatten -----------------------------------------------------------------------------------------------------
 
-    def _new(self, type: Attribute) -> int:
-        self.types.append(cast(TensorType[Attribute], type))
+    def _new(self, tensor: Attribute) -> int:
+        self.types.append(cast(TensorType[Attribute], tensor))
         return len(self.types) - 1
 
     def _flatten(self, function: FuncOp, tensors: dict[SSAValue, int], callee: str) -> list[int]:
@@ -230,7 +234,7 @@ class GraphLowering:
         argument = arguments[tied.value.data]
         if tensor != argument:
             self._unify(number, tensor, argument)
-            returned[:] = [argument if one == tensor else one for one in returned]
+            returned[:] = [argument if other == tensor else other for other in returned]
         return tied.value.data
 
     def _unify(self, number: int, tensor: int, argument: int) -> None:
@@ -280,21 +284,21 @@ class GraphLowering:
                 at += 1
 
     def _launch_op(self, launch: _Launch) -> rdu.LaunchOp:
-        made = rdu.LaunchOp(launch.section, [self._symbol(t) for t in launch.tensors], self.chips)
-        made.location = launch.op.location
-        return made
+        op = rdu.LaunchOp(launch.section, [self._symbol(t) for t in launch.tensors], self.chips)
+        op.location = launch.op.location
+        return op
 
     def _repeat(self, rounds: Sequence[Sequence[_Run]]) -> rdu.RepeatOp:
         tables = [[launch for run in group for launch in run.launches] for group in rounds]
         launches: list[rdu.LaunchOp] = []
         for position, first in enumerate(tables[0]):
             symbols = [[self._symbol(t) for t in table[position].tensors] for table in tables]
-            made = rdu.LaunchOp(first.section, symbols, self.chips)
-            made.location = first.op.location
-            launches.append(made)
-        made = rdu.RepeatOp(len(tables), launches, self._carried(tables), self._prefetched(tables))
-        made.location = launches[0].location
-        return made
+            launch = rdu.LaunchOp(first.section, symbols, self.chips)
+            launch.location = first.op.location
+            launches.append(launch)
+        repeat = rdu.RepeatOp(len(tables), launches, self._carried(tables), self._prefetched(tables))
+        repeat.location = launches[0].location
+        return repeat
 
     def _carried(self, tables: Sequence[Sequence[_Launch]]) -> list[tuple[int, int, int, int]]:
         """What a round writes and the next one reads, in every round."""
@@ -304,7 +308,7 @@ class GraphLowering:
             for t, tensor in enumerate(launch.tensors):
                 if t not in launch.written:
                     readers.setdefault(tensor, []).append((b, t))
-        found = [
+        handed_on = [
             (a, s, b, t)
             for a, launch in enumerate(first)
             for s in sorted(launch.written)
@@ -312,7 +316,7 @@ class GraphLowering:
         ]
         return [
             row
-            for row in found
+            for row in handed_on
             if all(
                 tables[i][row[0]].tensors[row[1]] == tables[i + 1][row[2]].tensors[row[3]]
                 for i in range(len(tables) - 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import ceil, prod
+from math import ceil
 from typing import Any, cast
 
 from xdsl.dialects.builtin import TensorType
@@ -14,7 +14,6 @@ from xdsl.ir.affine import AffineExpr
 from sambaflow.dialects import kernel, rdu
 from sambaflow.dialects.rdu.instructions import bits_of
 from sambaflow.passes.planning.access import Level, LinearAccess, linearise
-from sambaflow.passes.planning.analysis import element_bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +47,7 @@ class LoweredTensor:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Its extents."""
         return self.type.get_shape()
 
 
@@ -62,14 +62,17 @@ def tensor_of(element: Attribute, shape: Sequence[int]) -> TensorType[Attribute]
 
 
 def tensor_type(value: SSAValue) -> TensorType[Attribute]:
+    """The type of a value that is a tensor."""
     return cast(TensorType[Attribute], value.type)
 
 
-def bytes_of(type: TensorType[Attribute]) -> int:
-    return prod(type.get_shape()) * element_bytes(type.element_type)
+def stream_of(element: Attribute, elements: int, windows: int) -> rdu.StreamType:
+    """The type of a stream of `elements` in `windows` windows, the last of which may be smaller."""
+    return rdu.StreamType(tensor_of(element, [max(1, ceil(elements / windows))]), windows)
 
 
 def identity(shape: Sequence[int]) -> tuple[AffineExpr, ...]:
+    """The coordinates of a domain that is the tensor itself."""
     return tuple(AffineExpr.dimension(d) for d in range(len(shape)))
 
 
@@ -101,12 +104,12 @@ def access_data(access: LinearAccess, first_port: int = 0) -> rdu.AccessData:
 def refined(tile: Sequence[int], extents: Sequence[int], access: LinearAccess) -> tuple[int, ...]:
     """A tile over the counters of `access`, whose dimensions are cut finer than `extents`."""
     rest = list(tile) or [1]
-    found = [1] * len(access.extents)
+    finer = [1] * len(access.extents)
     for counter in range(len(access.extents) - 1, -1, -1):
         dim = access.dims[counter]
-        found[counter] = max(1, min(access.extents[counter], rest[dim]))
+        finer[counter] = max(1, min(access.extents[counter], rest[dim]))
         rest[dim] = ceil(rest[dim] / access.extents[counter])
-    return tuple(found)
+    return tuple(finer)
 
 
 def points_of(op: kernel.Stage, keep: Sequence[str]) -> tuple[AffineExpr, ...]:

@@ -22,7 +22,6 @@ from xdsl.ir.affine import (
     AffineConstantExpr,
     AffineDimExpr,
     AffineExpr,
-    AffineMap,
     AffineSymExpr,
 )
 
@@ -158,11 +157,6 @@ def _cut_counters(levels: Sequence[Level], extents: Sequence[int], num_symbols: 
 def row_major(shape: Sequence[int]) -> tuple[int, ...]:
     """Element strides of a dense tensor: (2, 3, 4) -> (12, 4, 1)."""
     return tuple(prod(shape[i + 1 :]) for i in range(len(shape)))
-
-
-def substitute(coordinates: Sequence[AffineExpr], through: AffineMap) -> tuple[AffineExpr, ...]:
-    """Coordinates of a move's operand: its map over the move's domain, at the point `coordinates`."""
-    return tuple(expr.replace_dims_and_symbols(tuple(coordinates), ()) for expr in through.results)
 
 
 @dataclass

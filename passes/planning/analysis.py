@@ -26,6 +26,7 @@ from sambaflow.machine import Machine, collectives
 from sambaflow.machine.opcodes import Opcode
 from sambaflow.passes.planning.access import Level, NotRectangular, linearise, whole
 from sambaflow.passes.planning.facts import Operand, Result, StageFacts, levels_through, permutes
+from sambaflow.passes.planning.standing import stands
 
 MODES = {"kernel.contract": "systolic", "kernel.reduce": "reduce"}
 """PCU modes of the kinds that are not simd."""
@@ -34,11 +35,14 @@ MODES = {"kernel.contract": "systolic", "kernel.reduce": "reduce"}
 class Analysis:
     """The stages of `ops` (a section's body, or a function's with its groups inlined), as planning sees them.
 
-    `stages` are in order; `ops` their ops; `value_of[n]` a value that carries tensor number n.
+    `stages` are in order; `ops` their ops; `value_of[n]` a value that carries tensor number n. Of the decisions about
+    stages they have those that stand when `pass_name` decides.
     """
 
-    def __init__(self, ops: Iterable[Operation], machine: Machine | None = None) -> None:
-        self.machine = machine
+    def __init__(
+        self, ops: Iterable[Operation], machine: Machine | None = None, pass_name: str = "kernel-tile"
+    ) -> None:
+        self.machine, self.pass_name = machine, pass_name
         self.value_of: list[SSAValue] = []
         self._numbers: dict[SSAValue, int] = {}
         self.ops: list[kernel.Stage] = []
@@ -97,7 +101,9 @@ class Analysis:
         body, finish = classes(op.body.blocks.first), classes(op.finish.blocks.first)
         stage = StageFacts(
             op.name, op.extents, op.kinds, operands, results, "", body, finish,
-            dtype_name(first.element_type) or "f32", split=op.splits, wishes=wishes_of(op), mapping=op.tiling,
+            dtype_name(first.element_type) or "f32", split=op.splits, wishes=wishes_of(op),
+            mapping=op.tiling if stands(op, "tile", self.pass_name) else None,
+            par=op.tiling.par if op.tiling is not None and stands(op, "par", self.pass_name) else None,
         )  # fmt: skip
         match op:
             case kernel.MoveOp():

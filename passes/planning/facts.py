@@ -93,7 +93,9 @@ class StageFacts:
     split: tuple[int, ...] = ()
     wishes: Wishes = NO_WISHES
     mapping: Mapping | None = None
-    """A mapping that stands in the IR: tile and order are kept, and par too once `kernel-balance` has set it."""
+    """A mapping whose tile, order and hold stand."""
+    par: tuple[int, ...] | None = None
+    """Par factors that stand."""
 
 
 @dataclass(frozen=True)

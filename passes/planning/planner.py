@@ -50,11 +50,14 @@ from sambaflow.passes.planning.facts import (
     made_by,
     placed,
 )
+from sambaflow.passes.planning.standing import NOTHING, Standing, StandingBuffer, StandingTransfer
 from sambaflow.passes.planning.tiling import Candidate, Tiling, Walk, result_access, shared_tokens, tile_stage
 from sambaflow.passes.planning.windows import load_tile, store_tile, tiles
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+OPEN_TRANSFER, OPEN_BUFFER = StandingTransfer(), StandingBuffer()
 
 GRAINS = (64, 16, 4)
 """Most firings of a stage along its parallel dimensions: fine tiles fill a pipeline, coarse ones feed more PCUs."""
@@ -84,9 +87,14 @@ class Estimate(NamedTuple):
     off_chip_bytes: int
 
 
-def plan(stages: Sequence[StageFacts], live_out: Collection[int], resources: Resources) -> SectionPlan:
-    """The plan of a section of `stages` (in topological order) that must store the values `live_out`."""
-    return Planner(resources).plan(stages, live_out)
+def plan(
+    stages: Sequence[StageFacts], live_out: Collection[int], resources: Resources, standing: Standing = NOTHING
+) -> SectionPlan:
+    """The plan of a section of `stages` (in topological order) that must store the values `live_out`.
+
+    It keeps the decisions about its edges that stand.
+    """
+    return Planner(resources).plan(stages, live_out, standing)
 
 
 @dataclass(eq=False)
@@ -115,6 +123,8 @@ class _Edge:
     """Bytes of one of the `tokens` parts that are read."""
     room: int = 1
     """PMUs that its `depth` parts take."""
+    is_fixed: bool = False
+    """Whether its PMUs are decided already."""
     through: bool = False
     """A store's: moves lie between."""
 
@@ -156,28 +166,37 @@ class Planner:
         self.footprint = _memo(lambda tiling, access, elements: tiling.footprint(access, elements, tiling.tile))
         self.total = _memo(lambda tiling, access, elements: tiling.footprint(access, elements, tiling.stage.extents))
 
-    def plan(self, stages: Sequence[StageFacts], live_out: Collection[int]) -> SectionPlan:
+    def plan(
+        self, stages: Sequence[StageFacts], live_out: Collection[int], standing: Standing = NOTHING
+    ) -> SectionPlan:
         """See `sambaflow.passes.planning.planner.plan`."""
-        return self._best(stages, live_out).answer()
+        return self._best(stages, live_out, standing).answer()
 
     def estimate(self, stages: Sequence[StageFacts], live_out: Collection[int]) -> Estimate | None:
         """What `plan` would say about time and traffic; None when the section does not fit."""
         best = self._best(stages, live_out)
         return Estimate(best.picoseconds(), best.off_chip_bytes()) if best.feasible else None
 
-    def _best(self, stages: Sequence[StageFacts], live_out: Collection[int]) -> _Section:
+    def _best(self, stages: Sequence[StageFacts], live_out: Collection[int], standing: Standing = NOTHING) -> _Section:
         """The grain with the least time; where a heuristic asks for another loop order, that too."""
         plain = [0] * len(stages)
         asked = [int(stage.wishes.stream_largest) for stage in stages]
         starts = [plain] if asked == plain else [plain, asked]
-        sections = [self._solved(stages, live_out, grain, list(start)) for start in starts for grain in GRAINS]
+        sections = [
+            self._solved(stages, live_out, grain, list(start), standing) for start in starts for grain in GRAINS
+        ]
         return min(sections, key=lambda section: (not section.feasible, section.time))
 
     def _solved(
-        self, stages: Sequence[StageFacts], live_out: Collection[int], grain: int, variants: list[int]
+        self,
+        stages: Sequence[StageFacts],
+        live_out: Collection[int],
+        grain: int,
+        variants: list[int],
+        standing: Standing,
     ) -> _Section:
         while True:
-            section = _Section(self, stages, live_out, variants, grain)
+            section = _Section(self, stages, live_out, variants, grain, standing)
             heaviest = None if section.solve() else section.heaviest_held(variants)
             if heaviest is None:
                 return section
@@ -220,8 +239,9 @@ class _Section:
         live_out: Collection[int],
         variants: Sequence[int],
         grain: int,
+        standing: Standing,
     ) -> None:
-        self.planner = planner
+        self.planner, self.standing = planner, standing
         self.stages = stages
         self.made = made_by(stages)
         self.nodes: dict[int, _Node] = {}
@@ -246,7 +266,8 @@ class _Section:
         for index, stage in enumerate(stages):
             if not stage.fold:
                 self._add_node(index, stage, variants[index], grain)
-        for number, value in enumerate(sorted(live_out)):
+        self.live_out = sorted(live_out)
+        for number, value in enumerate(self.live_out):
             self._add_output(number, value)
 
     # -- the graph ---------------------------------------------------------------------------------------------------
@@ -307,7 +328,7 @@ class _Section:
         total = self.planner.total(node.tiling, access, operand.elements) * operand.element_bytes
         tensor = moves[-1].operands[0].elements if moves else operand.elements
         edge = self._edge(value, node, number, total, tensor * operand.element_bytes)
-        walks = self.planner.walks(node.tiling, access)
+        walks = self._held_walks(node, number, self.planner.walks(node.tiling, access))
         if edge.source is not None:
             edge.tokens, used = self._shared(edge.source, value, [walk for _, walk in walks])
         elif self.leaders.get(value, ((), []))[1]:
@@ -317,9 +338,19 @@ class _Section:
             self.leaders[value] = shape, [walk for _, walk in walks]
             edge.tokens, used = prod(walk.count for _, walk in walks), len(walks)
         edge.hold = walks[used - 1][0] + 1 if used else 0
+        asked = self._buffer_at(edge).tokens
+        if asked is not None and edge.tokens % asked == 0:
+            edge.tokens = asked
         edge.read = self.planner.footprint(node.tiling, access, operand.elements) * operand.element_bytes
         node.edges.append(edge)
         return access
+
+    def _held_walks(self, node: _Node, operand: int, walks: list[tuple[int, Walk]]) -> list[tuple[int, Walk]]:
+        """The loops that refill an operand's buffer: all that can, or those that its mapping names."""
+        mapping = node.stage.mapping
+        if mapping is None or operand >= len(mapping.hold):
+            return walks
+        return [(position, walk) for position, walk in walks if position < mapping.hold[operand]]
 
     def _load_whole(self, value: int, operand: Operand, moves: Sequence[StageFacts]) -> None:
         """A tensor that is loaded for another buffer than one of this operand: nobody asks for parts of it."""
@@ -363,6 +394,15 @@ class _Section:
         self.outputs.append(edge)
         self.output_of[value] = edge
 
+    # -- what stands -------------------------------------------------------------------------------------------------
+
+    def _transfer_at(self, value: int, reader: int, store: bool) -> StandingTransfer:
+        return self.standing.transfers.get((value, reader, store), OPEN_TRANSFER)
+
+    def _buffer_at(self, edge: _Edge) -> StandingBuffer:
+        key = (-1, self.live_out[edge.operand]) if edge.target is None else (edge.target.index, edge.operand)
+        return self.standing.buffers.get(key, OPEN_BUFFER)
+
     # -- windows -----------------------------------------------------------------------------------------------------
 
     def _is_written_through(self, stage: StageFacts, operand: int, value: int, moves: Sequence[StageFacts]) -> bool:
@@ -400,6 +440,9 @@ class _Section:
         return self.handed[value]
 
     def _load_tile(self, value: int) -> tuple[int, ...]:
+        asked = self._transfer_at(value, -1, False).tile
+        if asked is not None:
+            return asked
         shape, walks = self.leaders.get(value, ((), []))
         return load_tile(shape, prod(walk.count for walk in walks), walks)
 
@@ -409,8 +452,10 @@ class _Section:
         if stage.join:
             roots = [self._root(operand.value)[0] for operand in stage.operands]
             return max(taken[i] if i in taken else self._handed(root) for i, root in enumerate(roots))
-        found = taken.get(stage.passes, 0) or self.wanted.get(value, 1)
-        tied = stage.results[self.made[value][1]].tied
+        number = self.made[value][1]
+        asked = self.standing.windows.get(maker.index)
+        found = taken.get(stage.passes, 0) or (asked[number] if asked else self.wanted.get(value, 1))
+        tied = stage.results[number].tied
         if tied >= 0:
             found = max(found, self._handed(self._root(stage.operands[tied].value)[0]))
         return found
@@ -489,8 +534,13 @@ class _Section:
         return self._pmus() <= budget.pmus
 
     def _set_depth(self, edge: _Edge, depth: int) -> None:
+        asked = self._buffer_at(edge)
+        if asked.depth is not None:  # in windows, here it is parts
+            depth = max(1, asked.depth * edge.tokens // edge.handed)
         edge.depth = depth
         edge.room = room_for(edge.size, edge.handed, edge.tokens, depth, self.planner.machine).pmus
+        if asked.pmus is not None:  # fewer than its reader could use are slow, not wrong
+            edge.room, edge.is_fixed = max(edge.room, asked.pmus), True
 
     def _pmus(self) -> int:
         """PMUs of all buffers: enough for their bytes, and enough ports for what a firing reads in its interval."""
@@ -498,14 +548,14 @@ class _Section:
         port = self.planner.machine.pmu.port_bytes
         for edge in self.buffers:
             ports, target = 1, edge.target
-            if target is not None and edge.read > port:
+            if target is not None and edge.read > port and not edge.is_fixed:
                 ports = -(-edge.read // (port * target.candidates[target.choice].cycles))
             total += edge.room if edge.room > ports else ports
         return total
 
     def _pmus_of(self, edge: _Edge) -> int:
         ports = 1
-        if edge.target is not None:
+        if edge.target is not None and not edge.is_fixed:
             cycles = edge.target.candidates[edge.target.choice].cycles
             ports = -(-edge.read // (self.planner.machine.pmu.port_bytes * cycles))
         return max(edge.room, ports)
@@ -628,11 +678,15 @@ class _Section:
     def _transfers(self) -> tuple[TransferPlan, ...]:
         moved = [(v, reader, size, False, self._load_tile(v)) for (v, reader), size in self.loads.items()]
         moved += [(v, -1, size, True, self._store_tile(v)) for v, size in self.stores.items()]
-        counts = agcu_counts([row[2] for row in moved], self.exchanges, self._budget.agcus)
+        asked = [self._transfer_at(v, reader, store).agcus for v, reader, _, store, _ in moved]
+        counts = agcu_counts([row[2] for row in moved], self.exchanges, self._budget.agcus, asked)
         return tuple(TransferPlan(*row, count) for row, count in zip(moved, counts, strict=True))
 
     def _store_tile(self, value: int) -> tuple[int, ...]:
         """What one firing stores: as the stage makes it, or the whole tensor from a buffer."""
+        asked = self._transfer_at(value, -1, True).tile
+        if asked is not None:
+            return asked
         if value in self.off_chip:
             return self.off_chip[value].tiling.tile or (1,)
         index, result = self.made[value]
@@ -660,6 +714,8 @@ class _Section:
         stage = node.stage
         if stage.join or any(edge.operand == stage.passes for edge in node.edges):
             return ()
+        if node.index in self.standing.windows:
+            return self.standing.windows[node.index]
         return tuple(self.wanted.get(result.value, 1) for result in stage.results)
 
     def _edge_plan(self, edge: _Edge) -> EdgePlan:
@@ -667,6 +723,6 @@ class _Section:
         target = edge.target.index if edge.target else -1
         room = room_for(edge.size, edge.handed, edge.tokens, edge.depth, self.planner.machine)
         return EdgePlan(
-            source, edge.value, target, edge.operand, edge.tokens, edge.handed, room.depth, edge.window,
-            self._pmus_of(edge), room.banks,
+            source, edge.value, target, edge.operand, edge.tokens, edge.handed,
+            self._buffer_at(edge).depth or room.depth, edge.window, self._pmus_of(edge), room.banks,
         )  # fmt: skip

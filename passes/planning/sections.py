@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
 
+from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
 from sambaflow.diagnostics import location_of
 from sambaflow.dialects import kernel
+from sambaflow.dialects.kernel.analysis import in_place_inputs
 from sambaflow.errors import CapacityError
 from sambaflow.machine import capacity_error, load
+from sambaflow.passes.framework.analyses import analyses_of
 from sambaflow.passes.framework.base import functions_of, target_of
 from sambaflow.passes.planning.analysis import Analysis
 from sambaflow.passes.planning.facts import SectionPlan, StagePlan
 from sambaflow.passes.planning.planner import Planner, Resources
+from sambaflow.passes.planning.standing import (
+    ORDER,
+    Standing,
+    StandingBuffer,
+    StandingTransfer,
+    buffer_at,
+    stands,
+    transfer_at,
+)
 
 
 def resources_of(module: ModuleOp) -> Resources:
@@ -26,44 +36,81 @@ def resources_of(module: ModuleOp) -> Resources:
     return Resources.of(load(target.machine.data), chips, None if chips > 1 else target.tiles.data)
 
 
-@dataclass(frozen=True, eq=False)
 class PlannedSection:
-    """A `kernel.section` with its analysis, and its plan when asked for."""
+    """A `kernel.section` with its analysis, and its plan when asked for.
 
-    op: kernel.SectionOp
-    planner: Planner
+    `pass_name`: the pass that decides, which says what stands (`standing.py`). A plan that earlier passes have carried
+    out is the plan of the next one, too.
+    """
 
-    @cached_property
+    def __init__(self, op: kernel.SectionOp, planner: Planner, pass_name: str) -> None:
+        self.op, self.planner, self.pass_name = op, planner, pass_name
+        self._plan: SectionPlan | None = None
+        self._analysis: Analysis | None = None
+
+    @property
     def analysis(self) -> Analysis:
-        found = Analysis(self.op.body.block.ops, self.planner.machine)
-        found.check()
-        return found
+        if self._analysis is None:
+            self._analysis = Analysis(self.op.body.block.ops, self.planner.machine, self.pass_name)
+            self._analysis.check()
+        return self._analysis
 
-    @cached_property
+    @property
     def live_out(self) -> list[int]:
         """The tensors that the section yields and stages of it make, whether their stores stand there yet or not."""
         made = {result.value for stage in self.analysis.stages for result in stage.results}
         yielded = [self.analysis.number(_stored(value)) for value in self.op.terminator.operands]
         return [number for number in dict.fromkeys(yielded) if number in made]
 
-    @cached_property
+    @property
     def plan(self) -> SectionPlan:
         """The plan; CapacityError when the section does not fit the machine."""
-        plan = self.planner.plan(self.analysis.stages, self.live_out)
-        if not plan.feasible:
-            raise does_not_fit(self.op, plan)
-        return plan
+        if self._plan is None:
+            plan = self.planner.plan(self.analysis.stages, self.live_out, self._standing())
+            if not plan.feasible:
+                raise does_not_fit(self.op, plan)
+            self._plan = plan
+        return self._plan
+
+    def decide_in(self, pass_name: str) -> None:
+        """Say which pass decides now; without a plan that it can go on with, it makes its own."""
+        if self._plan is None and self.pass_name != pass_name:
+            self.pass_name = pass_name
+            self.forget()
 
     def forget(self) -> None:
         """Look at the section anew: what it says has changed."""
-        for name in ("analysis", "live_out", "plan"):
-            self.__dict__.pop(name, None)
+        self._plan = self._analysis = None
 
     def planned(self) -> Iterator[tuple[kernel.Stage, StagePlan]]:
         """Every stage that runs (folded moves do not), with its decisions."""
         for op, stage in zip(self.analysis.ops, self.plan.stages, strict=True):
             if stage is not None:
                 yield op, stage
+
+    def _standing(self) -> Standing:
+        """The decisions about loads, stores and buffers that stand."""
+        number = self.analysis.number
+        places = {op: i for i, op in enumerate(self.analysis.ops)}
+        transfers: dict[tuple[int, int, bool], StandingTransfer] = {}
+        buffers: dict[tuple[int, int], StandingBuffer] = {}
+        for op in self.op.body.block.ops:
+            if isinstance(op, kernel.Transfer):
+                key = number(op.operands[0]), -1, isinstance(op, kernel.StoreOp)
+                transfers[key] = transfer_at(op, self.pass_name)
+            elif isinstance(op, kernel.BufferOp):
+                for use in op.result.uses:
+                    reader = use.operation
+                    place = places[reader] if isinstance(reader, kernel.Stage) else -1
+                    buffers[place, use.index if place >= 0 else number(op.value)] = buffer_at(op, self.pass_name)
+        windows: dict[int, tuple[int, ...]] = {}
+        for op, place in places.items():
+            if op.handed is not None and stands(op, "windows", self.pass_name):
+                windows[place] = op.handed
+            if op.agcus is not None:
+                tables = {number(op.operands[i]) for i in in_place_inputs(op)}
+                transfers |= {(value, place, False): transfer_at(op, self.pass_name) for value in tables}
+        return Standing(transfers, windows, buffers)
 
 
 def _stored(value: SSAValue) -> SSAValue:
@@ -82,7 +129,15 @@ def sections_of(module: ModuleOp) -> tuple[PlannedSection, ...]:
     ops = [op for function in functions_of(module) for op in function.body.block.ops]
     sections = [op for op in ops if isinstance(op, kernel.SectionOp)]
     planner = Planner(resources_of(module)) if sections else None
-    return tuple(PlannedSection(op, planner) for op in sections if planner is not None)
+    return tuple(PlannedSection(op, planner, ORDER[0]) for op in sections if planner is not None)
+
+
+def sections_for(pass_name: str, ctx: Context, module: ModuleOp) -> tuple[PlannedSection, ...]:
+    """The sections of a module as `pass_name` decides about them."""
+    sections = analyses_of(ctx).get(sections_of, module)
+    for section in sections:
+        section.decide_in(pass_name)
+    return sections
 
 
 def does_not_fit(op: kernel.SectionOp | kernel.Stage, plan: SectionPlan) -> CapacityError:

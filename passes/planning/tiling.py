@@ -141,8 +141,7 @@ class Tiling:
         """The Pareto set of par factors, PCUs ascending, cycles descending: those of `pcus` at most, and the first."""
         if not self.stage.mode:
             return self._copies(accesses, machine)
-        if self.stage.mapping is not None and prod(self.stage.mapping.par) > 1:
-            par = self.stage.mapping.par
+        if (par := self.stage.par) is not None:
             price = self._price(par, accesses, machine)
             return (Candidate(prod(par), price.cycles, price.latency, par),)
         found: dict[tuple[int, ...], Candidate] = {}
@@ -234,7 +233,7 @@ def tile_stage(stage: StageFacts, variant: int, grain: int) -> Tiling:
         if stage.kinds[dim] == "reduction" or extent <= 1:
             tile[dim] = extent
             continue
-        tile[dim] = max(_tile_of(extent, left), stage.wishes.par_of(dim))
+        tile[dim] = max(_tile_of(extent, left), stage.wishes.par_of(dim), stage.par[dim] if stage.par else 1)
         left = max(1, left // ceil(extent / tile[dim]))
     return Tiling(stage, tuple(tile), order)
 
@@ -254,11 +253,6 @@ def _tile_of(extent: int, most: int) -> int:
     count = min(extent, most)
     even = next(n for n in range(count, 0, -1) if extent % n == 0)
     return extent // even if even * 4 > count else ceil(extent / count)
-
-
-def own_accesses(stage: StageFacts) -> list[LinearAccess]:
-    """Each operand's access pattern into its own tensor."""
-    return [linearise([operand.level], stage.extents, operand.num_symbols) for operand in stage.operands]
 
 
 def result_access(stage: StageFacts, result: int) -> LinearAccess:

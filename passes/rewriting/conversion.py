@@ -1,4 +1,4 @@
-"""One-shot conversion from one dialect to the next: every op that has a rule is replaced once, in one walk.
+"""One-shot conversion from one dialect to the next: every op that has a rule is converted once, in one walk.
 
     def linear(op: samba.LinearOp, rewriter: Rewriter) -> Converted:
         return rewriter.insert(kernel.ContractOp(...))
@@ -16,15 +16,22 @@ Where the conversion changes types, `types` maps old ones to new ones:
 A rule then finds the op's operands, and the arguments of the blocks in its regions, in their new types, and gives
 values of the new types. Functions, calls and returns follow without a rule. Where converted code meets code that is
 left as it is, a `builtin.unrealized_conversion_cast` stands between; one that nobody needs in the end is taken out.
+
+Where an op does not become values that stand in its place, its rule builds elsewhere and the op stays (`Translation`):
+
+    def load(op: kernel.LoadOp, context: SectionContext) -> None:
+        context.add(rdu.LoadOp(...))
+
+    Translation({kernel.LoadOp: load}).apply(section.body.block.ops, SectionContext(section))
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
-from xdsl.dialects.builtin import FunctionType, UnrealizedConversionCastOp
+from xdsl.dialects.builtin import FunctionType, LocationAttr, UnrealizedConversionCastOp
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.rewriter import InsertPoint
@@ -105,6 +112,34 @@ class DialectConversion:
                 left.setdefault(op.name, []).append(op)
         if left:
             raise UnsupportedOperators([_unsupported(name, ops) for name, ops in left.items()])
+
+
+class Place(Protocol):
+    """What the rules of a translation build into."""
+
+    location: LocationAttr
+    """That of the op whose rule runs: what the rule builds has it."""
+
+
+PlaceT = TypeVar("PlaceT", bound=Place)
+
+
+@dataclass(frozen=True)
+class Translation(Generic[PlaceT]):
+    """What is built elsewhere for ops that stay as they are. What stands for their values is the rules' own affair."""
+
+    rules: Mapping[type[Operation], Callable[[Any, PlaceT], None]]
+
+    def apply(self, ops: Iterable[Operation], place: PlaceT) -> int:
+        """Translate `ops` in their order into `place`, passing over those without a rule. Returns how many have one."""
+        translated = 0
+        for op in ops:
+            rule = self.rules.get(type(op))
+            if rule is not None:
+                place.location = op.location
+                rule(op, place)
+                translated += 1
+        return translated
 
 
 def _unsupported(name: str, ops: Sequence[Operation]) -> UnsupportedOperator:

@@ -43,7 +43,7 @@ ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
         "parallel": (),
         "kernel_library": ("rewriting",),
         "planning": ("framework", "rewriting", "kernel_library"),
-        "lowering": ("planning",),
+        "lowering": ("rewriting", "planning"),
         "physical": (),
     },
     "sim": {

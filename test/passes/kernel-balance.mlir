@@ -8,7 +8,7 @@
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
   func.func @f(%x: tensor<1024x1024xf32>) -> tensor<1024x1024xf32> {
     %0 = kernel.section @s (%a = %x : tensor<1024x1024xf32>) -> (tensor<1024x1024xf32>) {
-      %1 = kernel.map ins(%a : tensor<1024x1024xf32>) domain #kernel.domain<1024 parallel, 1024 parallel> maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>] mapping #kernel.mapping<tile = [64, 1024], par = [1, 1], order = [0, 1], hold = [1]> body {
+      %1 = kernel.map ins(%a : tensor<1024x1024xf32>) domain #kernel.domain<1024 parallel, 1024 parallel> maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>] mapping #kernel.mapping<tile = [64, 1024], order = [0, 1], hold = [1]> body {
       ^bb0(%e: f32):
         %n0 = math.exp %e : f32
         %n1 = math.exp %n0 : f32
@@ -16,7 +16,7 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
         %n3 = math.exp %n2 : f32
         kernel.yield %n3 : f32
       } : tensor<1024x1024xf32>
-      %2 = kernel.map ins(%1 : tensor<1024x1024xf32>) domain #kernel.domain<1024 parallel, 1024 parallel> maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>] mapping #kernel.mapping<tile = [64, 1024], par = [1, 1], order = [0, 1], hold = [1]> body {
+      %2 = kernel.map ins(%1 : tensor<1024x1024xf32>) domain #kernel.domain<1024 parallel, 1024 parallel> maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>] mapping #kernel.mapping<tile = [64, 1024], order = [0, 1], hold = [1]> body {
       ^bb0(%e: f32):
         %n = arith.addf %e, %e : f32
         kernel.yield %n : f32

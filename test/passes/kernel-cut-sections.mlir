@@ -18,7 +18,7 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
   // O0-NEXT: kernel.move
   // O0-NEXT: kernel.map
   // O0-NOT: kernel.section
-  // O1: kernel.section @chain_0 ({{.*}}) attributes {module = "pair"}
+  // O1: kernel.section @chain_0 ({{.*}}) attributes {module = "pair", decided_by = "search"}
   // O1-NEXT: kernel.map
   // O1: kernel.map
   // O1: kernel.section @chain_1 (

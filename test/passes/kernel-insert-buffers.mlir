@@ -8,11 +8,11 @@
 // banks. The stores take the stages' results as they come, the first one in the windows that its other reader wants.
 // CHECK-LABEL: kernel.section @s
 // CHECK: [[L:%.*]] = kernel.load %a
-// CHECK-NEXT: [[B0:%.*]] = kernel.buffer [[L]] {depth = 8 : i64, tokens = 8 : i64, tier = "sram", pmus = 2 : i64, banks = 1 : i64}
+// CHECK-NEXT: [[B0:%.*]] = kernel.buffer [[L]] {depth = 8 : i64, tokens = 8 : i64, tier = "sram", pmus = 2 : i64, banks = 1 : i64, decided_by = "search"}
 // CHECK-NEXT: [[M0:%.*]] = kernel.map ins([[B0]] :
-// CHECK: [[B1:%.*]] = kernel.buffer [[M0]] {depth = 5 : i64, tokens = 8 : i64, tier = "sram", pmus = 2 : i64, banks = 1 : i64}
+// CHECK: [[B1:%.*]] = kernel.buffer [[M0]] {depth = 5 : i64, tokens = 8 : i64, tier = "sram", pmus = 2 : i64, banks = 1 : i64, decided_by = "search"}
 // CHECK-NEXT: [[M1:%.*]] = kernel.map ins([[B1]] :
-// CHECK: [[B2:%.*]] = kernel.buffer [[M1]] {depth = 8 : i64, tokens = 1 : i64, tier = "sram", pmus = 2 : i64, banks = 1 : i64, handed = 8 : i64}
+// CHECK: [[B2:%.*]] = kernel.buffer [[M1]] {depth = 8 : i64, tokens = 1 : i64, tier = "sram", pmus = 2 : i64, banks = 1 : i64, handed = 8 : i64, decided_by = "search"}
 // CHECK-NEXT: [[R:%.*]] = kernel.reduce ins([[B2]] :
 // CHECK-NOT: kernel.buffer
 // CHECK: kernel.store [[M1]]

@@ -29,7 +29,7 @@
 // the other 30 of the tile's 32; what is moved at a time is what a firing takes.
 // CHECK-LABEL: kernel.section @slice
 // CHECK: [[V:%.*]] = kernel.move ins(%a : tensor<64x8xf32>)
-// CHECK-NEXT: [[L:%.*]] = kernel.load [[V]] {agcus = 16 : i64, tile = array<i64: 1, 4>} : tensor<2x8xf32>
+// CHECK-NEXT: [[L:%.*]] = kernel.load [[V]] {agcus = 16 : i64, tile = array<i64: 1, 4>, decided_by = "search"} : tensor<2x8xf32>
 // CHECK-NEXT: kernel.map ins([[L]] : tensor<2x8xf32>)
 
 // The old elements are read again by the next section, so the update goes to a copy: the tensor is loaded, and what is

@@ -1,10 +1,12 @@
-// The machine decides who sequences the launches; an option overrides it.
+// The machine decides who sequences the launches, and says what the other would cost (5 launches by the host at 15 us each);
+// what an option asks for is a user's decision, and stays when the pass runs without it.
 // RUN: samba-opt --pass-pipeline=rdu-schedule %s | filecheck %s
 // RUN: samba-opt --pass-pipeline='rdu-schedule{orchestration=software}' %s | filecheck %s --check-prefix=SOFT
+// RUN: samba-opt --pass-pipeline='rdu-schedule{orchestration=software},rdu-schedule' %s | filecheck %s --check-prefix=SOFT
 
-// CHECK: rdu.schedule @f inputs [@x, @w] outputs [@y] tied [-1] attributes {orchestration = "hardware"} {
+// CHECK: rdu.schedule @f inputs [@x, @w] outputs [@y] tied [-1] attributes {orchestration = "hardware", decided_by = "search", next_best = {orchestration = {value = "software", picoseconds = 75000000 : i64}}} {
 // CHECK-NEXT: rdu.launch @copy [@x, @t0] chips [0]
-// SOFT: attributes {orchestration = "software"}
+// SOFT: attributes {orchestration = "software", decided_by = "user"}
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   rdu.symbol @x input tensor<64xf32>
   rdu.symbol @w param tensor<64xf32>

@@ -9,7 +9,7 @@
 
 // What others use too becomes an output; the value that only the group uses does not.
 // CHECK-LABEL: @other_users
-// CHECK: %[[A:.*]], %[[B:.*]] = samba.module "linear_activation"({{.*}}) heuristic = "SAFE_GEMM" -> (tensor<2x3xf32>, tensor<2x3xf32>) {
+// CHECK: %[[A:.*]], %[[B:.*]] = samba.module "linear_activation"({{.*}}) heuristic = "SAFE_GEMM" attributes {{{.*}}} -> (tensor<2x3xf32>, tensor<2x3xf32>) {
 // CHECK:   samba.linear
 // CHECK:   samba.relu
 // CHECK: return %[[A]], %[[B]]
@@ -24,8 +24,8 @@ func.func @other_users(%x: tensor<2x4xf32>, %w: tensor<3x4xf32>) -> (tensor<2x3x
 // CHECK-LABEL: @projection
 // CHECK:     samba.module "llama2_self_attn_proj"
 // SEED-LABEL: @projection
-// SEED:      %{{.*}}, %{{.*}} = samba.module "llama2_self_attn_proj"({{.*}}) heuristic = "SAFE_GEMM" -> (tensor<2x4xbf16>, tensor<2x4xbf16>) {
-// SEED-NEXT:   samba.linear {{.*}} {samba.hints = {k_shard_degree = 2 : i64, m_shard_degree = 4 : i64}}
+// SEED:      %{{.*}}, %{{.*}} = samba.module "llama2_self_attn_proj"({{.*}}) heuristic = "SAFE_GEMM" attributes {{{.*}}} -> (tensor<2x4xbf16>, tensor<2x4xbf16>) {
+// SEED-NEXT:   samba.linear {{.*}} {samba.hints = {k_shard_degree = 2 : i64, m_shard_degree = 4 : i64}, decided_by = "rule"}
 // SEED-NEXT:   samba.add
 // SEED-NEXT:   samba.to
 // SEED-NEXT:   samba.pow
@@ -92,7 +92,7 @@ func.func @no_cycle(%x: tensor<4x4xf32>, %w: tensor<4x4xf32>) -> (tensor<4x4xf32
 // Views, casts and constants beside a group join it where the fewest bytes cross its border: a slice the module that makes
 // its operand, an expand the one that uses it.
 // CHECK-LABEL: @riders
-// CHECK:      %{{.*}} = samba.module "base_gemm"({{.*}}) heuristic = "SAFE_GEMM" -> (tensor<1x4xf32>) {
+// CHECK:      %{{.*}} = samba.module "base_gemm"({{.*}}) heuristic = "SAFE_GEMM" attributes {{{.*}}} -> (tensor<1x4xf32>) {
 // CHECK:        samba.slice
 // CHECK:      samba.module "base_gemm"
 // CHECK:        samba.expand

@@ -2,11 +2,11 @@
 // RUN: samba-opt --pass-pipeline=samba-heuristics --verify-diagnostics --split-input-file %s | filecheck %s
 
 // CHECK: samba.module "named"({{.*}}) heuristic = "GPT2_QKV"
-// CHECK:   samba.linear {{.*}} {samba.hints = {k_shard_degree = 2 : i64, shard_first = "n", stationary = "input"}}
+// CHECK:   samba.linear {{.*}} {samba.hints = {k_shard_degree = 2 : i64, shard_first = "n", stationary = "input"}, decided_by = {shard_first = "heuristic", stationary = "heuristic"}}
 // CHECK: samba.module "by_content"({{.*}}) heuristic = "SAFE_GEMM"
 // CHECK: samba.module "attention"({{.*}}) heuristic = "MHA"
 // CHECK:   samba.softmax %{{.*}} {dim = -1} :
-// CHECK: samba.module "rest"({{.*}}) heuristic = "DEFAULT" ->
+// CHECK: samba.module "rest"({{.*}}) heuristic = "DEFAULT" attributes {decided_by = {heuristic = "heuristic"}} ->
 func.func @f(%x: tensor<2x4xf32>, %w: tensor<3x4xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x4xf32>, tensor<2x4xf32>) {
   %0 = samba.module "named"(%a = %x : tensor<2x4xf32>, %b = %w : tensor<3x4xf32>) heuristic = "GPT2_QKV" -> (tensor<2x3xf32>) {
     %1 = samba.linear %a, %b {samba.hints = {k_shard_degree = 2 : i64}} : (tensor<2x4xf32>, tensor<3x4xf32>) -> tensor<2x3xf32>

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IndexType, ModuleOp, UnrealizedConversionCastOp, i32, i64
+from xdsl.dialects.builtin import (
+    IndexType,
+    LocationAttr,
+    ModuleOp,
+    UnknownLoc,
+    UnrealizedConversionCastOp,
+    i32,
+    i64,
+)
 from xdsl.ir import Attribute, Operation
 
 from sambaflow.diagnostics import location_of
@@ -12,7 +20,7 @@ from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import PassError, UnsupportedOperators
 from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.verification import verify_module
-from sambaflow.passes.rewriting.conversion import Converted, DialectConversion, Rule
+from sambaflow.passes.rewriting.conversion import Converted, DialectConversion, Rule, Translation
 from sambaflow.passes.rewriting.driver import Rewriter
 
 TEXT = """func.func @f(%a: i32) -> i32 {
@@ -94,6 +102,31 @@ def test_a_rule_must_give_values_of_the_mapped_types():
 
     with pytest.raises(PassError, match="gave a i64 for a i32, which becomes i32"):
         DialectConversion({arith.AddiOp: wider}).apply(parsed())
+
+
+# ---- elsewhere
+
+
+class Names:
+    """A place that keeps what is translated, and where it was."""
+
+    def __init__(self) -> None:
+        self.location: LocationAttr = UnknownLoc()
+        self.names: list[tuple[str, LocationAttr]] = []
+
+
+# A translation leaves the program as it was; ops without a rule are passed over.
+def test_a_translation_builds_elsewhere_in_the_order_of_the_ops():
+    module = parsed()
+    before = str(module)
+
+    def name(op: Operation, place: Names) -> None:
+        place.names.append((op.name, place.location))
+
+    ops, place = list(module.walk()), Names()
+    assert Translation({arith.AddiOp: name, arith.MuliOp: name}).apply(ops, place) == 2
+    assert place.names == [(op.name, op.location) for op in ops if op.name.startswith("arith")]
+    assert str(module) == before
 
 
 # ---- types

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 
-from sambaflow.dialects import rdu
+from sambaflow.dialects import kernel, rdu
 from sambaflow.machine import load, to_dict
 from sambaflow.passes.framework.pipelines import run_pipeline
+from sambaflow.passes.lowering.section import LOWERING
 from sambaflow.testing import pass_inputs
 
 SETTINGS: dict[str, Any] = {"derandomize": True, "deadline": None, "suppress_health_check": list(HealthCheck)}
@@ -89,3 +90,12 @@ def test_the_text_decides():
 
     check()
     assert changed
+
+
+# A new kind of stage is not passed over in silence: what may stand in a section has a function, but its terminator.
+
+
+def test_every_kind_of_op_has_a_function():
+    assert set(LOWERING.rules) == {
+        op for op in kernel.Kernel.operations if issubclass(op, kernel.Stage | kernel.Transfer | kernel.BufferOp)
+    }

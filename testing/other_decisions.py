@@ -1,0 +1,171 @@
+"""Other legal values of decisions: what a user might have written instead of what a pass chose.
+
+    for place, kind, value in other_decisions(module, "kernel-tile"):
+        fix(op_at(module, place), kind, value)
+
+Legal means: the op verifies with it, and the pass can plan around it; where memory or units are short it may still be
+refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
+from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, ModuleOp, StringAttr, i64
+from xdsl.ir import Attribute, Operation
+from xdsl.utils.exceptions import VerifyException
+
+from sambaflow.dialects import kernel
+from sambaflow.dialects.kernel import MappingAttr
+from sambaflow.dialects.kernel.stage import dense
+from sambaflow.passes.framework.decisions import KINDS, kinds_on
+
+Place: TypeAlias = tuple[str, int]
+"""An op of a module: its name, and which of that name it is."""
+
+
+def places_of(module: ModuleOp) -> dict[Operation, Place]:
+    """Where each op of a module stands."""
+    counts: dict[str, int] = {}
+    places: dict[Operation, Place] = {}
+    for op in module.walk():
+        places[op] = op.name, counts.get(op.name, 0)
+        counts[op.name] = counts.get(op.name, 0) + 1
+    return places
+
+
+def op_at(module: ModuleOp, place: Place) -> Operation:
+    """The op that stands at a place."""
+    return next(op for op, other in places_of(module).items() if other == place)
+
+
+def other_decisions(module: ModuleOp, pass_name: str) -> Iterator[tuple[Place, str, Attribute]]:
+    """Places, kinds and other legal values of the decisions that a pass has made."""
+    for op, place in places_of(module).items():
+        for kind in kinds_on(op):
+            if kind.pass_name != pass_name or (value := kind.read(op)) is None:
+                continue
+            others = OTHERS.get(kind.name, _hints)
+            for other in others(op, value):
+                if other != value and _verifies(op, kind.write, other):
+                    yield place, kind.name, other
+
+
+def _verifies(op: Operation, write: Callable[[Operation, Attribute], None], value: Attribute) -> bool:
+    copy = op.clone_without_regions() if not op.regions else op.clone()
+    write(copy, value)
+    try:
+        copy.verify_()
+    except VerifyException:
+        return False
+    return True
+
+
+# ---- by kind
+
+
+def _tiles(op: Operation, value: Attribute) -> Iterator[Attribute]:
+    """A tile with half the extent, or all of it, along one parallel dimension; a transfer's along any."""
+    if isinstance(value, MappingAttr) and isinstance(op, kernel.Stage):
+        mapping = value.data
+        for dim, (tile, kind, extent) in enumerate(zip(mapping.tile, op.kinds, op.extents, strict=True)):
+            for other in (-(-tile // 2), extent):
+                if kind == "parallel" and other != tile:
+                    changed = (*mapping.tile[:dim], other, *mapping.tile[dim + 1 :])
+                    yield MappingAttr.of(changed, (), mapping.order, mapping.hold)
+    elif isinstance(value, DenseArrayBase):
+        tile = value.get_values()
+        for dim, part in enumerate(tile):
+            if part > 1:
+                yield dense([*tile[:dim], -(-part // 2), *tile[dim + 1 :]])
+
+
+def _pars(op: Operation, value: Attribute) -> Iterator[Attribute]:
+    """One PCU, or two along a dimension."""
+    assert isinstance(value, DenseArrayBase)
+    par = value.get_values()
+    yield dense([1] * len(par))
+    if isinstance(op, kernel.Stage) and op.tiling is not None:
+        for dim, (tile, kind) in enumerate(zip(op.tiling.tile, op.kinds, strict=True)):
+            if tile > 1 and kind == "parallel":
+                yield dense([2 if other == dim else 1 for other in range(len(par))])
+
+
+def _windows(op: Operation, value: Attribute) -> Iterator[Attribute]:
+    del op
+    assert isinstance(value, DenseArrayBase)
+    yield dense([1] * len(value))
+    yield dense([2 * count for count in value.get_values()])
+
+
+def _numbers(*changes: Callable[[int], int]) -> Callable[[Operation, Attribute], Iterator[Attribute]]:
+    def others(op: Operation, value: Attribute) -> Iterator[Attribute]:
+        del op
+        assert isinstance(value, IntegerAttr)
+        for change in changes:
+            if (other := change(value.value.data)) >= 1:
+                yield IntegerAttr(other, i64)
+
+    return others
+
+
+def _names(*names: str) -> Callable[[Operation, Attribute], Iterator[Attribute]]:
+    return lambda op, value: (StringAttr(name) for name in names)
+
+
+def _hints(op: Operation, value: Attribute) -> Iterator[Attribute]:
+    """Another number, or the name of another dimension or operand."""
+    del op
+    if isinstance(value, IntegerAttr):
+        yield IntegerAttr(2 if value.value.data == 1 else 1, value.type)
+    elif isinstance(value, StringAttr):
+        yield from map(StringAttr, {"n": ("m",), "m": ("n",)}.get(value.data, ("input", "weight")))
+
+
+def _none(op: Operation, value: Attribute) -> Iterator[Attribute]:
+    del op, value
+    return iter(())
+
+
+def dissolve(op: Operation) -> list[Operation]:
+    """Put the ops of a section, a group or a module in its place; these ops."""
+    body = op.regions[0].block
+    terminator, block = body.last_op, op.parent
+    assert terminator is not None and block is not None
+    for argument, value in zip(body.args, op.operands, strict=True):
+        argument.replace_all_uses_with(value)
+    ops = [inner for inner in body.ops if inner is not terminator]
+    for inner in ops:
+        inner.detach()
+        block.insert_op_before(inner, op)
+    for result, value in zip(op.results, terminator.operands, strict=True):
+        result.replace_all_uses_with(value)
+    terminator.detach()
+    terminator.erase()
+    op.detach()
+    op.erase()
+    return ops
+
+
+OTHERS: Mapping[str, Callable[[Operation, Attribute], Iterator[Attribute]]] = {
+    "rule": _none,
+    "heuristic": _names("SAFE_GEMM", "DEFAULT"),
+    "sym_name": _none,
+    "tile": _tiles,
+    "par": _pars,
+    "agcus": _numbers(lambda n: n + 1, lambda n: n - 1, lambda n: 1),
+    "windows": _windows,
+    "tokens": _numbers(lambda n: 1, lambda n: n // 2 if n % 2 == 0 else 0),
+    "pmus": _numbers(lambda n: n + 1),
+    "banks": _numbers(lambda n: n + 1),
+    "depth": _numbers(lambda n: n + 1, lambda n: n - 1),
+    "tier": _names("hbm", "ddr"),
+    "address": _none,
+    "coordinates": _none,
+    "orchestration": _names("hardware", "software"),
+}
+"""Other values of each kind; what is not here is a hint. What is a module or a section is no value: see `dissolve`."""
+
+DECIDING = tuple(dict.fromkeys(kind.pass_name for kind in KINDS))
+"""The passes that decide."""
