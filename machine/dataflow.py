@@ -39,7 +39,7 @@ class Actor:
 
 @dataclass(eq=False)
 class Channel:
-    """A buffer between two actors. `depth` is what is decided; `fixed`: it has a depth that is not decided here."""
+    """A buffer between two actors. `depth` is what is decided; `fixed`: it has a depth that stays."""
 
     source: int
     target: int
@@ -93,7 +93,10 @@ def deadlock(network: Network) -> int | None:
 
 
 def settle(network: Network) -> list[int]:
-    """Deepen channels, the cheapest first, until every actor can finish; the channels that got deeper."""
+    """Deepen channels that are not fixed, the cheapest first, until every actor can finish; those that got deeper.
+
+    Where only fixed channels are full, the network still cannot finish.
+    """
     return Execution(network).settle()
 
 
@@ -126,10 +129,10 @@ class Execution:
                 then, laps, patience = list(self.fired), 0, 2 * patience
 
     def settle(self) -> list[int]:
-        """Deepen channels, the cheapest first, until every actor has finished; the channels that got deeper."""
+        """See `sambaflow.machine.dataflow.settle`."""
         self.advance(range(len(self.network.actors)))
         deeper: dict[int, tuple[list[int], int, int]] = {}  # what had fired, times full since, patience
-        while (stuck := self.stuck()) is not None:
+        while (stuck := self.stuck(deepened=True)) is not None:
             channel = self.network.channels[stuck]
             then, times, patience = deeper.get(stuck, (list(self.fired), 0, 1))
             moved = self.repeat(then, unbounded=stuck) if times else []
@@ -206,12 +209,16 @@ class Execution:
             self._set(number, fired[number] + times * gains[number])
         return [*moved, *(other for number in moved for other in self._neighbours(number))]
 
-    def stuck(self) -> int | None:
-        """The cheapest full channel whose maker has not finished; None if there is none."""
+    def stuck(self, deepened: bool = False) -> int | None:
+        """The cheapest full channel whose maker has not finished; None if there is none.
+
+        `deepened`: of those that are not fixed.
+        """
         full = [
             e
             for e, channel in enumerate(self.network.channels)
             if self.fired[channel.source] < self.network.actors[channel.source].firings
+            and not (deepened and channel.fixed)
             and self.wanted(e) > channel.depth
         ]
         return min(full, key=lambda e: (self.network.channels[e].window_bytes, e), default=None)

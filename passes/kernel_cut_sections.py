@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import LocationAttr, ModuleOp, StringAttr, UnknownLoc
@@ -16,26 +16,21 @@ from sambaflow.dialects.kernel.origin import operators_of
 from sambaflow.passes.framework.base import SambaPass, functions_of
 from sambaflow.passes.framework.decisions import mark
 from sambaflow.passes.framework.properties import KERNEL
+from sambaflow.passes.framework.solvers import solve
+from sambaflow.passes.planning import cutting
 from sambaflow.passes.planning.analysis import Analysis
-from sambaflow.passes.planning.facts import SectionPlan, StageFacts
-from sambaflow.passes.planning.planner import Estimate, Planner
+from sambaflow.passes.planning.cutting import CuttingProblem
+from sambaflow.passes.planning.planner import Planner
 from sambaflow.passes.planning.result_copies import ResultCopies
 from sambaflow.passes.planning.sections import does_not_fit, resources_of
-
-CUT_POINTS = 16
-"""Parts between which the dynamic program may cut a run."""
 
 
 @dataclass(eq=False)
 class Part:
-    """Ops that stay together: those of one samba operator, or of one group. `rule`: the group's.
-
-    `barred`: it was found not to fit one section with its successor.
-    """
+    """Ops that stay together: those of one samba operator, or of one group. `rule`: the group's."""
 
     ops: list[Operation]
     rule: str = ""
-    barred: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +61,9 @@ class KernelCutSectionsPass(SambaPass):
 
     mode: Literal["o0", "o1", "o3"] = "o3"
     """How sections are cut: by operator, by group, or where the modelled time is shortest."""
+    solver: str = ""
+    """Who joins what may be joined: `shortest` (the default: least modelled time), `greedy` (as much as fits), or the
+    name of a package's solver."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         planner = Planner(resources_of(op))
@@ -91,7 +89,6 @@ class _Cutter:
         self.analysis = Analysis((op for run, _ in runs for part in run for op in part.ops), self.planner.machine)
         self.analysis.check()
         self.index: dict[Operation, int] = {op: i for i, op in enumerate(self.analysis.ops)}
-        self.users = self._users()
         for run, end in runs:
             for section in self._cut(run):
                 self._emit(section, end)
@@ -99,7 +96,8 @@ class _Cutter:
     # -- parts -------------------------------------------------------------------------------------------------------
 
     def _runs(self) -> list[tuple[list[Part], Operation]]:
-        """Runs of parts, each with the call or return that ends it; groups are inlined, moves go to their readers."""
+        """Runs of parts, each with the call, section or return that ends it; groups are inlined, moves go to their
+        readers."""
         runs: list[tuple[list[Part], Operation]] = []
         parts: list[Part] = []
         for op in list(self.block.ops):
@@ -185,101 +183,49 @@ class _Cutter:
 
     # -- cuts --------------------------------------------------------------------------------------------------------
 
-    def _users(self) -> dict[int, list[int]]:
-        """Tensor -> indices of the stages that read it, and -1 for a return or a call."""
-        users: dict[int, list[int]] = {}
-        for stage in self.analysis.ops:
-            for result in stage.results:
-                users[self.analysis.number(result)] = [self.index.get(use.operation, -1) for use in result.uses]
-        return users
-
     def _cut(self, run: Sequence[Part]) -> list[Part]:
         """The sections of a run of parts."""
-        pieces = [piece for part in run for piece in self._fit(part)]
-        return self._join(pieces) if self.owner.mode == "o3" else pieces
+        ops = [op for part in run for op in part.ops]
+        problem = self._problem(run, ops)
+        self._require_stages_that_fit(problem, ops)
+        cut = solve(problem, self.owner.solver)
+        for part in problem.parts:
+            self._remark_split(problem, part, cut, ops)
+        return [Part([ops[number] for number in section.stages], section.rule) for section in cut]
 
-    def _fit(self, part: Part) -> list[Part]:
-        """The part, or as few pieces of it as fit."""
-        plan = self._plan(part.ops)
-        if plan.feasible:
-            return [part]
-        stages = [piece for ops in _with_moves(part.ops) for piece in self._apart(ops, part.rule)]
-        pieces = self._join(stages)
+    def _problem(self, run: Sequence[Part], ops: Sequence[Operation]) -> CuttingProblem:
+        """How to cut the run; its stages are `ops`, numbered from 0."""
+        numbers = {op: number for number, op in enumerate(ops)}
+        parts = tuple(
+            cutting.Part(tuple(tuple(numbers[op] for op in piece) for piece in _with_moves(part.ops)), part.rule)
+            for part in run
+        )
+        stages = tuple(self.analysis.stages[self.index[op]] for op in ops)
+        live_out = frozenset(
+            self.analysis.number(result)
+            for op in ops
+            for result in op.results
+            if any(use.operation not in numbers for use in result.uses)
+        )
+        return CuttingProblem(parts, stages, live_out, self.planner, joined=self.owner.mode == "o3")
+
+    def _require_stages_that_fit(self, problem: CuttingProblem, ops: Sequence[Operation]) -> None:
+        for part in problem.parts:
+            for atom in [] if problem.fits(part.stages) else problem.atoms(part):
+                if not problem.fits(atom):
+                    raise does_not_fit(cast(kernel.Stage, ops[atom[0]]), problem.plan(atom))
+
+    def _remark_split(
+        self, problem: CuttingProblem, part: cutting.Part, cut: cutting.Cut, ops: Sequence[Operation]
+    ) -> None:
+        if problem.fits(part.stages):
+            return
+        held = set(part.stages)
         self.owner.missed(
-            self.ctx, part.ops[0], "an operator or module does not fit one section", pieces=len(pieces),
-            short=", ".join(map(str, plan.shortfalls)),
+            self.ctx, ops[part.stages[0]], "an operator or module does not fit one section",
+            pieces=sum(not held.isdisjoint(section.stages) for section in cut),
+            short=", ".join(map(str, problem.plan(part.stages).shortfalls)),
         )  # fmt: skip
-        return pieces
-
-    def _apart(self, ops: Sequence[Operation], rule: str) -> list[Part]:
-        """A stage and its moves as one part, or each of them as one: moves that leave, or a join of many, may need more
-        buffers than there are."""
-        plan = self._plan(ops)
-        if plan.feasible:
-            return [Part(list(ops), rule)]
-        if len(ops) == 1:
-            raise does_not_fit(_heaviest(ops), plan)
-        return [piece for op in ops for piece in self._apart([op], rule)]
-
-    def _join(self, parts: Sequence[Part]) -> list[Part]:
-        """The cheapest cut of `parts` into intervals that fit: least time, then bytes, then sections."""
-        parts = self._coarsen(parts)
-        best: list[tuple[int, int, int, int]] = [(0, 0, 0, 0)]
-        for end in range(1, len(parts) + 1):
-            choices: list[tuple[int, int, int, int]] = []
-            ops: list[Operation] = []
-            for start in range(end - 1, -1, -1):
-                ops = parts[start].ops + ops
-                estimate = self._estimate(ops)
-                if estimate is None:
-                    break
-                time, size, sections, _ = best[start]
-                choices.append((time + estimate.picoseconds, size + estimate.off_chip_bytes, sections + 1, start))
-            best.append(min(choices))
-        cuts: list[Part] = []
-        end = len(parts)
-        while end:
-            start = best[end][3]
-            rules = [part.rule for part in parts[start:end]]
-            cuts.append(Part([op for part in parts[start:end] for op in part.ops], rules[0] if len(rules) == 1 else ""))
-            end = start
-        return cuts[::-1]
-
-    def _coarsen(self, parts: Sequence[Part]) -> list[Part]:
-        """At most `CUT_POINTS` parts: neighbours with little work between them are not worth a cut, nor its search."""
-        rest = list(parts)
-        times = [estimate.picoseconds if (estimate := self._estimate(part.ops)) else 0 for part in rest]
-        while len(rest) > CUT_POINTS:
-            pairs = [(times[i] + times[i + 1], i) for i in range(len(rest) - 1) if not rest[i].barred]
-            if not pairs:
-                break
-            _, at = min(pairs)
-            joined = Part(rest[at].ops + rest[at + 1].ops, rest[at].rule if rest[at].rule == rest[at + 1].rule else "")
-            estimate = self._estimate(joined.ops)
-            if estimate is None:
-                rest[at].barred = True
-                continue
-            rest[at : at + 2] = [joined]
-            times[at : at + 2] = [estimate.picoseconds]
-        return rest
-
-    def _plan(self, ops: Sequence[Operation]) -> SectionPlan:
-        return self.planner.plan(*self._problem(ops))
-
-    def _estimate(self, ops: Sequence[Operation]) -> Estimate | None:
-        return self.planner.estimate(*self._problem(ops))
-
-    def _problem(self, ops: Sequence[Operation]) -> tuple[list[StageFacts], list[int]]:
-        """The stages of `ops`, and the tensors that others read of them."""
-        inside = {self.index[op] for op in ops}
-        stages = [self.analysis.stages[self.index[op]] for op in ops]
-        live = [
-            result.value
-            for stage in stages
-            for result in stage.results
-            if any(user not in inside for user in self.users[result.value])
-        ]
-        return stages, live
 
     # -- sections ----------------------------------------------------------------------------------------------------
 
@@ -291,7 +237,7 @@ class _Cutter:
         return name
 
     def _emit(self, part: Part, end: Operation) -> None:
-        """Put the part's ops into a section before `end`, the call or return behind them."""
+        """Put the part's ops into a section before `end`, which ends their run."""
         inside = dict.fromkeys(part.ops)
         inputs = list(dict.fromkeys(v for op in part.ops for v in op.operands if v.owner not in inside))
         outputs = [
@@ -347,12 +293,6 @@ def _with_moves(ops: Sequence[Operation]) -> list[list[Operation]]:
         pieces[-1].extend(moves)
         return pieces
     return [moves]
-
-
-def _heaviest(ops: Sequence[Operation]) -> kernel.Stage:
-    """The stage to name in an error: the first that is no move."""
-    stages = [op for op in ops if isinstance(op, kernel.Stage)]
-    return next((op for op in stages if not isinstance(op, kernel.MoveOp)), stages[0])
 
 
 def _location(ops: Sequence[Operation]) -> LocationAttr:

@@ -16,11 +16,12 @@ from sambaflow.machine.dataflow import Channel, Network
 from sambaflow.passes.framework.base import SambaPass
 from sambaflow.passes.framework.decisions import decide, is_fixed, keep
 from sambaflow.passes.framework.properties import KERNEL
+from sambaflow.passes.framework.solvers import solve
 from sambaflow.passes.lowering.dataflow import make_room
 from sambaflow.passes.lowering.section import SectionLowering
 from sambaflow.passes.planning.analysis import tensor_bytes
 from sambaflow.passes.planning.facts import StageFacts
-from sambaflow.passes.planning.fifos import size
+from sambaflow.passes.planning.fifos import FifoProblem
 from sambaflow.passes.planning.sections import PlannedSection, sections_for
 
 
@@ -49,10 +50,16 @@ class KernelSizeFifosPass(SambaPass):
         "rings": "channels that got more windows, so that no ring of units waits for itself",
     }
 
+    solver: str = ""
+    """Who says how deep: `pace` (the default: no stage waits for room), `least` (what finishes at all), or the name of
+    a package's solver."""
+
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for section in sections_for(self.name, ctx, op):
             built = _Built(section)
-            size(built.network)
+            depths = solve(FifoProblem.of(built.network), self.solver)
+            for channel, depth in zip(built.network.channels, depths, strict=True):
+                channel.depth = depth
             for buffer, channels in built.buffers.items():
                 if not is_fixed(buffer, "depth"):
                     self._set(ctx, built, buffer, max(channel.depth for channel in channels))

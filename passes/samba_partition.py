@@ -19,7 +19,7 @@ from sambaflow.dialects.samba.inference import is_float
 from sambaflow.errors import InputError
 from sambaflow.passes.framework.base import SambaPass, Semantics, functions_of, target_of
 from sambaflow.passes.framework.properties import CALLS, SAMBA
-from sambaflow.passes.parallel.factors import Decision, Shard, decide, divides, local_shape
+from sambaflow.passes.parallel.factors import Decision, Shard, decide, divides, facts_of, local_shape
 
 DONE = "samba.partitioned"
 """On a module whose types are local to a chip."""
@@ -149,7 +149,7 @@ class _Partitioner:
                 return [_Local(result, None) for result in copy.results]
 
     def _operator(self, op: samba.SambaOp, block: Block) -> list[_Local]:
-        decision = decide(op, [self.env[value].shard for value in op.operands], self.chips)
+        decision = decide(facts_of(op), [self.env[value].shard for value in op.operands], self.chips)
         operands = [self._lay(v, s, op, block) for v, s in zip(op.operands, decision.operands, strict=True)]
         if decision.partial:
             return [_Local(self._partial_sum(op, operands, block), None)]

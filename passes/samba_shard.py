@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, cast
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, ModuleOp, StringAttr
+from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, ModuleOp, StringAttr, TensorType
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
-from sambaflow.diagnostics import error_at
+from sambaflow.diagnostics import error_at, location_of
 from sambaflow.dialects import samba
+from sambaflow.dialects.samba import shaped_of
 from sambaflow.dialects.samba.conventions import argument_attributes, attribute_array, result_attributes
 from sambaflow.errors import InputError
 from sambaflow.passes.framework.base import SambaPass, functions_of, target_of
 from sambaflow.passes.framework.properties import CALLS, SAMBA
-from sambaflow.passes.parallel.factors import FREE, Decision, Shard, State, column_of, decide, divides, shape_of
+from sambaflow.passes.framework.solvers import solve
+from sambaflow.passes.parallel.factors import OperatorFacts, Shape, Shard, asks, divides, facts_of
+from sambaflow.passes.parallel.sharding import ArgumentFacts, FunctionFacts, ShardingProblem, Step
 
 
 @dataclass(frozen=True)
@@ -47,245 +50,136 @@ class SambaShardPass(SambaPass):
     name: ClassVar[str] = "samba-shard"
     needs = ("target", *SAMBA, *CALLS)
 
+    solver: str = ""
+    """Who chooses: `greedy` (the default: splits spread front to back), `whole` (nothing is split that nobody has
+    split), or the name of a package's solver."""
+
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         chips = target_of(op).chips.data
         if chips == 1:
             return
-        plan = _settle(op, chips)
-        for function in functions_of(op):
-            _write(function, plan.arguments[function.sym_name.data], chips)
-        for place, message, facts in plan.remarks:
-            if facts:
-                self.applied(ctx, place, message, **facts)
+        known: dict[object, OperatorFacts] = {}
+        read = {function.sym_name.data: _Read(function, known) for function in functions_of(op)}
+        given = _Given(chips)
+        called = {step.callee for function in read.values() for step in function.steps}
+        facts = {name: function.facts(None if name in called else given) for name, function in read.items()}
+        layouts = solve(ShardingProblem(facts, chips), self.solver)
+        for name, function in read.items():
+            _write(function.op, layouts.values[name][: len(facts[name].arguments)], chips)
+        for note in layouts.notes:
+            place = read[note.function].ops[note.step]
+            if note.facts:
+                self.applied(ctx, place, note.message, **note.facts)
             else:
-                self.missed(ctx, place, message)
+                self.missed(ctx, place, note.message)
 
 
-@dataclass(eq=False)
-class Argument:
-    """An argument of a graph under analysis; FREE until the first operator that reads it decides."""
+class _Read:
+    """A function as steps over numbered values; `ops` are the steps' ops. What stands in modules stands in it.
 
-    state: State
+    `known`: facts of operators that were read before; equal operators, as those of equal layers, share theirs.
+    """
+
+    def __init__(self, function: FuncOp, known: dict[object, OperatorFacts]) -> None:
+        self.op, self.known = function, known
+        self.steps: list[Step] = []
+        self.ops: list[Operation] = []
+        block = function.body.block
+        self.made: list[SSAValue] = list(block.args)
+        self.shapes: list[Shape] = [_shape(value) for value in block.args]
+        self.numbers: dict[SSAValue, int] = {value: number for number, value in enumerate(block.args)}
+        self.returned = self._block(block)
+
+    def _block(self, block: Block) -> tuple[int, ...]:
+        """Read a block; the values that its terminator takes."""
+        for op in block.ops:
+            operands = tuple(self.numbers[value] for value in op.operands)
+            if isinstance(op, ReturnOp | samba.YieldOp):
+                return operands
+            if isinstance(op, samba.ModuleOp):
+                self.numbers.update(zip(op.body.block.args, operands, strict=True))
+                self.numbers.update(zip(op.results, self._block(op.body.block), strict=True))
+                continue
+            results = tuple(range(len(self.made), len(self.made) + len(op.results)))
+            self.made.extend(op.results)
+            self.shapes.extend(_shape(value) for value in op.results)
+            self.numbers.update(zip(op.results, results, strict=True))
+            operator = self._operator(op, operands, results) if isinstance(op, samba.SambaOp) else None
+            callee = op.callee.string_value() if isinstance(op, CallOp) else ""
+            self.steps.append(Step(operands, results, operator, callee))
+            self.ops.append(op)
+        return ()
+
+    def _operator(self, op: samba.SambaOp, operands: Sequence[int], results: Sequence[int]) -> OperatorFacts:
+        shapes = tuple(self.shapes[value] for value in (*operands, *results))
+        key = op.row.name, shapes, len(operands), tuple(op.properties.items()) if asks(op.row) else ()
+        if key not in self.known:
+            self.known[key] = facts_of(op)
+        return self.known[key]
+
+    def facts(self, given: _Given | None) -> FunctionFacts:
+        """What sharding knows of the function; `given` collects what is wanted of a graph, None: it is called."""
+        args = list(zip(self.op.body.block.args, argument_attributes(self.op), strict=True))
+        if given is None:
+            arguments = [ArgumentFacts(_shape(value)) for value, _ in args]
+        else:
+            arguments = [given.argument(self.op, number, *one) for number, one in enumerate(args)]
+        steps = {op: number for number, op in enumerate(self.ops)}
+        made = enumerate(self.made[len(args) :], len(args))
+        users = {number: tuple((steps[user], index) for user, index in _uses(value)) for number, value in made}
+        ties: list[int | None] = []
+        if given is not None:
+            tied = [entry.get("samba.tied") for entry in result_attributes(self.op)]
+            ties = [one.value.data if isinstance(one, IntegerAttr) else None for one in tied]
+        return FunctionFacts(
+            self.op.sym_name.data, tuple(arguments), tuple(self.steps), self.returned, users, tuple(ties),
+            location_of(self.op),
+        )  # fmt: skip
 
 
-Known = Shard | Argument | None
-"""What is known of a value: how it lies, or the argument that it is."""
+class _Given:
+    """What the graphs' arguments are, and how somebody wants them to lie: of one name and type they are one tensor."""
 
+    def __init__(self, chips: int) -> None:
+        self.chips = chips
+        self.symbols: dict[str, tuple[Shard, FuncOp]] = {}
+        self.types: dict[Attribute, str] = {}
 
-class _Restart(Exception):
-    """An argument has to be whole after all: the analysis starts again with that known."""
+    def argument(self, function: FuncOp, number: int, value: SSAValue, entry: Mapping[str, Attribute]) -> ArgumentFacts:
+        """Argument `number` of a graph. Raises InputError for a layout that it cannot have."""
+        named, role = entry.get("samba.name"), entry.get("samba.role")
+        name = named.data if isinstance(named, StringAttr) else f"#{number} of {function.sym_name.data}"
+        free = isinstance(role, StringAttr) and role.data != "input"
+        if role is not None and value.type not in self.types:
+            self.types[value.type] = str(value.type)
+        symbol = f"{name}: {self.types[value.type]}" if role is not None else ""
+        shard = self._shard(function, value, entry)
+        if free and shard is not None:
+            other, where = self.symbols.setdefault(symbol, (shard, function))
+            if other != shard:
+                raise error_at(
+                    function, f"{name} is to be split {shard}, and {other} in @{where.sym_name.data}", InputError,
+                    levers=["give one tensor one samba.shard"],
+                )  # fmt: skip
+        return ArgumentFacts(_shape(value), name, symbol, free, shard)
 
-
-@dataclass
-class _Plan:
-    """The result: per function, how its arguments lie and its results come out."""
-
-    arguments: dict[str, list[Shard | None]] = field(default_factory=dict[str, list[Shard | None]])
-    results: dict[str, list[Shard | None]] = field(default_factory=dict[str, list[Shard | None]])
-    remarks: list[tuple[Operation, str, dict[str, int]]] = field(
-        default_factory=list[tuple[Operation, str, dict[str, int]]]
-    )
-
-
-def _settle(module: ModuleOp, chips: int) -> _Plan:
-    """Analyse until no call or tie forces another argument to be whole; each round fixes one, so it ends."""
-    whole: set[tuple[str, str]] = set()
-    while True:
-        analysis = _Analysis(module, chips, whole)
-        try:
-            return analysis.run()
-        except _Restart:
-            continue
-
-
-class _Analysis:
-    """One forward walk. `whole` names arguments (function, name or number) that must be whole; restarts add to it."""
-
-    def __init__(self, module: ModuleOp, chips: int, whole: set[tuple[str, str]]) -> None:
-        self.module, self.chips, self.whole = module, chips, whole
-        self.functions = {function.sym_name.data: function for function in functions_of(module)}
-        self.plan = _Plan()
-        self.symbols: dict[tuple[str, Attribute], Shard | None] = {}
-        """How the tensors of earlier graphs lie; of one name and type they are one."""
-        self.env: dict[SSAValue, Known] = {}
-
-    def run(self) -> _Plan:
-        called = {op.callee.string_value() for op in self.module.walk() if isinstance(op, CallOp)}
-        for name, function in self.functions.items():
-            if name not in called:
-                self._graph(function)
-        return self.plan
-
-    def _graph(self, function: FuncOp) -> None:
-        """A function that is not called: its arguments are loaded by name, so parameters and state are free."""
-        entries = argument_attributes(function)
-        arguments: list[Argument] = []
-        names: list[str] = []
-        for i, (entry, value) in enumerate(zip(entries, function.body.block.args, strict=True)):
-            name, role, given = entry.get("samba.name"), entry.get("samba.role"), entry.get("samba.shard")
-            names.append(name.data if isinstance(name, StringAttr) else f"#{i} of {function.sym_name.data}")
-            free = isinstance(role, StringAttr) and role.data != "input"
-            state: State = FREE if free and ("", names[-1]) not in self.whole else None
-            if isinstance(given, samba.ShardAttr):
-                state = self._given(function, value, given)
-            arguments.append(Argument(self.symbols.get((names[-1], value.type), state) if free else state))
-        returned = self._function(function, list(arguments))
-        self._settle_ties(function, arguments, names, returned)
-        self._keep(function, arguments, [None] * len(returned))
-        for name, argument, entry, value in zip(names, arguments, entries, function.body.block.args, strict=True):
-            if "samba.role" in entry:
-                self.symbols[name, value.type] = _placed(argument)
-
-    def _given(self, function: FuncOp, value: SSAValue, given: samba.ShardAttr) -> Shard:
+    def _shard(self, function: FuncOp, value: SSAValue, entry: Mapping[str, Attribute]) -> Shard | None:
+        given = entry.get("samba.shard")
+        if not isinstance(given, samba.ShardAttr):
+            return None
         dim, outer, chips = given.values
-        shard = Shard(dim, outer)
-        if chips != self.chips or not divides(shape_of(value)[dim], shard, chips):
+        shard, shape = Shard(dim, outer), _shape(value)
+        if chips != self.chips or dim >= len(shape) or not divides(shape[dim], shard, chips):
             raise error_at(
                 function, f"{given} does not fit {value.type} on {self.chips} chips", InputError,
                 levers=["change samba.shard or the number of chips"],
             )  # fmt: skip
         return shard
 
-    def _settle_ties(
-        self, function: FuncOp, arguments: Sequence[Argument], names: Sequence[str], returned: Sequence[Known]
-    ) -> None:
-        """State lies as it is returned; a state that comes back whole must be whole."""
-        for known, entry in zip(returned, result_attributes(function), strict=True):
-            tied = entry.get("samba.tied")
-            if not isinstance(tied, IntegerAttr):
-                continue
-            argument = arguments[tied.value.data]
-            if argument.state is FREE:
-                argument.state = _state(known)
-            elif argument.state is not None and _state(known) != argument.state:
-                name = names[tied.value.data]
-                if ("", name) in self.whole:  # and is split nevertheless
-                    raise error_at(
-                        function, f"argument {name} has a samba.shard, the result that is tied to it lies otherwise",
-                        InputError, levers=["remove samba.shard from the argument"],
-                    )  # fmt: skip
-                self._force("", name)
 
-    def _force(self, function: str, name: str) -> None:
-        assert (function, name) not in self.whole, f"argument {name} of @{function} is whole"
-        self.whole.add((function, name))
-        raise _Restart
-
-    def _keep(self, function: FuncOp, arguments: Sequence[Argument], results: list[Shard | None]) -> None:
-        name = function.sym_name.data
-        self.plan.arguments[name] = [_placed(argument) for argument in arguments]
-        self.plan.results[name] = results
-
-    def _function(self, function: FuncOp, arguments: Sequence[Known]) -> list[Known]:
-        return self._block(function.body.block, arguments)
-
-    def _block(self, block: Block, arguments: Sequence[Known]) -> list[Known]:
-        """What is known of the values that the block's terminator takes."""
-        self.env.update(zip(block.args, arguments, strict=True))
-        for op in block.ops:
-            known = [self.env[value] for value in op.operands]
-            match op:
-                case samba.SambaOp():
-                    results: Sequence[Known] = self._operator(op, known)
-                case samba.ModuleOp():
-                    results = self._block(op.body.block, known)
-                case CallOp():
-                    results = self._call(op, known)
-                case ReturnOp() | samba.YieldOp():
-                    return known
-                case _:
-                    results = [None] * len(op.results)
-            self.env.update(zip(op.results, results, strict=True))
-        return []
-
-    def _operator(self, op: samba.SambaOp, known: Sequence[Known]) -> Sequence[Known]:
-        states = [_state(one) for one in known]
-        column = None if any(isinstance(state, Shard) for state in states) else column_of(op)
-        start = column is not None and states[column[0]] is FREE
-        decision = decide(op, states, self.chips, self._parts(op, column[1]) if start and column else 1)
-        for one, wanted in zip(known, decision.operands, strict=True):
-            if isinstance(one, Argument) and one.state is FREE:
-                one.state = wanted
-        weight = column is not None and isinstance(known[column[0]], Argument)
-        self._remark(op, states, decision, column if weight else None)
-        return decision.results
-
-    def _call(self, op: CallOp, known: Sequence[Known]) -> list[Shard | None]:
-        """The callee is analysed at its first call; later calls take its arguments as they lie there."""
-        name = op.callee.string_value()
-        function = self.functions[name]
-        if name not in self.plan.arguments:
-            inner = [Argument(None if (name, str(i)) in self.whole else _state(one)) for i, one in enumerate(known)]
-            returned = self._function(function, list(inner))
-            self._keep(function, inner, [_whole_if_free(one) for one in returned])
-        for i, (one, wanted) in enumerate(zip(known, self.plan.arguments[name], strict=True)):
-            if isinstance(one, Argument) and one.state is FREE:
-                one.state = wanted
-            elif wanted is not None and _state(one) != wanted:
-                self._force(name, str(i))
-        return self.plan.results[name]
-
-    def _parts(self, op: samba.SambaOp, dim: int) -> int:
-        """In how many parts the users of a linear's result take it apart: 3 for a fused query, key and value."""
-        for value, user, split_dim in self._takers(op.results[0], Shard(dim, 1), 6, set()):
-            size = shape_of(value)[split_dim]
-            if user.row.name in ("split", "chunk"):
-                sizes = {shape_of(result)[split_dim] for result in user.results}
-            else:
-                sizes = {shape_of(user.results[0])[split_dim]}
-            parts = size // next(iter(sizes))
-            if len(sizes) == 1 and parts > 1 and divides(size, Shard(split_dim, parts), self.chips):
-                return parts
-        return 1
-
-    def _takers(
-        self, value: SSAValue, shard: Shard, depth: int, seen: set[tuple[SSAValue, Shard]]
-    ) -> Iterator[tuple[SSAValue, samba.SambaOp, int]]:
-        """Operators that take `value` apart along its split dimension, looked for through views and elementwise ops."""
-        if depth == 0 or (value, shard) in seen:
-            return
-        seen.add((value, shard))
-        for user, index in _uses(value):
-            if user.row.name in ("split", "chunk", "slice") and user.attr("dim") % len(shape_of(value)) == shard.dim:
-                yield value, user, shard.dim
-            elif user.row.traits & (samba.Trait.VIEW | samba.Trait.ELEMENTWISE):
-                states: list[State] = [None] * len(user.operands)
-                states[index] = shard
-                found = decide(user, states, self.chips).results
-                if len(found) == 1 and found[0] is not None:
-                    yield from self._takers(user.results[0], found[0], depth - 1, seen)
-
-    def _remark(
-        self, op: samba.SambaOp, states: Sequence[State], decision: Decision, column: tuple[int, int] | None
-    ) -> None:
-        if decision.partial:
-            self.plan.remarks.append(
-                (op, "row-parallel: partial sums are added by an all-reduce", {"chips": self.chips})
-            )
-        elif column is not None and decision.is_split:
-            facts = {"chips": self.chips, "parts": decision.results[0].outer if decision.results[0] else 1}
-            self.plan.remarks.append((op, "column-parallel: split by output features", facts))
-        elif column is not None:
-            size = shape_of(op.results[0])[column[1]]
-            why = f"{size} output features do not divide over {self.chips} chips"
-            if states[column[0]] is not FREE:
-                why = "another use of its weight needs it whole"
-            self.plan.remarks.append((op, f"stays whole on every chip: {why}", {}))
-        elif any(isinstance(s, Shard) and s != w for s, w in zip(states, decision.operands, strict=True)):
-            self.plan.remarks.append((op, "runs whole on every chip: its operands are gathered first", {}))
-
-
-def _state(known: Known) -> State:
-    return known.state if isinstance(known, Argument) else known
-
-
-def _whole_if_free(known: Known) -> Shard | None:
-    state = _state(known)
-    return state if isinstance(state, Shard) else None
-
-
-def _placed(argument: Argument) -> Shard | None:
-    return _whole_if_free(argument)
+def _shape(value: SSAValue) -> Shape:
+    """The shape of a tensor; what is none has no dimension to split."""
+    return shaped_of(value).shape if isinstance(value.type, TensorType) else ()
 
 
 def _uses(value: SSAValue) -> Iterator[tuple[samba.SambaOp, int]]:

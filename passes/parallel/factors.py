@@ -4,8 +4,8 @@ An operator's dimensions are named by factors, as in Shardy: operand and result 
 loop. `linear` has x[b, k], w[n, k] -> y[b, n]; splitting n leaves a piece of y on each chip, splitting k (which y
 does not have) leaves partial sums that an all-reduce adds. A factor that a rule does not name cannot be split.
 
-`decide` takes how the operands lie and says how the operator runs: `samba-shard` calls it to choose,
-`samba-partition` to rewrite, so both follow one set of rules.
+`decide` takes how the operands lie and says how the operator runs: solvers of `samba-shard` call it to choose,
+`samba-partition` to rewrite, so all follow one set of rules. They know operators as facts.
 
     Shard(dim, outer): dimension `dim`, viewed as [outer, chips, inner], holds [:, c, :] on chip c; None: on every chip
 """
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from sambaflow.dialects.samba import SambaOp, Trait, shaped_of
+from sambaflow.dialects.samba import Row, SambaOp, Trait, shaped_of
 from sambaflow.dialects.samba.inference import dim_index, dim_indices
 from sambaflow.dialects.samba.movement import permutation, slice_range, split_sizes
 
@@ -45,6 +45,23 @@ FREE: Final = Free.FREE
 """An argument of the graph that nobody has placed yet: it can be split in any way, because it is loaded so."""
 
 State: TypeAlias = Shard | Free | None
+
+
+@dataclass(frozen=True, eq=False)
+class OperatorFacts:
+    """What the rules know of an operator: its row, attributes as Python values, and shapes.
+
+    `settings` is empty where no rule asks for an attribute.
+    """
+
+    row: Row
+    settings: Mapping[str, Any]
+    operands: tuple[Shape, ...]
+    results: tuple[Shape, ...]
+
+    def attr(self, name: str) -> Any:
+        """The Python value of an attribute; None when absent."""
+        return self.settings[name]
 
 
 @dataclass(frozen=True)
@@ -81,7 +98,18 @@ class Factors:
     column: tuple[int, int] | None = None
 
 
-def decide(op: SambaOp, states: Sequence[State], chips: int, outer: int = 1) -> Decision:
+def facts_of(op: SambaOp) -> OperatorFacts:
+    """What the rules know of `op`."""
+    operands, results = (tuple(shaped_of(value).shape for value in values) for values in (op.operands, op.results))
+    return OperatorFacts(op.row, op.settings() if asks(op.row) else {}, operands, results)
+
+
+def asks(row: Row) -> bool:
+    """Whether the rule of an operator asks for its attributes."""
+    return row.name in _RULES or row.name in _STRUCTURAL
+
+
+def decide(op: OperatorFacts, states: Sequence[State], chips: int, outer: int = 1) -> Decision:
     """How `op` runs when its operands lie as `states` say.
 
     A free operand takes what suits the others. With nothing split yet, a free weight of a linear is split by output
@@ -102,7 +130,7 @@ def decide(op: SambaOp, states: Sequence[State], chips: int, outer: int = 1) -> 
     return Decision((None,) * len(op.operands), (None,) * len(op.results))
 
 
-def column_of(op: SambaOp) -> tuple[int, int] | None:
+def column_of(op: OperatorFacts) -> tuple[int, int] | None:
     """(operand, result dimension) of the weight by whose output features `op` can be split."""
     factors = _RULES[op.row.name](op) if op.row.name in _RULES else None
     if factors is None or factors.column is None:
@@ -123,10 +151,6 @@ def divides(size: int, shard: Shard, chips: int) -> bool:
     return size % (shard.outer * chips) == 0
 
 
-def shape_of(value: Any) -> Shape:
-    return shaped_of(value).shape
-
-
 # Factors
 
 
@@ -142,27 +166,25 @@ def _candidates(factors: Factors, states: Sequence[State], outer: int) -> list[t
 
 
 def _split(
-    op: SambaOp, factors: Factors, states: Sequence[State], factor: int, outer: int, chips: int
+    op: OperatorFacts, factors: Factors, states: Sequence[State], factor: int, outer: int, chips: int
 ) -> Decision | None:
     """The decision to split `factor`, or None when an operand that has it lies otherwise or does not divide."""
     operands: list[Shard | None] = []
-    for value, dims, state in zip(op.operands, factors.operands, states, strict=True):
+    for shape, dims, state in zip(op.operands, factors.operands, states, strict=True):
         wanted = Shard(dims.index(factor), outer) if factor in dims else None
-        if wanted is not None and (
-            state not in (wanted, FREE) or not divides(shape_of(value)[wanted.dim], wanted, chips)
-        ):
+        if wanted is not None and (state not in (wanted, FREE) or not divides(shape[wanted.dim], wanted, chips)):
             return None
         operands.append(wanted)
     results: list[Shard | None] = []
-    for value, dims in zip(op.results, factors.results, strict=True):
+    for shape, dims in zip(op.results, factors.results, strict=True):
         wanted = Shard(dims.index(factor), outer) if factor in dims else None
-        if wanted is not None and not divides(shape_of(value)[wanted.dim], wanted, chips):
+        if wanted is not None and not divides(shape[wanted.dim], wanted, chips):
             return None
         results.append(wanted)
     partial = factor in factors.summed
     if not partial and None in results:
         return None
-    attributes = {"size": local_shape(shape_of(op.results[0]), results[0], chips)} if op.row.name == "expand" else {}
+    attributes = {"size": local_shape(op.results[0], results[0], chips)} if op.row.name == "expand" else {}
     return Decision(tuple(operands), tuple(results), partial, attributes)
 
 
@@ -172,9 +194,9 @@ def _aligned(shape: Shape, result: Shape, first: int = 0) -> Dims:
     return tuple(first + lead + i if size == result[lead + i] else None for i, size in enumerate(shape))
 
 
-def _elementwise(op: SambaOp) -> Factors:
-    result = shape_of(op.results[0])
-    dims = tuple(_aligned(shape_of(value), result) for value in op.operands)
+def _elementwise(op: OperatorFacts) -> Factors:
+    result = op.results[0]
+    dims = tuple(_aligned(shape, result) for shape in op.operands)
     return Factors(dims, (tuple(range(len(result))),) * len(op.results))
 
 
@@ -182,18 +204,18 @@ _K, _N, _M = 100, 101, 102
 """Factors of products: contracted, columns, rows; batch dimensions are numbered from 0."""
 
 
-def _linear(op: SambaOp) -> Factors:
-    batch = tuple(range(len(shape_of(op.operands[0])) - 1))
+def _linear(op: OperatorFacts) -> Factors:
+    batch = tuple(range(len(op.operands[0]) - 1))
     operands = ((*batch, _K), (_N, _K), (_N,))[: len(op.operands)]
     return Factors(operands, ((*batch, _N),), frozenset([_K]), (1, _N))
 
 
-def _product(op: SambaOp) -> Factors | None:
+def _product(op: OperatorFacts) -> Factors | None:
     """matmul, mm, bmm of matrices, and their sums with a first operand (addmm, baddbmm)."""
-    left, right = (shape_of(value) for value in op.operands[-2:])
+    left, right = op.operands[-2:]
     if len(left) < 2 or len(right) < 2:
         return None
-    result = shape_of(op.results[0])
+    result = op.results[0]
     batch = result[:-2]
     a = (*_aligned(left[:-2], batch), _M, _K)
     b = (*_aligned(right[:-2], batch), _K, _N)
@@ -202,7 +224,7 @@ def _product(op: SambaOp) -> Factors | None:
     whole = (*range(len(batch)), _M, _N)
     if len(op.operands) == 2:
         return Factors((a, b), (whole,), frozenset([_K]), column)
-    added = shape_of(op.operands[0])
+    added = op.operands[0]
     lead = len(result) - len(added)
     added_dims = tuple(whole[lead + i] if size == result[lead + i] else None for i, size in enumerate(added))
     plain = op.attr("alpha") == 1 and op.attr("beta") == 1
@@ -211,13 +233,13 @@ def _product(op: SambaOp) -> Factors | None:
     return Factors((added_dims, a, b), (whole,), frozenset([_K]), column)
 
 
-def _attention(op: SambaOp) -> Factors | None:
+def _attention(op: OperatorFacts) -> Factors | None:
     """By batch, head or query; with grouped heads a chip's query heads use its own key heads."""
-    shapes = [shape_of(value) for value in op.operands]
+    shapes = op.operands
     rank = len(shapes[0])
     if rank < 3 or any(len(shape) != rank for shape in shapes[1:3]):
         return None
-    result = shape_of(op.results[0])
+    result = op.results[0]
     lead = tuple(range(rank - 2))
     batch = result[: rank - 3]
 
@@ -235,19 +257,19 @@ def _attention(op: SambaOp) -> Factors | None:
     return Factors(tuple(operands), ((*lead, rank - 2, None),))
 
 
-def _permuted(op: SambaOp) -> Factors:
-    order = tuple(permutation(shape_of(op.operands[0]), op.row.name, op.settings()))
+def _permuted(op: OperatorFacts) -> Factors:
+    order = tuple(permutation(op.operands[0], op.row.name, op.settings))
     return Factors((tuple(range(len(order))),), (order,))
 
 
-def _along(*names: str) -> Callable[[SambaOp], Factors]:
+def _along(*names: str) -> Callable[[OperatorFacts], Factors]:
     """Operators that keep the rank: every dimension but those that the attributes name."""
 
-    def rule(op: SambaOp) -> Factors:
-        shape = shape_of(op.operands[0])
+    def rule(op: OperatorFacts) -> Factors:
+        shape = op.operands[0]
         fixed = {dim for name in names for dim in _listed(op.attr(name), len(shape))}
         dims = tuple(None if i in fixed else i for i in range(len(shape)))
-        others = [_where_equal(shape_of(value), shape, dims) for value in op.operands[1:]]
+        others = [_where_equal(other, shape, dims) for other in op.operands[1:]]
         return Factors((dims, *others), (dims,) * len(op.results))
 
     return rule
@@ -264,44 +286,44 @@ def _listed(value: Any, rank: int) -> list[int]:
     return dim_indices(value, rank) if value is None or not isinstance(value, int) else [dim_index(value, rank)]
 
 
-def _dropping(op: SambaOp) -> Factors:
+def _dropping(op: OperatorFacts) -> Factors:
     """Operators that work along dimensions and may drop them: reductions, select, unbind."""
-    shape = shape_of(op.operands[0])
+    shape = op.operands[0]
     fixed = _listed(op.attr("dim"), len(shape))
     dims = tuple(None if i in fixed else i for i in range(len(shape)))
-    kept = dims if len(shape_of(op.results[0])) == len(shape) else tuple(d for d in dims if d is not None)
+    kept = dims if len(op.results[0]) == len(shape) else tuple(d for d in dims if d is not None)
     return Factors((dims,), (kept,) * len(op.results))
 
 
-def _normalized(op: SambaOp) -> Factors:
-    rank = len(shape_of(op.operands[0]))
+def _normalized(op: OperatorFacts) -> Factors:
+    rank = len(op.operands[0])
     last = rank - len(op.attr("normalized_shape"))
     dims = tuple(i if i < last else None for i in range(rank))
-    return Factors((dims, *((None,) * len(shape_of(v)) for v in op.operands[1:])), (dims,))
+    return Factors((dims, *((None,) * len(other) for other in op.operands[1:])), (dims,))
 
 
-def _embedding(op: SambaOp) -> Factors:
-    indices = tuple(range(len(shape_of(op.operands[1]))))
+def _embedding(op: OperatorFacts) -> Factors:
+    indices = tuple(range(len(op.operands[1])))
     return Factors(((None, _N), indices), ((*indices, _N),))
 
 
-def _index_select(op: SambaOp) -> Factors:
-    shape = shape_of(op.operands[0])
+def _index_select(op: OperatorFacts) -> Factors:
+    shape = op.operands[0]
     dim = dim_index(op.attr("dim"), len(shape))
     dims = tuple(None if i == dim else i for i in range(len(shape)))
     return Factors((dims, (None,)), (dims,))
 
 
-def _select_scatter(op: SambaOp) -> Factors:
-    shape = shape_of(op.operands[0])
+def _select_scatter(op: OperatorFacts) -> Factors:
+    shape = op.operands[0]
     dim = dim_index(op.attr("dim"), len(shape))
     dims = tuple(None if i == dim else i for i in range(len(shape)))
     return Factors((dims, tuple(d for d in dims if d is not None)), (dims,))
 
 
-def _image(op: SambaOp) -> Factors:
+def _image(op: OperatorFacts) -> Factors:
     """Convolutions: by image, and by output channel without groups; pooling and batch norm: by image and channel."""
-    rank = len(shape_of(op.operands[0]))
+    rank = len(op.operands[0])
     spatial = (None,) * (rank - 2)
     if op.row.name.startswith("conv"):
         out = _N if op.attr("groups") == 1 else None
@@ -311,11 +333,14 @@ def _image(op: SambaOp) -> Factors:
     return Factors((dims, *((1,) for _ in op.operands[1:])), (dims,))
 
 
-def _rules(names: str, rule: Callable[[SambaOp], Factors | None]) -> dict[str, Callable[[SambaOp], Factors | None]]:
+Rule: TypeAlias = Callable[[OperatorFacts], Factors | None]
+
+
+def _rules(names: str, rule: Rule) -> dict[str, Rule]:
     return dict.fromkeys(names.split(), rule)
 
 
-_RULES: Mapping[str, Callable[[SambaOp], Factors | None]] = {
+_RULES: Mapping[str, Rule] = {
     "linear": _linear,
     **_rules("matmul mm bmm addmm baddbmm", _product),
     "scaled_dot_product_attention": _attention,
@@ -354,10 +379,10 @@ def reshaped(source: Shape, target: Shape, shard: Shard, chips: int) -> Shard | 
     return None
 
 
-def _reshape(op: SambaOp, states: Sequence[State], chips: int) -> Decision | None:
+def _reshape(op: OperatorFacts, states: Sequence[State], chips: int) -> Decision | None:
     shard = states[0]
     assert isinstance(shard, Shard)
-    source, target = shape_of(op.operands[0]), shape_of(op.results[0])
+    source, target = op.operands[0], op.results[0]
     moved = reshaped(source, target, shard, chips)
     if moved is None:
         return None
@@ -374,10 +399,10 @@ def _reshape(op: SambaOp, states: Sequence[State], chips: int) -> Decision | Non
     return Decision((shard,), (moved,), attributes=attributes)
 
 
-def _slice(op: SambaOp, states: Sequence[State], chips: int) -> Decision | None:
+def _slice(op: OperatorFacts, states: Sequence[State], chips: int) -> Decision | None:
     """A slice of whole parts of a fused dimension: [outer, chips, inner] -> [fewer, chips, inner]."""
     shard = states[0]
-    shape = shape_of(op.operands[0])
+    shape = op.operands[0]
     if not isinstance(shard, Shard) or dim_index(op.attr("dim"), len(shape)) != shard.dim:
         return None
     taken = slice_range(shape[shard.dim], op.attr("start"), op.attr("end"), op.attr("step"))
@@ -388,13 +413,13 @@ def _slice(op: SambaOp, states: Sequence[State], chips: int) -> Decision | None:
     return Decision((shard,), (Shard(shard.dim, len(taken) // part),), attributes=ends)
 
 
-def _pieces(op: SambaOp, states: Sequence[State], chips: int) -> Decision | None:
+def _pieces(op: OperatorFacts, states: Sequence[State], chips: int) -> Decision | None:
     """split and chunk in whole parts of a fused dimension."""
     shard = states[0]
-    shape = shape_of(op.operands[0])
+    shape = op.operands[0]
     if not isinstance(shard, Shard) or dim_index(op.attr("dim"), len(shape)) != shard.dim:
         return None
-    sizes = split_sizes(shape[shard.dim], op.row.name, op.settings())
+    sizes = split_sizes(shape[shard.dim], op.row.name, op.settings)
     part = shape[shard.dim] // shard.outer
     if any(size % part for size in sizes):
         return None
@@ -403,19 +428,19 @@ def _pieces(op: SambaOp, states: Sequence[State], chips: int) -> Decision | None
     return Decision((shard,), results, attributes=attributes)
 
 
-def _cat(op: SambaOp, states: Sequence[State], chips: int) -> Decision | None:
+def _cat(op: OperatorFacts, states: Sequence[State], chips: int) -> Decision | None:
     """Tensors split alike along the dimension in which they are joined."""
-    dim = dim_index(op.attr("dim"), len(shape_of(op.operands[0])))
+    dim = dim_index(op.attr("dim"), len(op.operands[0]))
     shards = [state for state in states if isinstance(state, Shard) and state.dim == dim]
     if len(shards) != len(states):
         return None
-    parts = {shape_of(value)[dim] // shard.outer for value, shard in zip(op.operands, shards, strict=True)}
+    parts = {shape[dim] // shard.outer for shape, shard in zip(op.operands, shards, strict=True)}
     if len(parts) != 1:
         return None
     return Decision(tuple(shards), (Shard(dim, sum(shard.outer for shard in shards)),))
 
 
-_STRUCTURAL: Mapping[str, Callable[[SambaOp, Sequence[State], int], Decision | None]] = {
+_STRUCTURAL: Mapping[str, Callable[[OperatorFacts, Sequence[State], int], Decision | None]] = {
     **dict.fromkeys(
         ("view", "reshape", "flatten", "unflatten", "unsqueeze", "squeeze", "contiguous", "clone", "alias", "detach",
          "dropout"), _reshape,

@@ -23,6 +23,22 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
 
 // -----
 
+// One tensor lies in one way, in all graphs.
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 2>} {
+  func.func @prefill(%w: tensor<8x8xf32> {samba.role = "param", samba.name = "w", samba.shard = #samba.shard<0, 1, 2>}) -> tensor<8x8xf32> {
+    %0 = samba.relu %w : tensor<8x8xf32>
+    func.return %0 : tensor<8x8xf32>
+  }
+  // expected-error@below {{w is to be split along dimension 1, and along dimension 0 in @prefill}}
+  // expected-note@below {{try: give one tensor one samba.shard}}
+  func.func @decode(%w: tensor<8x8xf32> {samba.role = "param", samba.name = "w", samba.shard = #samba.shard<1, 1, 2>}) -> tensor<8x8xf32> {
+    %0 = samba.relu %w : tensor<8x8xf32>
+    func.return %0 : tensor<8x8xf32>
+  }
+}
+
+// -----
+
 // Calls end.
 builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 2>} {
   func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {

@@ -20,7 +20,7 @@ from sambaflow.machine.dataflow import Channel, Execution, Network, begun, deadl
 from sambaflow.passes.planning.access import Level
 from sambaflow.passes.planning.balance import least_interval, least_sum
 from sambaflow.passes.planning.facts import Operand, Result, SectionPlan, StageFacts
-from sambaflow.passes.planning.fifos import size, start_times
+from sambaflow.passes.planning.fifos import start_times
 from sambaflow.passes.planning.planner import Planner, Resources, plan
 from sambaflow.passes.planning.tiling import Tiling, result_access, shared_tokens, tile_stage
 from sambaflow.sim.timing.engine import run
@@ -226,14 +226,6 @@ def networks(draw: st.DrawFn) -> Network:
             tokens = draw(st.integers(1, 16))
             network.channel(Channel(source, target, tokens, draw(st.integers(1, 64))))
     return network
-
-
-@given(networks())
-@settings(max_examples=200, deadline=None)
-def test_sized_fifos_never_deadlock(network: Network):
-    size(network)
-    assert deadlock(network) is None
-    assert all(1 <= channel.depth <= channel.tokens for channel in network.channels)
 
 
 # HiGHS finds no start times of loads that buffer fewer bytes; what is no load starts as soon as it can.
