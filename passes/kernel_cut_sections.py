@@ -61,7 +61,7 @@ class KernelCutSectionsPass(SambaPass):
 
     mode: Literal["o0", "o1", "o3"] = "o3"
     """How sections are cut: by operator, by group, or where the modelled time is shortest."""
-    solver: str = ""
+    solver: str | None = None
     """Who joins what may be joined: `shortest` (the default: least modelled time), `greedy` (as much as fits), or the
     name of a package's solver."""
 

@@ -50,7 +50,7 @@ class KernelSizeFifosPass(SambaPass):
         "rings": "channels that got more windows, so that no ring of units waits for itself",
     }
 
-    solver: str = ""
+    solver: str | None = None
     """Who says how deep: `pace` (the default: no stage waits for room), `least` (what finishes at all), or the name of
     a package's solver."""
 

@@ -17,8 +17,9 @@ from sambaflow.dialects.rdu.units import stream
 from sambaflow.errors import CapacityError
 from sambaflow.machine import require, shared_agcus
 from sambaflow.passes.framework.base import OperationPass
+from sambaflow.passes.framework.decisions import decide, is_fixed
 from sambaflow.passes.physical.placement import Group, Placement, PlacementProblem
-from sambaflow.passes.physical.standing import is_fixed, solve_for
+from sambaflow.passes.physical.solving import solve_for
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class RduPlacePass(OperationPass[rdu.ProgramOp]):
     """Trials of the improvement, a section, at most."""
     seed: int = 0
     """Of the random trials."""
-    solver: str = ""
+    solver: str | None = None
     """`swaps` (the default), `rows`, or one that a package adds."""
 
     def apply_to(self, ctx: Context, op: rdu.ProgramOp) -> None:
@@ -67,7 +68,7 @@ class RduPlacePass(OperationPass[rdu.ProgramOp]):
                 placement = known[problem] = solve_for(section, problem, self.solver)
                 self.found(ctx, section, "wire length in hops", **dict(placement.facts))
             for unit, places in zip(section.units, placement.coordinates, strict=True):
-                unit.properties["coordinates"] = rdu.table(places, 2)
+                decide(unit, "coordinates", rdu.table(places, 2), "search")
 
 
 def problem_of(section: rdu.SectionOp, grid: Grid, moves: int = 4000, seed: int = 0) -> PlacementProblem:

@@ -12,8 +12,9 @@ from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.lifetimes import RESIDENT, Life, lives_of
 from sambaflow.errors import PassError
 from sambaflow.passes.framework.base import OperationPass
+from sambaflow.passes.framework.decisions import is_fixed, mark
 from sambaflow.passes.physical.memory import Addresses, MemoryProblem, Tensor, Tier, live_bytes, reach
-from sambaflow.passes.physical.standing import is_fixed, solve_for
+from sambaflow.passes.physical.solving import solve_for
 
 WEIGHTS = ("param", "buffer", "constant")
 
@@ -42,14 +43,18 @@ class RduPlanMemoryPass(OperationPass[rdu.ProgramOp]):
     needs = ("program",)
     leaves = ("addresses",)
 
-    solver: str = ""
+    solver: str | None = None
     """`first-fit` (the default), `best-fit`, or one that a package adds."""
 
     def apply_to(self, ctx: Context, op: rdu.ProgramOp) -> None:
         problem = problem_of(op)
         plan = solve_for(op, problem, self.solver)
         for symbol, tensor, (tier, address) in zip(op.symbols, problem.tensors, plan.places, strict=True):
+            fixed = [kind for kind in ("tier", "address") if is_fixed(symbol, kind)]
             symbol.place(problem.tiers[tier].name, address, tensor.first, tensor.last)
+            for kind in ("tier", "address"):
+                if kind not in fixed:
+                    mark(symbol, kind, "search")
         self._report(ctx, op, problem, plan)
 
     def _report(self, ctx: Context, op: rdu.ProgramOp, problem: MemoryProblem, plan: Addresses) -> None:
@@ -88,7 +93,7 @@ def _tensor(symbol: rdu.SymbolOp, life: Life, tiers: tuple[Tier, ...]) -> Tensor
     """A symbol as planning sees it, in the tier and at the address that stand."""
     names = [tier.name for tier in tiers]
     tier = address = None
-    if symbol.tier is not None and is_fixed(symbol, "tier"):
+    if symbol.tier is not None and (is_fixed(symbol, "tier") or is_fixed(symbol, "address")):
         if symbol.tier.data not in names:
             raise _refused(symbol, f"is in {symbol.tier.data}, which the machine does not have", "leave its tier out")
         tier = names.index(symbol.tier.data)

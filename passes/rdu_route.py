@@ -14,8 +14,9 @@ from sambaflow.dialects.rdu.grid import Grid, Place, grid_of, partners
 from sambaflow.dialects.rdu.units import stream
 from sambaflow.errors import CapacityError, PassError
 from sambaflow.passes.framework.base import OperationPass
+from sambaflow.passes.framework.decisions import is_fixed, mark
 from sambaflow.passes.physical.routing import Net, Route, Routes, RoutingProblem
-from sambaflow.passes.physical.standing import is_fixed, solve_for
+from sambaflow.passes.physical.solving import solve_for
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class RduRoutePass(OperationPass[rdu.ProgramOp]):
     """Steps of search that each way from a unit to another may take in all rounds, on average."""
     strict: bool = False
     """An overloaded side is an error."""
-    solver: str = ""
+    solver: str | None = None
     """`negotiation` (the default), `xy`, or one that a package adds."""
 
     def apply_to(self, ctx: Context, op: rdu.ProgramOp) -> None:
@@ -69,6 +70,7 @@ class RduRoutePass(OperationPass[rdu.ProgramOp]):
             if any(net.route is None for net in problem.nets) or section.net_sources is None:
                 sources, flat = [net.source for net in nets], routes.flat
                 section.set_nets(sources, flat.sizes.tolist(), problem.hops(flat.links), flat.tracks)
+                mark(section, "routes", "search")
             self._report(ctx, section, problem, routes)
 
     def _report(self, ctx: Context, section: rdu.SectionOp, problem: RoutingProblem, routes: Routes) -> None:

@@ -50,7 +50,7 @@ class SambaShardPass(SambaPass):
     name: ClassVar[str] = "samba-shard"
     needs = ("target", *SAMBA, *CALLS)
 
-    solver: str = ""
+    solver: str | None = None
     """Who chooses: `greedy` (the default: splits spread front to back), `whole` (nothing is split that nobody has
     split), or the name of a package's solver."""
 

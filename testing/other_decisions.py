@@ -16,10 +16,11 @@ from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, ModuleOp, StringA
 from xdsl.ir import Attribute, Operation
 from xdsl.utils.exceptions import VerifyException
 
-from sambaflow.dialects import kernel
+from sambaflow.dialects import kernel, rdu
 from sambaflow.dialects.kernel import MappingAttr
 from sambaflow.dialects.kernel.stage import dense
 from sambaflow.passes.framework.decisions import KINDS, kinds_on
+from sambaflow.passes.framework.pipelines import run_pipeline
 
 Place: TypeAlias = tuple[str, int]
 """An op of a module: its name, and which of that name it is."""
@@ -42,14 +43,26 @@ def op_at(module: ModuleOp, place: Place) -> Operation:
 
 def other_decisions(module: ModuleOp, pass_name: str) -> Iterator[tuple[Place, str, Attribute]]:
     """Places, kinds and other legal values of the decisions that a pass has made."""
+    solved = _solved_otherwise(module, pass_name)
     for op, place in places_of(module).items():
         for kind in kinds_on(op):
             if kind.pass_name != pass_name or (value := kind.read(op)) is None:
                 continue
-            others = OTHERS.get(kind.name, _hints)
-            for other in others(op, value):
+            others = [] if place not in solved else [kind.read(solved[place])]
+            for other in (*others, *OTHERS.get(kind.name, _hints)(op, value)):
+                if other is None:
+                    continue
                 if other != value and _verifies(op, kind.write, other):
                     yield place, kind.name, other
+
+
+def _solved_otherwise(module: ModuleOp, pass_name: str) -> dict[Place, Operation]:
+    """The ops of the module as another solver of the pass decides about them."""
+    if pass_name not in OTHER_SOLVERS:
+        return {}
+    copy = module.clone()
+    run_pipeline(copy, f"{pass_name}{{solver={OTHER_SOLVERS[pass_name]}}}")
+    return {place: op for op, place in places_of(copy).items()}
 
 
 def _verifies(op: Operation, write: Callable[[Operation, Attribute], None], value: Attribute) -> bool:
@@ -114,6 +127,14 @@ def _names(*names: str) -> Callable[[Operation, Attribute], Iterator[Attribute]]
     return lambda op, value: (StringAttr(name) for name in names)
 
 
+def _tiers(op: Operation, value: Attribute) -> Iterator[Attribute]:
+    """The other tiers of the machine."""
+    del value
+    program = op.parent_op()
+    assert isinstance(program, rdu.ProgramOp)
+    return (StringAttr(name) for name in rdu.machine_of(program).tiers)
+
+
 def _hints(op: Operation, value: Attribute) -> Iterator[Attribute]:
     """Another number, or the name of another dimension or operand."""
     del op
@@ -160,12 +181,17 @@ OTHERS: Mapping[str, Callable[[Operation, Attribute], Iterator[Attribute]]] = {
     "pmus": _numbers(lambda n: n + 1),
     "banks": _numbers(lambda n: n + 1),
     "depth": _numbers(lambda n: n + 1, lambda n: n - 1),
-    "tier": _names("hbm", "ddr"),
-    "address": _none,
+    "tier": _tiers,
+    "address": _numbers(lambda n: n + (1 << 24)),
     "coordinates": _none,
+    "routes": _none,
     "orchestration": _names("hardware", "software"),
 }
-"""Other values of each kind; what is not here is a hint. What is a module or a section is no value: see `dissolve`."""
+"""Other values of each kind, beside those of another solver; what is not here is a hint. What is a module or a section
+is no value: see `dissolve`."""
+
+OTHER_SOLVERS = {"rdu-plan-memory": "best-fit", "rdu-place": "rows", "rdu-route": "xy"}
+"""Solvers that give other values than the default ones of their passes."""
 
 DECIDING = tuple(dict.fromkeys(kind.pass_name for kind in KINDS))
 """The passes that decide."""

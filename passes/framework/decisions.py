@@ -202,6 +202,20 @@ def _property(name: str) -> tuple[Callable[[Operation], Attribute | None], Calla
     return lambda op: op.properties.get(name), write
 
 
+def _properties(*names: str) -> tuple[Callable[[Operation], Attribute | None], Callable[[Operation, Attribute], None]]:
+    """Several properties that are one decision, as a dictionary."""
+
+    def read(op: Operation) -> Attribute | None:
+        values = {name: op.properties[name] for name in names if name in op.properties}
+        return DictionaryAttr(values) if values else None
+
+    def write(op: Operation, value: Attribute) -> None:
+        assert isinstance(value, DictionaryAttr)
+        op.properties |= value.data
+
+    return read, write
+
+
 def _read_tile(op: Operation) -> Attribute | None:
     """A stage's mapping without its par factors."""
     from sambaflow.dialects.kernel import MappingAttr
@@ -259,6 +273,8 @@ _STAGES = tuple(
     f"kernel.{name}"
     for name in ("map", "contract", "reduce", "scan", "gather", "scatter", "sort", "random", "move", "collective")
 )
+_UNITS = ("rdu.load", "rdu.store", "rdu.pmu", "rdu.pcu", "rdu.collective")
+_NETS = ("net_sources", "net_hops", "hops", "tracks")
 _TRANSFERS = ("kernel.load", "kernel.store")
 
 KINDS: tuple[Kind, ...] = (
@@ -281,6 +297,10 @@ KINDS: tuple[Kind, ...] = (
     Kind("pmus", "kernel-insert-buffers", ("kernel.buffer",), "PMUs of a buffer", *_property("pmus")),
     Kind("banks", "kernel-insert-buffers", ("kernel.buffer",), "banks of a window", *_property("banks")),
     Kind("depth", "kernel-size-fifos", ("kernel.buffer", "kernel.store"), "windows of room", *_property("depth")),
+    Kind("tier", "rdu-plan-memory", ("rdu.symbol",), "memory tier of a symbol", *_property("tier")),
+    Kind("address", "rdu-plan-memory", ("rdu.symbol",), "address of a symbol", *_property("address")),
+    Kind("coordinates", "rdu-place", _UNITS, "where the units of a group stand", *_property("coordinates")),
+    Kind("routes", "rdu-route", ("rdu.section",), "the nets of a section", *_properties(*_NETS)),
     Kind("orchestration", "rdu-schedule", ("rdu.schedule",), "who starts the sections", *_property("orchestration")),
 )
 """Every kind of decision, in the order in which passes make them; hints are kinds, too, each by its name."""

@@ -56,7 +56,7 @@ class Solver:
     solve: Callable[[Any], Any]
 
 
-def solve(problem: Problem[SolutionT], name: str = "") -> SolutionT:
+def solve(problem: Problem[SolutionT], name: str | None = None) -> SolutionT:
     """The solution of the solver called `name`, verified; without a name, of the problem's default solver.
 
     Raises InputError for a solver that does not exist, PluginError when a package's solver gives a wrong solution, and
@@ -77,7 +77,7 @@ def solve(problem: Problem[SolutionT], name: str = "") -> SolutionT:
     return solution
 
 
-def solver_named(problem: type[Problem[Any]], name: str) -> Solver:
+def solver_named(problem: type[Problem[Any]], name: str | None) -> Solver:
     """The solver called `name` of a class of problems; without a name, its default. InputError if there is none."""
     own = _own(problem)
     if not name:

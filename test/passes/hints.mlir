@@ -3,9 +3,9 @@
 // RUN: samba-opt --pass-pipeline=o1 %s | filecheck %s
 // RUN: samba-opt --pass-pipeline=o1 --remarks %s 2>&1 >/dev/null | filecheck %s --check-prefix=REFUSED
 
-// CHECK: rdu.pcu({{.*}}) {mode = "systolic", domain = array<i64: 32, 64, 256>
+// CHECK: rdu.pcu({{.*}}) {{{.*}}mode = "systolic", domain = array<i64: 32, 64, 256>
 // CHECK-SAME: par = array<i64: 4, {{[0-9]+}}, 2>, split = array<i64: 1, 1, 2>
-// CHECK: rdu.pcu({{.*}}) {mode = "systolic", domain = array<i64: 32, 64, 64>
+// CHECK: rdu.pcu({{.*}}) {{{.*}}mode = "systolic", domain = array<i64: 32, 64, 64>
 // CHECK-SAME: split = array<i64: 1, 1, 1>
 // REFUSED: [convert-samba-to-kernel] missed: k_shard_degree 3 does not divide k = 64
 func.func public @forward(%w: tensor<64x256xbf16>, %v: tensor<64x64xbf16>, %x: tensor<32x256xbf16>) -> tensor<32x64xbf16> {

@@ -1,7 +1,7 @@
 // A finished section has flow ids and the size of its configuration; programs are in canonical form.
 // RUN: samba-opt --pass-pipeline=rdu-place,rdu-route,rdu-finalize %s | filecheck %s
 
-// CHECK: rdu.section @copy ({{.*}}) attributes {{{.*}}flows = dense<{{.*}}> : tensor<5x1xi64>, config_bytes = {{[1-9][0-9]*}} : i64}
+// CHECK: rdu.section @copy ({{.*}}) attributes {{{.*}}flows = dense<{{.*}}> : tensor<5x1xi64>, config_bytes = {{[1-9][0-9]*}} : i64, decided_by = "search"}
 // CHECK: ^{{.*}}(%{{.*}}: f32):
 // CHECK-NEXT: rdu.constant 1.000000e+00 : f32
 // CHECK-NEXT: rdu.add

@@ -3,14 +3,14 @@
 
 rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
   // The weight lives through all launches, below everything that comes and goes.
-  // CHECK: rdu.symbol @x input tensor<64xf32> {tier = "hbm", address = 256 : i64, first = 0 : i64, last = 0 : i64}
-  // CHECK: rdu.symbol @w param tensor<64xf32> {tier = "hbm", address = 0 : i64, first = 0 : i64, last = 4 : i64}
-  // CHECK: rdu.symbol @t0 temp tensor<64xf32> {tier = "hbm", address = 512 : i64, first = 0 : i64, last = 1 : i64}
-  // CHECK: rdu.symbol @t1 temp tensor<64xf32> {tier = "hbm", address = 256 : i64, first = 1 : i64, last = 2 : i64}
+  // CHECK: rdu.symbol @x input tensor<64xf32> {tier = "hbm", address = 256 : i64, first = 0 : i64, last = 0 : i64, decided_by = "search"}
+  // CHECK: rdu.symbol @w param tensor<64xf32> {tier = "hbm", address = 0 : i64, first = 0 : i64, last = 4 : i64, decided_by = "search"}
+  // CHECK: rdu.symbol @t0 temp tensor<64xf32> {tier = "hbm", address = 512 : i64, first = 0 : i64, last = 1 : i64, decided_by = "search"}
+  // CHECK: rdu.symbol @t1 temp tensor<64xf32> {tier = "hbm", address = 256 : i64, first = 1 : i64, last = 2 : i64, decided_by = "search"}
   // @t2 begins when @t0 is dead, so it takes its memory; an output stays to the end of its graph.
-  // CHECK: rdu.symbol @t2 temp tensor<64xf32> {tier = "hbm", address = 512 : i64, first = 2 : i64, last = 3 : i64}
-  // CHECK: rdu.symbol @t3 temp tensor<64xf32> {tier = "hbm", address = 512 : i64, first = 4 : i64, last = 4 : i64}
-  // CHECK: rdu.symbol @y output tensor<64xf32> {tier = "hbm", address = 256 : i64, first = 3 : i64, last = 4 : i64}
+  // CHECK: rdu.symbol @t2 temp tensor<64xf32> {tier = "hbm", address = 512 : i64, first = 2 : i64, last = 3 : i64, decided_by = "search"}
+  // CHECK: rdu.symbol @t3 temp tensor<64xf32> {tier = "hbm", address = 512 : i64, first = 4 : i64, last = 4 : i64, decided_by = "search"}
+  // CHECK: rdu.symbol @y output tensor<64xf32> {tier = "hbm", address = 256 : i64, first = 3 : i64, last = 4 : i64, decided_by = "search"}
   rdu.symbol @x input tensor<64xf32>
   rdu.symbol @w param tensor<64xf32>
   rdu.symbol @t0 temp tensor<64xf32>

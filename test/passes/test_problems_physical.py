@@ -1,4 +1,4 @@
-"""Placing, routing and memory are problems: right solutions are accepted, wrong ones rejected; anyone may solve them."""
+"""Placing, routing and memory are problems: right solutions are accepted, wrong ones rejected; anyone solves them."""
 
 from __future__ import annotations
 

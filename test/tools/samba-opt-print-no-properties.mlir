@@ -3,7 +3,7 @@
 // RUN: samba-opt --pass-pipeline=o0 --print-op-generic --print-no-properties --split-input-file --verify-diagnostics %s | samba-opt | filecheck %s --check-prefix=BACK
 
 // CHECK-NOT: <{
-// CHECK: "rdu.load"(%{{[0-9]+}}) {domain = [:i64 8],
+// CHECK: "rdu.load"(%{{[0-9]+}}) {decided_by = "search", domain = [:i64 8],
 // CHECK-NOT: array<i64
 // BACK: rdu.load %{{[0-9]+}}() {{{.*}}domain = array<i64: 8>,
 func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {

@@ -1,11 +1,8 @@
-"""What stands in the IR before a pass decides, and solving for an op.
-
-What stands is kept, or refused with what stands against it.
-"""
+"""Solving a problem for an op."""
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from xdsl.ir import Operation
 
@@ -13,17 +10,10 @@ from sambaflow.diagnostics import location_of
 from sambaflow.errors import CapacityError, SambaError
 from sambaflow.passes.framework.solvers import Problem, solve
 
-Decision = Literal["coordinates", "routes", "tier", "address"]
 SolutionT = TypeVar("SolutionT")
 
 
-def is_fixed(op: Operation, decision: Decision) -> bool:
-    """Whether what stands on `op` is fixed: everything that stands is, until ops carry the origin of decisions."""
-    del op, decision
-    return True
-
-
-def solve_for(op: Operation, problem: Problem[SolutionT], solver: str) -> SolutionT:
+def solve_for(op: Operation, problem: Problem[SolutionT], solver: str | None) -> SolutionT:
     """The solution of the solver of that name, as `solve` gives it; what is raised is said at `op`.
 
     A solver knows no ops: what it finds too small is about `op`.
