@@ -25,7 +25,7 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
         %n = math.exp %e : f32
         kernel.yield %n : f32
       } : tensor<64x32xf32>
-      %b1 = kernel.buffer %2 {depth = 7 : i64, tokens = 8 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64} : tensor<64x32xf32>
+      %b1 = kernel.buffer %2 {depth = 7 : i64, tokens = 8 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64, decided_by = "search"} : tensor<64x32xf32>
       %3 = kernel.map ins(%b1 : tensor<64x32xf32>) domain #kernel.domain<64 parallel, 32 parallel> maps [#row, #row] mapping #kernel.mapping<tile = [8, 32], par = [1, 2], order = [0, 1], hold = [1]> windows [8] body {
       ^bb0(%e: f32):
         %n = math.tanh %e : f32
