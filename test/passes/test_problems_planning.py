@@ -315,7 +315,7 @@ from sambaflow.passes.planning.fifos import FifoProblem
 
 ALONE = Solver("alone", CuttingProblem, lambda problem: tuple(Section(part.stages) for part in problem.parts))
 NOTHING = Solver("nothing", CuttingProblem, lambda problem: ())
-DEEP = Solver("deep", FifoProblem, lambda problem: tuple(channel.most for channel in problem.channels))
+FLAT = Solver("flat", FifoProblem, lambda problem: tuple(channel.least for channel in problem.channels))
 EMPTY = Solver("empty", FifoProblem, lambda problem: (0,) * len(problem.channels))
 
 
@@ -330,7 +330,7 @@ NONE = Solver("none", ShardingProblem, lambda problem: Layouts({}))
 ENTRIES = {
     "cuts.alone": "ALONE",
     "cuts.nothing": "NOTHING",
-    "fifos.deep": "DEEP",
+    "fifos.flat": "FLAT",
     "fifos.empty": "EMPTY",
     "sharding.columns": "COLUMNS",
     "sharding.none": "NONE",
@@ -401,8 +401,8 @@ def ran(text: str, pipeline: str) -> str:
 def test_solvers_of_a_package_are_chosen_by_name():
     assert ran(MAPS, "kernel-cut-sections").count("kernel.section") == 1
     assert ran(MAPS, "kernel-cut-sections{solver=alone}").count("kernel.section") == 2
-    assert "depth = 16 : i64, tokens = 16 : i64" in ran(MAPS, PLANNED + "kernel-size-fifos{solver=deep}")
-    assert "depth = 16 : i64, tokens = 16 : i64" not in ran(MAPS, PLANNED + "kernel-size-fifos")
+    assert "depth = 1 : i64" not in ran(MAPS, PLANNED + "kernel-size-fifos")
+    assert "depth = 1 : i64, tokens = 4 : i64" in ran(MAPS, PLANNED + "kernel-size-fifos{solver=flat}")
     assert "#samba.shard" not in ran(PRODUCT, "samba-shard")
     assert ran(PRODUCT, "samba-shard{solver=columns}").count("#samba.shard<1, 1, 2>") == 1
 
