@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sambaflow.errors import CapacityError, InputError
+from sambaflow import plugins
+from sambaflow.dialects.text.parsing import parse_module
+from sambaflow.errors import CapacityError, InputError, PluginError
 from sambaflow.machine import load
 from sambaflow.machine.dataflow import deadlock
+from sambaflow.passes.framework.context import SambaContext
+from sambaflow.passes.framework.pipelines import run_pipeline
 from sambaflow.passes.framework.solvers import WrongSolution, solve
 from sambaflow.passes.planning.access import whole
 from sambaflow.passes.planning.cutting import CUT_POINTS, Cut, CuttingProblem, Part, Section
@@ -293,3 +300,122 @@ def test_depths_of_our_solvers_are_right(problem: FifoProblem):
         depths = solve(problem, name)
         assert solve(problem, name) == depths, "a problem is not changed by its solvers"
         assert deadlock(problem.network(depths)) is None
+
+
+# -- solvers of packages ---------------------------------------------------------------------------------------------
+
+SOURCE = """\
+from sambaflow.passes.framework.context import SambaContext
+from sambaflow.passes.framework.pipelines import run_pipeline
+from sambaflow.passes.framework.solvers import Solver
+from sambaflow.passes.parallel.factors import Shard
+from sambaflow.passes.parallel.sharding import Layouts, ShardingProblem
+from sambaflow.passes.planning.cutting import CuttingProblem, Section
+from sambaflow.passes.planning.fifos import FifoProblem
+
+ALONE = Solver("alone", CuttingProblem, lambda problem: tuple(Section(part.stages) for part in problem.parts))
+NOTHING = Solver("nothing", CuttingProblem, lambda problem: ())
+FLAT = Solver("flat", FifoProblem, lambda problem: tuple(channel.least for channel in problem.channels))
+EMPTY = Solver("empty", FifoProblem, lambda problem: (0,) * len(problem.channels))
+
+
+def by_columns(problem):
+    return Layouts({name: (None, Shard(1, 1), Shard(1, 1)) for name in problem.functions})
+
+
+COLUMNS = Solver("columns", ShardingProblem, by_columns)
+NONE = Solver("none", ShardingProblem, lambda problem: Layouts({}))
+"""
+
+ENTRIES = {
+    "cuts.alone": "ALONE",
+    "cuts.nothing": "NOTHING",
+    "fifos.flat": "FLAT",
+    "fifos.empty": "EMPTY",
+    "sharding.columns": "COLUMNS",
+    "sharding.none": "NONE",
+}
+
+MAPS = """\
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
+  func.func @f(%x: tensor<64x32xf32>) -> tensor<64x32xf32> {
+    %0 = kernel.map ins(%x : tensor<64x32xf32>) domain #kernel.domain<64 parallel, 32 parallel>
+        maps [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a, b)>] body {
+    ^bb0(%e: f32):
+      %n = math.exp %e : f32
+      kernel.yield %n : f32
+    } : tensor<64x32xf32>
+    %1 = kernel.map ins(%0 : tensor<64x32xf32>) domain #kernel.domain<64 parallel, 32 parallel>
+        maps [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a, b)>] body {
+    ^bb0(%e: f32):
+      %n = math.tanh %e : f32
+      kernel.yield %n : f32
+    } : tensor<64x32xf32>
+    func.return %1 : tensor<64x32xf32>
+  }
+}
+"""
+
+PLANNED = "kernel-cut-sections,kernel-tile,kernel-balance,kernel-insert-transfers,kernel-insert-buffers,"
+
+PRODUCT = """\
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 2>} {
+  func.func @f(%x: tensor<2x4xf32> {samba.name = "x"},
+               %w: tensor<2x4xf32> {samba.role = "param", samba.name = "w"}) -> tensor<2x4xf32> {
+    %0 = samba.relu %w : tensor<2x4xf32>
+    func.return %0 : tensor<2x4xf32>
+  }
+}
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """An installed package that adds two solvers for each problem; the second one's solutions are wrong."""
+    (tmp_path / "odd_planning.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def entry_points(group: str) -> list[EntryPoint]:
+        ours = ENTRIES if group == "sambaflow.solvers" else {}
+        return [EntryPoint(name, f"odd_planning:{value}", group) for name, value in ours.items()]
+
+    caches = [plugins.plugins, plugins.load, plugins._packages]  # pyright: ignore[reportPrivateUsage]
+    for one in caches:
+        one.cache_clear()
+    monkeypatch.setattr(plugins, "entry_points", entry_points)
+    yield
+    for one in caches:
+        one.cache_clear()
+    sys.modules.pop("odd_planning", None)
+
+
+def ran(text: str, pipeline: str) -> str:
+    """The module of `text` behind a pipeline."""
+    ctx = SambaContext()
+    module = parse_module(text, "f.mlir", ctx)
+    run_pipeline(module, pipeline, ctx)
+    return str(module)
+
+
+@pytest.mark.usefixtures("package")
+def test_solvers_of_a_package_are_chosen_by_name():
+    assert ran(MAPS, "kernel-cut-sections").count("kernel.section") == 1
+    assert ran(MAPS, "kernel-cut-sections{solver=alone}").count("kernel.section") == 2
+    assert "depth = 1 : i64" not in ran(MAPS, PLANNED + "kernel-size-fifos")
+    assert "depth = 1 : i64, tokens = 4 : i64" in ran(MAPS, PLANNED + "kernel-size-fifos{solver=flat}")
+    assert "#samba.shard" not in ran(PRODUCT, "samba-shard")
+    assert ran(PRODUCT, "samba-shard{solver=columns}").count("#samba.shard<1, 1, 2>") == 1
+
+
+@pytest.mark.usefixtures("package")
+@pytest.mark.parametrize(
+    ("text", "pipeline", "wrong"),
+    [
+        (MAPS, "kernel-cut-sections{solver=nothing}", "the cuts of solver 'nothing' is wrong: stage 0 stands in no"),
+        (MAPS, PLANNED + "kernel-size-fifos{solver=empty}", "the fifos of solver 'empty' is wrong: channel 0 is 0"),
+        (PRODUCT, "samba-shard{solver=none}", "the sharding of solver 'none' is wrong: @f has 3 values, 0 have"),
+    ],
+)
+def test_wrong_solutions_of_a_package_are_refused(text: str, pipeline: str, wrong: str):
+    with pytest.raises(PluginError, match=wrong):
+        ran(text, pipeline)
