@@ -110,8 +110,7 @@ def _shared(units: Sequence[rdu.UnitOp], groups: Sequence[Group], agcus: int) ->
         return found
     single = {number: _bytes(units[number]) for number in streams if groups[number].count == 1}
     left -= wanted - len(single)
-    carriers = [] if left > 0 else _carriers(groups)
-    if left < 0 or not (left or carriers):
+    if left < 0:
         raise error_at(
             units[streams[-1]],
             "finds no AGCU beside those that are fixed",
@@ -125,6 +124,7 @@ def _shared(units: Sequence[rdu.UnitOp], groups: Sequence[Group], agcus: int) ->
         for number, agcu in zip(single, shared_agcus(list(single.values()), left), strict=True):
             found[number] = agcu
         return found
+    carriers = _carriers(groups)
     held = [(sum(_bytes(units[number]) for number in those), agcu) for agcu, those in enumerate(carriers)]
     heapify(held)
     for number, size in sorted(single.items(), key=lambda item: (-item[1], item[0])):

@@ -1,4 +1,4 @@
-"""Placing, routing and memory are problems: right solutions are accepted, wrong ones rejected; anyone may solve them."""
+"""Placing, routing and memory are problems: right solutions are accepted, wrong ones refused; anyone may solve them."""
 
 from __future__ import annotations
 
