@@ -63,15 +63,15 @@ class PlacementProblem(Problem[Placement]):
         coordinates = solution.coordinates
         if len(coordinates) != len(self.groups):
             raise WrongSolution(f"places {len(coordinates)} groups, of {len(self.groups)}")
+        if () in coordinates:
+            raise WrongSolution(f"group {coordinates.index(())} has no places")
+        for number, why in self.broken(coordinates):
+            raise WrongSolution(f"group {number} {why}")
         for number, (group, places) in enumerate(zip(self.groups, coordinates, strict=True)):
-            if len(places) != group.count:
-                raise WrongSolution(f"group {number} has {len(places)} places for {group.count} units")
             if group.places and group.places != places:
                 unit = _first_difference(group.places, places)
                 fixed, there = group.places[unit], places[unit]
                 raise WrongSolution(f"unit {unit} of group {number} is fixed at {fixed}, not at {there}")
-        for number, why in self.broken(coordinates):
-            raise WrongSolution(f"group {number} {why}")
 
     def broken(self, coordinates: Sequence[tuple[Place, ...]]) -> Iterator[tuple[int, str]]:
         """What stands against the places of a group: its number, and why. Groups without places are left out.
@@ -84,6 +84,9 @@ class PlacementProblem(Problem[Placement]):
         shared: dict[int, int] = {}
         for number, (group, places) in enumerate(zip(self.groups, coordinates, strict=True)):
             if not places:
+                continue
+            if len(places) != group.count:
+                yield number, f"has {len(places)} places for {group.count} units"
                 continue
             if not self.grid.sites[group.kind].issuperset(places):
                 stray = next(place for place in places if place not in self.grid.sites[group.kind])

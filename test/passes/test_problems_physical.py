@@ -57,6 +57,7 @@ PLACED: tuple[tuple[Place, ...], ...] = (
 )
 WRONG_PLACES = {
     "places 6 groups, of 7": PLACED[:6],
+    "group 1 has no places": (PLACED[0], (), *PLACED[2:]),
     "group 0 has 1 places for 2 units": (PLACED[0][:1], *PLACED[1:]),
     "unit 0 of group 1 is fixed at .*, not at": (PLACED[0], (PMU[4],), *PLACED[2:]),
     "group 0 stands at .*, where no PCU is": ((PCU[0], PMU[0]), *PLACED[1:]),
