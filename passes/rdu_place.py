@@ -17,8 +17,9 @@ from sambaflow.dialects.rdu.units import stream
 from sambaflow.errors import CapacityError
 from sambaflow.machine import require, shared_agcus
 from sambaflow.passes.framework.base import OperationPass
-from sambaflow.passes.physical.placement import Group, Placement, PlacementProblem
+from sambaflow.passes.physical.placement import Placement, PlacementProblem
 from sambaflow.passes.physical.standing import is_fixed, solve_for
+from sambaflow.passes.physical.units import Group
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.lifetimes import RESIDENT, Life, lives_of
 from sambaflow.errors import PassError
 from sambaflow.passes.framework.base import OperationPass
-from sambaflow.passes.physical.memory import Addresses, MemoryProblem, Tensor, Tier, live_bytes, reach
+from sambaflow.passes.physical.memory import Addresses, MemoryProblem, live_bytes, reach
 from sambaflow.passes.physical.standing import is_fixed, solve_for
+from sambaflow.passes.physical.tensors import Tensor, Tier
 
 WEIGHTS = ("param", "buffer", "constant")
 

@@ -14,7 +14,8 @@ from sambaflow.dialects.rdu.grid import Grid, Place, grid_of, partners
 from sambaflow.dialects.rdu.units import stream
 from sambaflow.errors import CapacityError, PassError
 from sambaflow.passes.framework.base import OperationPass
-from sambaflow.passes.physical.routing import Net, Route, Routes, RoutingProblem
+from sambaflow.passes.physical.mesh import Net, Route
+from sambaflow.passes.physical.routing import Routes, RoutingProblem
 from sambaflow.passes.physical.standing import is_fixed, solve_for
 
 

@@ -71,6 +71,7 @@ ENTRIES = {
     "heuristics": ("odd", "odd_plugin:heuristic"),
     "pipelines": ("odd-mode", "odd_broken:mode"),
     "machines": ("odd-machine", "odd_plugin:missing"),
+    "solvers": ("odd", "odd_plugin:missing"),
 }
 
 
