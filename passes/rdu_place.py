@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from typing import ClassVar
@@ -18,8 +18,9 @@ from sambaflow.errors import CapacityError
 from sambaflow.machine import require, shared_agcus
 from sambaflow.passes.framework.base import OperationPass
 from sambaflow.passes.framework.decisions import decide, is_fixed
-from sambaflow.passes.physical.placement import Group, Placement, PlacementProblem
+from sambaflow.passes.physical.placement import Placement, PlacementProblem
 from sambaflow.passes.physical.solving import solve_for
+from sambaflow.passes.physical.units import Group
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,13 @@ def problem_of(section: rdu.SectionOp, grid: Grid, moves: int = 4000, seed: int 
             if isinstance(value.owner, rdu.UnitOp):
                 edges[numbers[value.owner], numbers[unit]] = None
     groups = [Group(unit.RESOURCE, unit.units, -1, _standing(unit)) for unit in units]
-    shared = _shared(units, groups, len(grid.agcu))
-    groups = [group if agcu < 0 else replace(group, agcu=agcu) for group, agcu in zip(groups, shared, strict=True)]
     problem = PlacementProblem(tuple(groups), tuple(edges), grid, moves, seed)
     for number, why in problem.broken([group.places for group in groups]):
         raise error_at(units[number], why, levers=["leave its coordinates out"])
-    return problem
+    shared = _shared(units, groups, len(grid.agcu))
+    if not shared:
+        return problem
+    return replace(problem, groups=tuple(replace(group, agcu=shared.get(i, -1)) for i, group in enumerate(groups)))
 
 
 def _standing(unit: rdu.UnitOp) -> tuple[Place, ...]:
@@ -100,39 +102,43 @@ def _standing(unit: rdu.UnitOp) -> tuple[Place, ...]:
     return tuple((x, y) for x, y in unit.places)
 
 
-def _shared(units: Sequence[rdu.UnitOp], groups: Sequence[Group], agcus: int) -> list[int]:
-    """The AGCU of each group that shares one, -1 of the others: groups of one AGCU share what the others leave, by
-    bytes, when there are more groups than AGCUs; where the others leave none, those of groups that are fixed."""
+def _shared(units: Sequence[rdu.UnitOp], groups: Sequence[Group], agcus: int) -> Mapping[int, int]:
+    """The AGCU of each group that shares one: groups of one AGCU share what the others leave, by bytes, when there are
+    more groups than AGCUs; where the others leave none, they join groups that are fixed."""
     standing = {place for group in groups if group.kind == "agcu" for place in group.places}
     streams = [number for number, group in enumerate(groups) if group.kind == "agcu" and not group.places]
-    left, wanted = agcus - len(standing), sum(groups[number].count for number in streams)
-    found = [-1] * len(groups)
-    if wanted <= left:
-        return found
+    left = agcus - len(standing)
+    if sum(groups[number].count for number in streams) <= left:
+        return {}
     single = {number: _bytes(units[number]) for number in streams if groups[number].count == 1}
-    left -= wanted - len(single)
-    carriers = [] if left > 0 else _carriers(groups)
-    if left < 0 or not (left or carriers):
+    larger = [number for number in streams if number not in single]
+    alone = sum(groups[number].count for number in larger)
+    if alone > left:
         raise error_at(
-            units[streams[-1]],
+            units[larger[-1]],
             "finds no AGCU beside those that are fixed",
             CapacityError,
-            demand=f"{wanted} AGCUs",
-            limit=f"{agcus - len(standing)} AGCUs",
-            shortfall=f"{wanted - agcus + len(standing)} AGCUs",
+            demand=f"{alone} AGCUs",
+            limit=f"{left} AGCUs",
+            shortfall=f"{alone - left} AGCUs",
             levers=["leave coordinates of AGCUs out"],
         )
-    if left:
-        for number, agcu in zip(single, shared_agcus(list(single.values()), left), strict=True):
-            found[number] = agcu
-        return found
+    if alone == left:
+        return _joined(units, groups, single)
+    return dict(zip(single, shared_agcus(list(single.values()), left - alone), strict=True))
+
+
+def _joined(units: Sequence[rdu.UnitOp], groups: Sequence[Group], single: Mapping[int, int]) -> Mapping[int, int]:
+    """The AGCU of each group of `single`, with its bytes, and of those that are fixed there: the largest first, to the
+    one that carries least."""
+    found: dict[int, int] = {}
+    carriers = _carriers(groups)
     held = [(sum(_bytes(units[number]) for number in those), agcu) for agcu, those in enumerate(carriers)]
     heapify(held)
     for number, size in sorted(single.items(), key=lambda item: (-item[1], item[0])):
         carried, agcu = heappop(held)
         heappush(held, (carried + size, agcu))
-        for one in (number, *carriers[agcu]):
-            found[one] = agcu
+        found |= dict.fromkeys((number, *carriers[agcu]), agcu)
     return found
 
 

@@ -13,8 +13,9 @@ from sambaflow.dialects.rdu.lifetimes import RESIDENT, Life, lives_of
 from sambaflow.errors import PassError
 from sambaflow.passes.framework.base import OperationPass
 from sambaflow.passes.framework.decisions import is_fixed, mark
-from sambaflow.passes.physical.memory import Addresses, MemoryProblem, Tensor, Tier, live_bytes, reach
+from sambaflow.passes.physical.memory import Addresses, MemoryProblem, live_bytes, reach
 from sambaflow.passes.physical.solving import solve_for
+from sambaflow.passes.physical.tensors import Tensor, Tier
 
 WEIGHTS = ("param", "buffer", "constant")
 

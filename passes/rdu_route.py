@@ -15,7 +15,8 @@ from sambaflow.dialects.rdu.units import stream
 from sambaflow.errors import CapacityError, PassError
 from sambaflow.passes.framework.base import OperationPass
 from sambaflow.passes.framework.decisions import is_fixed, mark
-from sambaflow.passes.physical.routing import Net, Route, Routes, RoutingProblem
+from sambaflow.passes.physical.mesh import Net, Route
+from sambaflow.passes.physical.routing import Routes, RoutingProblem
 from sambaflow.passes.physical.solving import solve_for
 
 

@@ -1,11 +1,11 @@
 """Problems, solutions and solvers: what a pass decides is a problem that anyone may solve.
 
     problem = PlacementProblem(...)               # what is given: frozen
-    solution = solve(problem, "annealing")        # what is decided: data
+    solution = solve(problem, "rows")        # what is decided: data
     problem.verify(solution)                      # raises WrongSolution, with the rule that is broken
 
 A problem knows nothing of how it is solved, and a solver nothing of the IR. A pass makes the problem from the IR, has
-it solved by the solver that its option names (`rdu-place{solver=greedy}`), and writes the solution into the IR. Every
+it solved by the solver that its option names (`rdu-place{solver=rows}`), and writes the solution into the IR. Every
 solution is verified first, whoever made it. A package adds a solver as an entry point, under the problem's kind:
 
     [project.entry-points."sambaflow.solvers"]

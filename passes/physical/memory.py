@@ -8,34 +8,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sambaflow.passes.framework.solvers import Problem, Solver, WrongSolution
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """A symbol as memory planning sees it: alive from launch `first` to launch `last`, inclusive."""
-
-    name: str
-    bytes: int
-    first: int
-    last: int
-    transfer: int = 0
-    """Bytes that all launches read and write of it."""
-    is_resident: bool = False
-    """Whether it lives as long as the program."""
-    is_weight: bool = False
-    """Whether it is the last to leave a fast tier."""
-    tier: int | None = None
-    """The tier in which it is fixed; None where that is open."""
-    address: int | None = None
-    """The address at which it is fixed, in that tier."""
-
-
-@dataclass(frozen=True)
-class Tier:
-    """A memory of a chip and its bytes."""
-
-    name: str
-    bytes: int
+from sambaflow.passes.physical.fitting import lowest, plan, tightest
+from sambaflow.passes.physical.tensors import Tensor, Tier, aligned
 
 
 @dataclass(frozen=True)
@@ -64,13 +38,7 @@ class MemoryProblem(Problem[Addresses]):
 
     @classmethod
     def solvers(cls) -> tuple[Solver, ...]:
-        from sambaflow.passes.physical.allocators import BEST_FIT, FIRST_FIT
-
         return FIRST_FIT, BEST_FIT
-
-    def aligned(self, tensor: Tensor) -> int:
-        """The bytes that a tensor takes: at least one unit of alignment."""
-        return max(1, -(-tensor.bytes // self.align)) * self.align
 
     def verify(self, solution: Addresses) -> None:
         """Raise WrongSolution unless tensors lie in their tiers, apart while they live, and what is fixed stays."""
@@ -129,11 +97,25 @@ class MemoryProblem(Problem[Addresses]):
                 insort(alive, (start, number))
 
 
+def first_fit(problem: MemoryProblem) -> Addresses:
+    """Every tensor at the lowest address that is free during its life, the largest first."""
+    return Addresses(plan(problem.tensors, problem.tiers, problem.align, lowest))
+
+
+def best_fit(problem: MemoryProblem) -> Addresses:
+    """Every tensor in the smallest space that is free during its life, the largest tensor first."""
+    return Addresses(plan(problem.tensors, problem.tiers, problem.align, tightest))
+
+
+FIRST_FIT = Solver("first-fit", MemoryProblem, first_fit)
+BEST_FIT = Solver("best-fit", MemoryProblem, best_fit)
+
+
 def reach(problem: MemoryProblem, solution: Addresses, tier: int) -> int:
     """The bytes that a plan takes of a tier: the end of the last tensor in it."""
     return max(
         (
-            address + problem.aligned(tensor)
+            address + aligned(tensor, problem.align)
             for tensor, (number, address) in zip(problem.tensors, solution.places, strict=True)
             if number == tier
         ),
@@ -145,7 +127,7 @@ def live_bytes(problem: MemoryProblem, numbers: Sequence[int]) -> int:
     """The most bytes of some tensors that are alive at one time: no plan needs less."""
     changes: dict[int, int] = {}
     for tensor in map(problem.tensors.__getitem__, numbers):
-        size = problem.aligned(tensor)
+        size = aligned(tensor, problem.align)
         changes[tensor.first] = changes.get(tensor.first, 0) + size
         changes[tensor.last + 1] = changes.get(tensor.last + 1, 0) - size
     most = now = 0

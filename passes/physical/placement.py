@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import chain
+from random import Random
 from typing import ClassVar
 
 from sambaflow.dialects.rdu.grid import Grid, Place, partners
 from sambaflow.passes.framework.solvers import Problem, Solver, WrongSolution
-
-
-@dataclass(frozen=True)
-class Group:
-    """`count` equal units of a kind: `pcu`, `pmu` or `agcu`."""
-
-    kind: str
-    count: int
-    agcu: int = -1
-    """The AGCU that it shares: groups with the same number stand at the same place. -1: it shares none."""
-    places: tuple[Place, ...] = ()
-    """Where its units are fixed; empty where that is open."""
+from sambaflow.passes.physical.swaps import Search
+from sambaflow.passes.physical.units import Group
 
 
 @dataclass(frozen=True)
@@ -54,8 +46,6 @@ class PlacementProblem(Problem[Placement]):
 
     @classmethod
     def solvers(cls) -> tuple[Solver, ...]:
-        from sambaflow.passes.physical.placers import ROWS, SWAPS
-
         return SWAPS, ROWS
 
     def verify(self, solution: Placement) -> None:
@@ -63,15 +53,15 @@ class PlacementProblem(Problem[Placement]):
         coordinates = solution.coordinates
         if len(coordinates) != len(self.groups):
             raise WrongSolution(f"places {len(coordinates)} groups, of {len(self.groups)}")
+        if () in coordinates:
+            raise WrongSolution(f"group {coordinates.index(())} has no places")
+        for number, why in self.broken(coordinates):
+            raise WrongSolution(f"group {number} {why}")
         for number, (group, places) in enumerate(zip(self.groups, coordinates, strict=True)):
-            if len(places) != group.count:
-                raise WrongSolution(f"group {number} has {len(places)} places for {group.count} units")
             if group.places and group.places != places:
                 unit = _first_difference(group.places, places)
                 fixed, there = group.places[unit], places[unit]
                 raise WrongSolution(f"unit {unit} of group {number} is fixed at {fixed}, not at {there}")
-        for number, why in self.broken(coordinates):
-            raise WrongSolution(f"group {number} {why}")
 
     def broken(self, coordinates: Sequence[tuple[Place, ...]]) -> Iterator[tuple[int, str]]:
         """What stands against the places of a group: its number, and why. Groups without places are left out.
@@ -84,6 +74,9 @@ class PlacementProblem(Problem[Placement]):
         shared: dict[int, int] = {}
         for number, (group, places) in enumerate(zip(self.groups, coordinates, strict=True)):
             if not places:
+                continue
+            if len(places) != group.count:
+                yield number, f"has {len(places)} places for {group.count} units"
                 continue
             if not self.grid.sites[group.kind].issuperset(places):
                 stray = next(place for place in places if place not in self.grid.sites[group.kind])
@@ -115,6 +108,42 @@ class PlacementProblem(Problem[Placement]):
         ends = [(first[a] + i, first[b] + j) for a, b in self.edges for i, j in partners(counts[a], counts[b])]
         sources, targets = np.array(ends, np.int64).reshape(-1, 2).T
         return int(np.abs(at[sources] - at[targets]).sum())
+
+
+@lru_cache(maxsize=1024)
+def by_swaps(problem: PlacementProblem) -> Placement:
+    """What `moves` trials make of a start; models compiled one after the other share sections, too.
+
+    Two starts: groups in the order of the streams, each unit on the free place nearest to the units that feed it; and
+    all groups at once along a curve through the grid. The one with the shorter wires is kept. Then sweeps over the
+    units, those with the most wires first: a unit and what stands near the middle of its partners (a seeded choice)
+    swap if wires get shorter, until a sweep gains little or `moves` trials are made.
+    """
+    search = Search(problem.groups, problem.edges, problem.grid)
+    start = search.length
+    search.improve(problem.moves, Random(problem.seed))
+    return Placement(search.coordinates(), (("start", start), ("end", search.length)))
+
+
+def in_rows(problem: PlacementProblem) -> Placement:
+    """Every unit on the first free place of its kind, row by row: no search, and places that are easy to foresee."""
+    taken = {place for group in problem.groups for place in group.places}
+    free = {kind: (place for place in problem.grid.places(kind) if place not in taken) for kind in problem.grid.sites}
+    shared = {group.agcu: group.places for group in problem.groups if group.places and group.agcu >= 0}
+    coordinates: list[tuple[Place, ...]] = []
+    for group in problem.groups:
+        places = group.places or shared.get(group.agcu, ())
+        if not places:
+            places = tuple(next(free[group.kind]) for _ in range(group.count))
+            if group.agcu >= 0:
+                shared[group.agcu] = places
+        coordinates.append(places)
+    placement = Placement(tuple(coordinates))
+    return replace(placement, facts=(("end", problem.length(placement)),))
+
+
+SWAPS = Solver("swaps", PlacementProblem, by_swaps)
+ROWS = Solver("rows", PlacementProblem, in_rows)
 
 
 def _first_difference(fixed: Sequence[Place], places: Sequence[Place]) -> int:

@@ -1,44 +1,21 @@
-"""Routing: over which links of the mesh of switches each net goes.
-
-Switch s = y * cols + x; link 4 s + d leaves it in direction d (`MOVES`).
-"""
+"""Routing: over which links of the mesh of switches each net goes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
 
 from sambaflow.dialects.rdu.grid import Place
 from sambaflow.passes.framework.solvers import Problem, Solver, WrongSolution
+from sambaflow.passes.physical.dimension_order import dimension_ordered, links_of
+from sambaflow.passes.physical.mesh import MOVES, Net, Route, link_ends, link_limit, links_enter
+from sambaflow.passes.physical.negotiation import Negotiation, on_tracks
 
 if TYPE_CHECKING:
     from sambaflow.dialects.rdu.attributes import Numbers, Row
-
-MOVES = ((1, 0), (-1, 0), (0, 1), (0, -1))
-"""Directions of the output ports of a switch; the link over port d enters the neighbour by another port of its own."""
-
-
-@dataclass(frozen=True)
-class Route:
-    """The tree of a net: its links, parents first, and the vector track that it takes on each."""
-
-    links: tuple[int, ...]
-    tracks: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Net:
-    """What one unit sends out of one port: `demand` bytes in one execution of the section, to the switches `ends`."""
-
-    source: tuple[int, int, int]  # group, port, unit of the group
-    start: Place
-    ends: tuple[Place, ...]
-    demand: int
-    route: Route | None = None
-    """Where it is fixed; None where that is open."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +53,12 @@ class RoutingProblem(Problem[Routes]):
 
     @classmethod
     def solvers(cls) -> tuple[Solver, ...]:
-        from sambaflow.passes.physical.routers import NEGOTIATION, XY
-
         return NEGOTIATION, XY
 
     @property
     def limit(self) -> int:
         """Bytes that a link carries in the time in which the busiest net hands over its own."""
-        return self.tracks * max((net.demand for net in self.nets), default=1)
+        return link_limit(self.nets, self.tracks)
 
     def verify(self, solution: Routes) -> None:
         """Raise WrongSolution unless every net has a tree to all its ends, on tracks there are, and fixed nets stay."""
@@ -172,20 +147,29 @@ class Flat:
         return Flat(sizes, links, tracks)
 
 
+def by_negotiation(problem: RoutingProblem) -> Routes:
+    """Nets take the better of two dimension-order trees; then, in counted rounds of negotiated congestion, nets on
+    overloaded links are ripped up behind them and led again over a mesh whose busy links cost more (PathFinder,
+    McMurchie and Ebeling 1995)."""
+    search = Negotiation((problem.cols, problem.rows), problem.nets, problem.tracks, problem.steps)
+    search.run(problem.rounds)
+    return Routes(
+        on_tracks(problem.nets, search.links, problem.tracks), (("rounds", search.rounds), ("steps", search.work))
+    )
+
+
+def along_x_then_y(problem: RoutingProblem) -> Routes:
+    """Every net along its row first, whatever else is there: shortest ways, and such that are easy to foresee."""
+    trees = [
+        links_of(dimension_ordered(net, problem.cols)[0]) if net.route is None else net.route.links
+        for net in problem.nets
+    ]
+    return Routes(on_tracks(problem.nets, trees, problem.tracks))
+
+
+NEGOTIATION = Solver("negotiation", RoutingProblem, by_negotiation)
+XY = Solver("xy", RoutingProblem, along_x_then_y)
+
+
 def _place(switch: int, cols: int) -> Place:
     return switch % cols, switch // cols
-
-
-@lru_cache(maxsize=16)
-def link_ends(cols: int, rows: int) -> Numbers:
-    """Of every link x, y of the switch that it leaves and of the one that it enters."""
-    import numpy as np
-
-    return np.array([(x, y, x + dx, y + dy) for y in range(rows) for x in range(cols) for dx, dy in MOVES], np.int64)
-
-
-@lru_cache(maxsize=16)
-def links_enter(cols: int, rows: int) -> Mapping[int, int]:
-    """The switch that each link enters; links that would leave the mesh are none."""
-    ends = link_ends(cols, rows).tolist()
-    return {link: y * cols + x for link, (_, _, x, y) in enumerate(ends) if x in range(cols) and y in range(rows)}

@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 
 from sambaflow import machine as machines
 from sambaflow.dialects.rdu.grid import grid_of, partners
-from sambaflow.passes.physical.allocators import assign, choose
-from sambaflow.passes.physical.memory import MemoryProblem, Tensor, Tier, live_bytes
-from sambaflow.passes.physical.placement import Group, PlacementProblem
-from sambaflow.passes.physical.placers import FreePlaces, Search, by_swaps
-from sambaflow.passes.physical.routers import by_negotiation
-from sambaflow.passes.physical.routing import Net, Routes, RoutingProblem
+from sambaflow.passes.physical.fitting import assign, choose, lowest
+from sambaflow.passes.physical.memory import MemoryProblem, live_bytes
+from sambaflow.passes.physical.mesh import Net
+from sambaflow.passes.physical.placement import PlacementProblem, by_swaps
+from sambaflow.passes.physical.routing import Routes, RoutingProblem, by_negotiation
+from sambaflow.passes.physical.swaps import FreePlaces, Search
+from sambaflow.passes.physical.tensors import Tensor, Tier
+from sambaflow.passes.physical.units import Group
 from sambaflow.passes.rdu_finalize import flow_ids
 
 MACHINE = machines.load("sn40l")
@@ -168,7 +170,7 @@ def test_steps_of_search_make_routes_better():
 def test_a_chain_of_large_groups_starts_side_by_side():
     """Each unit stands by its partners; group after group, the second would stand around the first."""
     groups = (Group("pcu", 700), Group("pmu", 350), Group("pcu", 300))
-    search = Search(PlacementProblem(groups, ((0, 1), (1, 2)), grid_of(MACHINE, MACHINE.target())))
+    search = Search(groups, ((0, 1), (1, 2)), grid_of(MACHINE, MACHINE.target()))
     assert search.length < 5 * (700 + 350)
 
 
@@ -206,7 +208,7 @@ def memories(draw: st.DrawFn) -> MemoryProblem:
 @given(memories())
 def test_tensors_that_live_together_do_not_overlap(problem: MemoryProblem):
     made, every = problem.tensors, range(len(problem.tensors))
-    addresses, used = assign(problem, every)
+    addresses, used = assign(problem.tensors, every, 64, lowest)
     for i, tensor in enumerate(made):
         assert addresses[i] % 64 == 0
         assert addresses[i] + tensor.bytes <= used
@@ -221,8 +223,8 @@ def test_tensors_that_live_together_do_not_overlap(problem: MemoryProblem):
 @given(memories(), st.integers(0, 40000))
 def test_what_stays_fits_and_what_goes_is_used_least(problem: MemoryProblem, limit: int):
     every = range(len(problem.tensors))
-    stay, spilled = choose(problem, every, limit)
+    stay, spilled = choose(problem.tensors, every, limit, 64, lowest)
     assert sorted((*stay, *spilled)) == list(every)
-    assert assign(problem, stay)[1] <= limit
+    assert assign(problem.tensors, stay, 64, lowest)[1] <= limit
     rank = [(tensor.is_weight, tensor.transfer) for tensor in problem.tensors]
     assert all(rank[s] <= rank[k] for s in spilled for k in stay)

@@ -19,9 +19,12 @@ from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import CapacityError, InputError, InternalError, PluginError
 from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.solvers import Problem, Solver, WrongSolution, solve
-from sambaflow.passes.physical.memory import Addresses, MemoryProblem, Tensor, Tier
-from sambaflow.passes.physical.placement import Group, Placement, PlacementProblem
-from sambaflow.passes.physical.routing import Net, Route, Routes, RoutingProblem
+from sambaflow.passes.physical.memory import Addresses, MemoryProblem
+from sambaflow.passes.physical.mesh import Net, Route
+from sambaflow.passes.physical.placement import Placement, PlacementProblem
+from sambaflow.passes.physical.routing import Routes, RoutingProblem
+from sambaflow.passes.physical.tensors import Tensor, Tier
+from sambaflow.passes.physical.units import Group
 from sambaflow.passes.rdu_place import RduPlacePass
 from sambaflow.passes.rdu_plan_memory import RduPlanMemoryPass
 from sambaflow.passes.rdu_route import RduRoutePass
@@ -57,6 +60,7 @@ PLACED: tuple[tuple[Place, ...], ...] = (
 )
 WRONG_PLACES = {
     "places 6 groups, of 7": PLACED[:6],
+    "group 1 has no places": (PLACED[0], (), *PLACED[2:]),
     "group 0 has 1 places for 2 units": (PLACED[0][:1], *PLACED[1:]),
     "unit 0 of group 1 is fixed at .*, not at": (PLACED[0], (PMU[4],), *PLACED[2:]),
     "group 0 stands at .*, where no PCU is": ((PCU[0], PMU[0]), *PLACED[1:]),
@@ -254,14 +258,10 @@ def test_what_is_fixed_in_a_tier_may_be_too_much_for_it():
 # ---- solvers that packages add
 
 SOURCE = """\
-from dataclasses import replace
 from sambaflow.passes.framework.solvers import Solver
-from sambaflow.passes.physical.allocators import first_fit
-from sambaflow.passes.physical.memory import Addresses, MemoryProblem
+from sambaflow.passes.physical.memory import Addresses, MemoryProblem, first_fit
 from sambaflow.passes.physical.placement import Placement, PlacementProblem
-from sambaflow.passes.physical.placers import in_rows
-from sambaflow.passes.physical.routers import along_x_then_y
-from sambaflow.passes.physical.routing import Routes, RoutingProblem
+from sambaflow.passes.physical.routing import Routes, RoutingProblem, along_x_then_y
 
 def last(problem):  # from the last place of each kind on
     free = {kind: list(problem.grid.places(kind)) for kind in ("pcu", "pmu", "agcu")}

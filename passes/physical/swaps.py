@@ -1,57 +1,18 @@
-"""Solvers of placement: `swaps`, a start that is improved by swaps, and `rows`, one place after the other."""
+"""A search for short wires: a start that swaps of units improve."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache
 from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING
 
-from sambaflow.dialects.rdu.grid import Place, partners
-from sambaflow.passes.framework.solvers import Solver
-from sambaflow.passes.physical.placement import Placement, PlacementProblem
+from sambaflow.dialects.rdu.grid import Grid, Place, partners
+from sambaflow.passes.physical.units import Group
 
 if TYPE_CHECKING:
     from sambaflow.dialects.rdu.attributes import Numbers
-
-
-@lru_cache(maxsize=1024)
-def by_swaps(problem: PlacementProblem) -> Placement:
-    """What `moves` trials make of a start; models compiled one after the other share sections, too.
-
-    Two starts: groups in the order of the streams, each unit on the free place nearest to the units that feed it; and
-    all groups at once along a curve through the grid. The one with the shorter wires is kept. Then sweeps over the
-    units, those with the most wires first: a unit and what stands near the middle of its partners (a seeded choice)
-    swap if wires get shorter, until a sweep gains little or `moves` trials are made.
-    """
-    search = Search(problem)
-    start = search.length
-    search.improve(problem.moves, Random(problem.seed))
-    return Placement(search.coordinates(), (("start", start), ("end", search.length)))
-
-
-def in_rows(problem: PlacementProblem) -> Placement:
-    """Every unit on the first free place of its kind, row by row: no search, and places that are easy to foresee."""
-    taken = {place for group in problem.groups for place in group.places}
-    free = {kind: (place for place in problem.grid.places(kind) if place not in taken) for kind in problem.grid.sites}
-    shared = {group.agcu: group.places for group in problem.groups if group.places and group.agcu >= 0}
-    coordinates: list[tuple[Place, ...]] = []
-    for group in problem.groups:
-        places = group.places or shared.get(group.agcu, ())
-        if not places:
-            places = tuple(next(free[group.kind]) for _ in range(group.count))
-            if group.agcu >= 0:
-                shared[group.agcu] = places
-        coordinates.append(places)
-    placement = Placement(tuple(coordinates))
-    return replace(placement, facts=(("end", problem.length(placement)),))
-
-
-SWAPS = Solver("swaps", PlacementProblem, by_swaps)
-ROWS = Solver("rows", PlacementProblem, in_rows)
 
 
 class Search:
@@ -61,8 +22,8 @@ class Search:
     that are fixed never move, and nothing is tried where they stand.
     """
 
-    def __init__(self, problem: PlacementProblem) -> None:
-        self.groups, self.grid = problem.groups, problem.grid
+    def __init__(self, groups: Sequence[Group], edges: Sequence[tuple[int, int]], grid: Grid) -> None:
+        self.groups, self.grid = groups, grid
         self.kinds: list[str] = []
         self.first: dict[int, int] = {}
         """The number of each group's first unit."""
@@ -76,7 +37,7 @@ class Search:
                     if self.first[number] == len(self.kinds):
                         self.kinds += [group.kind] * group.count
         self.wires: list[list[int]] = [[] for _ in self.kinds]
-        for a, b in problem.edges:
+        for a, b in edges:
             first, second = self.first[a], self.first[b]
             for i, j in partners(self.groups[a].count, self.groups[b].count):
                 self.wires[first + i].append(second + j)

@@ -1,15 +1,14 @@
-"""Solvers of routing: `negotiation`, dimension order first, then negotiated congestion in counted steps; and `xy`."""
+"""Trees for nets on the mesh of switches: dimension order first, then negotiated congestion in counted steps."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import accumulate, chain
 
 from sambaflow.dialects.rdu.grid import Place
-from sambaflow.passes.framework.solvers import Solver
-from sambaflow.passes.physical.routing import MOVES, Net, Route, Routes, RoutingProblem
+from sambaflow.passes.physical.dimension_order import Line, dimension_ordered, links_of
+from sambaflow.passes.physical.mesh import MOVES, Net, Route, link_limit, links_into
 
 HOP = 16
 """Price of a link that was never overloaded."""
@@ -25,81 +24,7 @@ Tree = dict[int, int]
 """Switch -> the link by which it is entered, parents first; the start is the first of all and entered by -1."""
 
 
-_Line = tuple[int, int, int, int]
-"""Hops straight on: the switch that they leave, switches from one to the next, how many, the link of the first."""
-
-
-def by_negotiation(problem: RoutingProblem) -> Routes:
-    """Nets take the better of two dimension-order trees; then, in counted rounds of negotiated congestion, nets on
-    overloaded links are ripped up behind them and led again over a mesh whose busy links cost more (PathFinder,
-    McMurchie and Ebeling 1995)."""
-    search = Negotiation(problem)
-    search.run(problem.rounds)
-    return Routes(on_tracks(problem, search.links), (("rounds", search.rounds), ("steps", search.work)))
-
-
-def along_x_then_y(problem: RoutingProblem) -> Routes:
-    """Every net along its row first, whatever else is there: shortest ways, and such that are easy to foresee."""
-    trees = [
-        links_of(dimension_ordered(net, problem.cols)[0]) if net.route is None else net.route.links
-        for net in problem.nets
-    ]
-    return Routes(on_tracks(problem, trees))
-
-
-NEGOTIATION = Solver("negotiation", RoutingProblem, by_negotiation)
-XY = Solver("xy", RoutingProblem, along_x_then_y)
-
-
-def dimension_ordered(net: Net, cols: int) -> list[list[_Line]]:
-    """Two trees: a trunk from the start along one axis, x first, and from it lines to all ends along the other."""
-    if len(net.ends) != 1:
-        return [_trunk(net, 0, cols), _trunk(net, 1, cols)]
-    (x0, y0), (x1, y1) = net.start, net.ends[0]
-    here, across, along = y0 * cols + x0, x1 - x0, y1 - y0
-    one = [*_line(here, 0, across, cols), *_line(here + across, 1, along, cols)]
-    if not across or not along:
-        return [one]
-    return [one, [*_line(here, 1, along, cols), *_line(here + cols * along, 0, across, cols)]]
-
-
-def _trunk(net: Net, first: int, cols: int) -> list[_Line]:
-    """The tree whose trunk is along axis `first` (0: x, 1: y)."""
-    last, start = 1 - first, net.start
-    before = start[last]
-    ends: dict[int, tuple[int, int]] = {start[first]: (before, before)}
-    for end in net.ends:
-        at, far = end[first], end[last]
-        low, high = ends.get(at, (before, before))
-        ends[at] = far if far < low else low, far if far > high else high
-    here = start[1] * cols + start[0]
-    lines = [line for end in (min(ends), max(ends)) for line in _line(here, first, end - start[first], cols)]
-    step, apart = (1, cols)[first], (1, cols)[last]
-    for at, (low, high) in ends.items():
-        turn = here + step * (at - start[first])
-        if low < before:
-            lines.append((turn, -apart, before - low, 4 * turn + 2 * last + 1))
-        if high > before:
-            lines.append((turn, apart, high - before, 4 * turn + 2 * last))
-    return lines
-
-
-def _line(here: int, axis: int, by: int, cols: int) -> tuple[_Line, ...]:
-    """From switch `here` straight on `by` switches along `axis`, up or down; none if that is 0."""
-    if by > 0:
-        return ((here, cols if axis else 1, by, 4 * here + 2 * axis),)
-    return ((here, -cols if axis else -1, -by, 4 * here + 2 * axis + 1),) if by else ()
-
-
-def links_of(lines: Sequence[_Line]) -> list[int]:
-    """The links of lines, one after the other."""
-    links: list[int] = []
-    for _, step, count, first in lines:
-        links += range(first, first + 4 * step * count, 4 * step)
-    return links
-
-
-def on_tracks(problem: RoutingProblem, trees: Sequence[Sequence[int]]) -> tuple[Route, ...]:
+def on_tracks(nets: Sequence[Net], trees: Sequence[Sequence[int]], tracks: int) -> tuple[Route, ...]:
     """The routes of trees of links: each hop on the track that is least busy on its link, large nets first.
 
     Nets that are fixed keep their tracks, and are there first.
@@ -108,12 +33,12 @@ def on_tracks(problem: RoutingProblem, trees: Sequence[Sequence[int]]) -> tuple[
 
     sizes = [len(tree) for tree in trees]
     links = np.fromiter(chain.from_iterable(trees), np.int64, sum(sizes))
-    demands = np.repeat(np.array([net.demand for net in problem.nets], np.int64), sizes)
-    tracks, fixed = np.zeros(len(links), np.int64), np.zeros(len(links), bool)
+    demands = np.repeat(np.array([net.demand for net in nets], np.int64), sizes)
+    taken, fixed = np.zeros(len(links), np.int64), np.zeros(len(links), bool)
     lasts = list(accumulate(sizes))
-    for net, last in zip(problem.nets, lasts, strict=True):
+    for net, last in zip(nets, lasts, strict=True):
         if net.route is not None:
-            tracks[last - len(net.route.tracks) : last], fixed[last - len(net.route.tracks) : last] = (
+            taken[last - len(net.route.tracks) : last], fixed[last - len(net.route.tracks) : last] = (
                 net.route.tracks,
                 True,
             )
@@ -121,13 +46,13 @@ def on_tracks(problem: RoutingProblem, trees: Sequence[Sequence[int]]) -> tuple[
     order = np.lexsort((-demands, ~fixed, links) if fixed.any() else (-demands, links))
     starts = np.flatnonzero(np.diff(links[order], prepend=-1))
     counts = np.diff(starts, append=len(links))
-    busy = np.zeros((len(starts), problem.tracks), np.int64)
+    busy = np.zeros((len(starts), tracks), np.int64)
     for turn in range(int(counts.max(initial=0))):
         mine = np.flatnonzero(counts > turn)
         hops = order[starts[mine] + turn]
-        tracks[hops] = taken = np.where(fixed[hops], tracks[hops], busy[mine].argmin(axis=1))
-        busy[mine, taken] += demands[hops]
-    flat = tracks.tolist()
+        taken[hops] = least = np.where(fixed[hops], taken[hops], busy[mine].argmin(axis=1))
+        busy[mine, least] += demands[hops]
+    flat = taken.tolist()
     return tuple(
         Route(tuple(tree), tuple(flat[last - len(tree) : last])) for tree, last in zip(trees, lasts, strict=True)
     )
@@ -141,15 +66,16 @@ class Negotiation:
     best that it has seen.
     """
 
-    def __init__(self, problem: RoutingProblem) -> None:
-        self.cols, self.rows = problem.cols, problem.rows
-        self.nets, self.tracks, self.limit = problem.nets, problem.tracks, problem.limit
+    def __init__(self, size: tuple[int, int], nets: Sequence[Net], tracks: int, steps: int) -> None:
+        self.cols, self.rows = size
+        self.nets, self.tracks = nets, tracks
+        self.limit = link_limit(nets, tracks)
         links = 4 * self.cols * self.rows
         self.usage, self.prices = [0] * links, [HOP] * links
         self.links: list[Sequence[int]] = [[] for _ in self.nets]
         """The tree of each net: its links, parents first."""
         self.rounds = self.work = 0
-        self.bound = problem.steps * max(100, sum(len(net.ends) for net in self.nets))
+        self.bound = steps * max(100, sum(len(net.ends) for net in self.nets))
 
     @property
     def is_exhausted(self) -> bool:
@@ -203,7 +129,7 @@ class Negotiation:
     def _number(self, place: Place) -> int:
         return place[1] * self.cols + place[0]
 
-    def _load(self, lines: Sequence[_Line], demand: int) -> tuple[int, int]:
+    def _load(self, lines: Sequence[Line], demand: int) -> tuple[int, int]:
         """How busy the lines of a tree would make its busiest link, in tracks; then its size."""
         usage, busiest, size = self.usage, 0, 0
         for _, step, count, first in lines:
@@ -318,15 +244,3 @@ class _Box:
         columns, lines = [switch % cols for switch in switches], [switch // cols for switch in switches]
         self.left, self.right = min(self.left, *columns), max(self.right, *columns)
         self.top, self.bottom = min(self.top, *lines), max(self.bottom, *lines)
-
-
-@lru_cache(maxsize=16)
-def links_into(cols: int, rows: int) -> Sequence[Sequence[tuple[int, int, int, int]]]:
-    """Of every switch, the neighbours that have a link to it: neighbour, its x and y, the link."""
-    into: list[list[tuple[int, int, int, int]]] = [[] for _ in range(cols * rows)]
-    for switch in range(cols * rows):
-        y, x = divmod(switch, cols)
-        for direction, (dx, dy) in enumerate(MOVES):
-            if 0 <= x + dx < cols and 0 <= y + dy < rows:
-                into[switch + dx + dy * cols].append((switch, x, y, 4 * switch + direction))
-    return into
