@@ -172,7 +172,7 @@ class _Builder:
     def _step(self, op: rdu.LaunchOp | rdu.RepeatOp) -> im.Launch | im.Repeat:
         if isinstance(op, rdu.LaunchOp):
             return self._launch(op, self._numbers(op.table[0]))
-        launches = [self._launch(one, im.ints([self._row(row) for row in one.table])) for one in op.launches]
+        launches = [self._launch(launch, im.ints([self._row(row) for row in launch.table])) for launch in op.launches]
         carried, prefetched = op.carried_rows, op.prefetched_rows
         return im.Repeat(
             op.rounds, launches, im.ints(carried, (len(carried), 4)), im.ints(prefetched, (len(prefetched), 2))

@@ -263,7 +263,7 @@ def _schedule(schedule: im.Schedule, image: im.Image) -> rdu.ScheduleOp:
         if isinstance(step, im.Launch):
             return launch(step)
         carried, prefetched = map(tuple, step.carried.tolist()), map(tuple, step.prefetched.tolist())
-        return rdu.RepeatOp(step.count, [launch(one) for one in step.launches], list(carried), list(prefetched))
+        return rdu.RepeatOp(step.count, [launch(entry) for entry in step.launches], list(carried), list(prefetched))
 
     return rdu.ScheduleOp(
         schedule.graph,

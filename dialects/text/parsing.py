@@ -92,17 +92,19 @@ class LocatedParser(OlderParser):
     def parse_affine_set(self) -> AffineSet:
         position = self.pos
         set = super().parse_affine_set()
-        self._check_depth([side for one in set.constraints for side in (one.lhs, one.rhs)], position)
+        self._check_depth(
+            [side for constraint in set.constraints for side in (constraint.lhs, constraint.rhs)], position
+        )
         return set
 
     def _check_depth(self, expressions: Iterable[AffineExpr], position: int) -> None:
         pending = [(expression, 1) for expression in expressions]
         while pending:
-            one, depth = pending.pop()
+            part, depth = pending.pop()
             if depth > MOST_DEPTH:
                 self.raise_error(f"an affine expression is nested more than {MOST_DEPTH} times", position)
-            if isinstance(one, AffineBinaryOpExpr):
-                pending += [(one.lhs, depth + 1), (one.rhs, depth + 1)]
+            if isinstance(part, AffineBinaryOpExpr):
+                pending += [(part.lhs, depth + 1), (part.rhs, depth + 1)]
 
     def read_dense_type(self) -> DenseType:
         position = self.pos

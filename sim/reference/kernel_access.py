@@ -104,7 +104,7 @@ def inside(predicate: AffineSetAttr | None, box: Box, symbols: Sequence[Number])
 def coordinates(map: AffineMap, box: Box, symbols: Sequence[Number], block: Sequence[int]) -> list[Tensor]:
     """The coordinates that a box touches, with the axes of the block behind those of the domain."""
     rank, depth = len(box.sizes), len(block)
-    found: list[Tensor] = []
+    per_axis: list[Tensor] = []
     for number, expr in enumerate(map.results):
         value = torch.as_tensor(evaluate(expr, box.indices, symbols), dtype=torch.int64)
         value = value.reshape((*value.shape, *(1,) * depth)) if value.dim() else value.reshape((1,) * (rank + depth))
@@ -113,8 +113,8 @@ def coordinates(map: AffineMap, box: Box, symbols: Sequence[Number], block: Sequ
             shape = [1] * (rank + depth)
             shape[rank + axis] = block[axis]
             value = value + torch.arange(block[axis]).view(shape)
-        found.append(value)
-    return found
+        per_axis.append(value)
+    return per_axis
 
 
 def view(tensor: Tensor, map: AffineMap, box: Box, block: Sequence[int] = ()) -> Tensor | None:
@@ -144,8 +144,8 @@ def read(
     tensor: Tensor, map: AffineMap, box: Box, symbols: Sequence[Number], block: Sequence[int], pad: float | int | None
 ) -> Tensor:
     """What a box reads, compact; `pad` stands for elements out of range."""
-    if (found := view(tensor, map, box, block)) is not None:
-        return found
+    if (window := view(tensor, map, box, block)) is not None:
+        return window
     values, mask = read_masked(tensor, map, box, symbols, block)
     if bool(mask.all()):
         return values
@@ -195,18 +195,18 @@ class Destination:
             return
         places = coordinates(map, box, symbols, block)
         shape = (*box.sizes, *block)
-        kept = torch.ones(shape, dtype=torch.bool)
+        written = torch.ones(shape, dtype=torch.bool)
         if mask is not None:
-            kept = kept & mask.reshape((*mask.shape, *(1,) * len(block)))
+            written = written & mask.reshape((*mask.shape, *(1,) * len(block)))
         flat = torch.zeros(shape, dtype=torch.int64)
         for place, extent, expr in zip(places, self.tensor.shape, map.results, strict=True):
-            outside = kept & ((place < 0) | (place >= extent))
+            outside = written & ((place < 0) | (place >= extent))
             if used_symbols(expr) and bool(outside.any()):
                 wrong = int(place.expand(shape)[outside][0])
                 raise InputError(f"index {wrong} is out of range: it must be from 0 to {extent - 1}")
-            kept = kept & ~outside
+            written = written & ~outside
             flat = flat * extent + place
-        self._put(flat[kept], value.expand(shape)[kept].to(self.tensor.dtype))
+        self._put(flat[written], value.expand(shape)[written].to(self.tensor.dtype))
 
     def _put(self, places: Tensor, values: Tensor) -> None:
         """One write after the other, in the order given: points that meet take turns."""

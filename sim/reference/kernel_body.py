@@ -103,8 +103,8 @@ def evaluate(steps: Iterable[Step], place: Place, environment: Environment) -> N
 
 def lookup(value: SSAValue, environment: Mapping[SSAValue, Tensor], place: Place) -> Tensor:
     """A value of the region, else a scalar of the enclosing scan."""
-    found = environment.get(value)
-    return place.outer[value] if found is None else found
+    own = environment.get(value)
+    return place.outer[value] if own is None else own
 
 
 def torch_dtype(type: Attribute) -> torch.dtype:

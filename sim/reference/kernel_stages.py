@@ -70,8 +70,8 @@ def _move(execution: Execution, box: Box) -> None:
     stage = execution.stage
     symbols = execution.symbols(box)
     mask = inside(stage.predicate, box, symbols)
-    if (found := view(execution.inputs[0], stage.input_maps[0], box)) is not None:
-        execution.write(0, found, box, symbols, mask)
+    if (moved := view(execution.inputs[0], stage.input_maps[0], box)) is not None:
+        execution.write(0, moved, box, symbols, mask)
         return
     pad = stage.pad_constants[0]
     value = tensor_of(pad) if pad is not None else torch.zeros((), dtype=execution.inputs[0].dtype)

@@ -201,8 +201,10 @@ def run(module: ModuleOp, graph: CallableGraph, inputs: Sequence[Tensor], *, til
     """The same by position."""
     for port, tensor in zip(graph.inputs, inputs, strict=True):
         if tuple(tensor.shape) != port.shape or tensor.dtype != port.dtype:
-            given = Port(port.name, tuple(tensor.shape), tensor.dtype).type_text
-            raise WeightError(f"'{port.name}' of graph '{graph.name}' is {given}, the graph takes {port.type_text}")
+            tensor_type = Port(port.name, tuple(tensor.shape), tensor.dtype).type_text
+            raise WeightError(
+                f"'{port.name}' of graph '{graph.name}' is {tensor_type}, the graph takes {port.type_text}"
+            )
     if isinstance(graph.op, rdu.ScheduleOp):
         program = graph.op.parent_op()
         assert isinstance(program, rdu.ProgramOp)
@@ -288,9 +290,9 @@ def compare(
         if old.shape != new.shape or old.dtype != new.dtype:
             was = Port(name, tuple(old.shape), old.dtype).type_text
             return Difference(name, what=f"is {Port(name, tuple(new.shape), new.dtype).type_text}, was {was}")
-        found = _difference(name, old, new, semantics, None if spread is None else spread[name])
-        if found is not None:
-            return found
+        difference = _difference(name, old, new, semantics, None if spread is None else spread[name])
+        if difference is not None:
+            return difference
     return None
 
 
