@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Model = nn.Module | ExportedProgram | str | Path
 
 
-def compile(
+def compile(  # noqa: A001 - users call it sambaflow.compile
     model: Model,
     args: tuple[Any, ...] = (),
     kwargs: Mapping[str, Any] | None = None,

@@ -57,7 +57,7 @@ def on_lines(change: Callable[[Random, list[str], int], None]) -> Callable[[Rand
 
 
 def on_matches(
-    pattern: re.Pattern[str], change: Callable[[Random, str, str], str], *, all: bool = False
+    pattern: re.Pattern[str], change: Callable[[Random, str, str], str], *, everywhere: bool = False
 ) -> Callable[[Random, str], str]:
     """One match of the pattern, or all that are equal, replaced by what `change` makes of it and of another match."""
 
@@ -67,7 +67,7 @@ def on_matches(
             return text
         one, other = random.choice(matches), random.choice(matches)
         made = change(random, one[0], other[0])
-        if all:
+        if everywhere:
             return pattern.sub(lambda match: made if match[0] == one[0] else match[0], text)
         return text[: one.start()] + made + text[one.end() :]
 
@@ -131,10 +131,10 @@ CHANGES: tuple[Callable[[Random, str], str], ...] = (
     *(on_tokens(change) for change in (drop, duplicate, swap, alike)),
     *(on_lines(change) for change in (drop, duplicate, swap)),
     *(on_matches(NUMBER, number) for _ in range(4)),
-    *(on_matches(SIZE, number, all=True) for _ in range(6)),
+    *(on_matches(SIZE, number, everywhere=True) for _ in range(6)),
     *(on_matches(TYPE, type_) for _ in range(2)),
-    *(on_matches(TYPE, type_, all=True) for _ in range(2)),
-    *(on_matches(ELEMENT, element, all=True) for _ in range(4)),
+    *(on_matches(TYPE, type_, everywhere=True) for _ in range(2)),
+    *(on_matches(ELEMENT, element, everywhere=True) for _ in range(4)),
     *(on_matches(TWO_OPERANDS, crossed) for _ in range(3)),
     *(on_matches(ENTRY, entry) for _ in range(6)),
 )

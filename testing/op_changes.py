@@ -94,10 +94,10 @@ def _retype(random: Random, ops: Sequence[Operation]) -> None:
     """A value gets the type of another, or that type altered."""
     values = _values(ops)
     if values:
-        type = random.choice(values).type
+        type_ = random.choice(values).type
         Rewriter.replace_value_with_new_type(
             random.choice(values),
-            random.choice((type, _other(random, type), _other(random, random.choice(values).type))),
+            random.choice((type_, _other(random, type_), _other(random, random.choice(values).type))),
         )
 
 

@@ -257,7 +257,9 @@ class PcuOp(BufferedUnitOp):
         if self.finish is not None and not accumulators:
             raise VerifyException("finish needs accumulators")
         result_types = [*steps, *final]
-        if [element_dtype(type) for type in result_types] != [stream(value).dtype for value in self.outputs]:
+        if [element_dtype(result_type) for result_type in result_types] != [
+            stream(value).dtype for value in self.outputs
+        ]:
             raise VerifyException(f"the program gives ({_types(result_types)}), the results carry other elements")
 
 

@@ -112,12 +112,12 @@ class UnitOp(IRDLOperation):
         for number, result in enumerate(self.results):
             self._verify_windows(number, stream(result))
 
-    def _verify_windows(self, result: int, type: StreamType) -> None:
+    def _verify_windows(self, result: int, window: StreamType) -> None:
         """A window stands for at least one point, and holds no more elements than there are points or places."""
         delivered = self.points_of(result)
         points = prod(self.extents) if delivered is None else delivered
-        if type.count.data > points or type.tile_elements > max(points, prod(self.extents)):
-            raise VerifyException(f"result {result} has {points} points, too few for {type}")
+        if window.count.data > points or window.tile_elements > max(points, prod(self.extents)):
+            raise VerifyException(f"result {result} has {points} points, too few for {window}")
 
     def points_of(self, result: int) -> int | None:
         """Points that a result delivers; None for a token."""

@@ -188,8 +188,8 @@ def _stage_limits(stage: kernel.Stage, results: Limits) -> Limits:
     limits: Limits = [None] * len(stage.operands)
     accesses = [*zip(stage.input_maps, stage.input_types, strict=True)]
     accesses += zip(stage.result_maps, stage.output_types, strict=True)
-    for map, type in accesses:
-        for expr, extent in zip(map.results, type.get_shape(), strict=True):
+    for map_, type_ in accesses:
+        for expr, extent in zip(map_.results, type_.get_shape(), strict=True):
             form = linear(expr, ranges)
             rest = interval(replace(form, symbols=()), ranges) or (0, 0)
             for symbol, factor in form.symbols:

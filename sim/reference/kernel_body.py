@@ -107,9 +107,9 @@ def lookup(value: SSAValue, environment: Mapping[SSAValue, Tensor], place: Place
     return place.outer[value] if own is None else own
 
 
-def torch_dtype(type: Attribute) -> torch.dtype:
+def torch_dtype(type_: Attribute) -> torch.dtype:
     """The torch dtype of an element or tensor type."""
-    return TORCH_DTYPES[dtype_name(type)]
+    return TORCH_DTYPES[dtype_name(type_)]
 
 
 def tensor_of(attribute: Attribute) -> Tensor:

@@ -102,24 +102,24 @@ def _of_function(module: ModuleOp, function: FuncOp) -> CallableGraph:
     return CallableGraph(
         function.sym_name.data,
         function,
-        tuple(_port(f"arg{i}", entry, type, chips) for i, (entry, type) in enumerate(arguments)),
-        tuple(_port(f"result{i}", entry, type, chips) for i, (entry, type) in enumerate(results)),
+        tuple(_port(f"arg{i}", entry, type_, chips) for i, (entry, type_) in enumerate(arguments)),
+        tuple(_port(f"result{i}", entry, type_, chips) for i, (entry, type_) in enumerate(results)),
         chips,
     )
 
 
-def _port(default: str, facts: Mapping[str, Attribute], type: Attribute, chips: int) -> Port:
+def _port(default: str, facts: Mapping[str, Attribute], type_: Attribute, chips: int) -> Port:
     name, role, tied, shard = (facts.get(f"samba.{key}") for key in ("name", "role", "tied", "shard"))
-    if not isinstance(type, TensorType):
-        raise InputError(f"'{default}' is {type}: only graphs on tensors can be run")
-    shape = list(type.get_shape())
+    if not isinstance(type_, TensorType):
+        raise InputError(f"'{default}' is {type_}: only graphs on tensors can be run")
+    shape = list(type_.get_shape())
     lies = shard if isinstance(shard, samba.ShardAttr) and chips > 1 else None
     if lies is not None:
         shape[lies.values[0]] *= chips
     return Port(
         name.data if isinstance(name, StringAttr) else default,
         tuple(shape),
-        TORCH_DTYPES[str(type.element_type)],
+        TORCH_DTYPES[str(type_.element_type)],
         role.data if isinstance(role, StringAttr) else "input",
         lies,
         tied.value.data if isinstance(tied, IntegerAttr) else -1,

@@ -237,10 +237,10 @@ class _Lowering:
         picoseconds = self.machine.picoseconds
         return Node(count, picoseconds(cycles), picoseconds(cycles + price.latency + self._after(number)))
 
-    def _pmu_cycles(self, unit: int, bytes: int) -> int:
+    def _pmu_cycles(self, unit: int, moved: int) -> int:
         """Cycles in which the PMUs of a buffer read or write that many bytes; 0 for another kind of unit."""
         pmu = self.section.units[unit]
-        return ceil(bytes / (pmu.count * self.machine.pmu.port_bytes)) if isinstance(pmu, Pmu) else 0
+        return ceil(moved / (pmu.count * self.machine.pmu.port_bytes)) if isinstance(pmu, Pmu) else 0
 
     def _memory(self, number: int, unit: Load | Store) -> Node:
         """A window is asked for in requests of what its AGCUs can keep in flight: others' requests come in between."""
