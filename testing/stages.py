@@ -135,8 +135,8 @@ class Expression:
         """A value of the type, after up to `steps` operations."""
         for _ in range(self.choose.below(steps + 1)):
             self.values.append(self._step())
-        found = [v for v in self.values if v.type == wide(dtype)]
-        value = self.choose.one_of(list(reversed(found or self.values))) if self.values else self.b.const(1, f32)
+        fitting = [v for v in self.values if v.type == wide(dtype)]
+        value = self.choose.one_of(list(reversed(fitting or self.values))) if self.values else self.b.const(1, f32)
         return self.b.cast(value, dtype)
 
     def _step(self) -> SSAValue:
@@ -242,13 +242,13 @@ def add_reduce(scope: KernelScope, dtype: Attribute) -> None:
     values = [scope.float(1, 3), *([scope.float(0, 1)] if scope.choose.chance(30) else [])]
     shape, _ = shaped_of(values[0])
     folded = scope.choose.some_of(range(len(shape)), least=1)
-    kept = [d for d in range(len(shape)) if d not in folded]
+    unfolded = [d for d in range(len(shape)) if d not in folded]
     domain = _domain(shape, folded, "reduction")
     read = access(scope.choose, shaped_of(values[0]), shape, plain=True)
-    reads = [read] + [_outer_access(scope.choose, shaped_of(v), shape, kept) for v in values[1:]]
+    reads = [read] + [_outer_access(scope.choose, shaped_of(v), shape, unfolded) for v in values[1:]]
     folding = scope.choose.one_of(FOLDINGS)
     finish = scope.choose.chance(50) or len(folding.inits) > 1 or len(values) > 1
-    out_map, out = written(scope.choose, shape, kept)
+    out_map, out = written(scope.choose, shape, unfolded)
     count = len(values)
 
     def body(b: Body, *arguments: SSAValue) -> Sequence[SSAValue]:
@@ -275,10 +275,10 @@ def add_reduce(scope: KernelScope, dtype: Attribute) -> None:
     )  # fmt: skip
 
 
-def _outer_access(choose: Chooser, shaped: Shaped, extents: Sequence[int], kept: Sequence[int]) -> Access:
+def _outer_access(choose: Chooser, shaped: Shaped, extents: Sequence[int], unfolded: Sequence[int]) -> Access:
     """An access by dimensions that are not folded, for `finish`."""
-    inner = access(choose, shaped, [extents[d] for d in kept], plain=True)
-    dims = [AffineExpr.dimension(d) for d in kept]
+    inner = access(choose, shaped, [extents[d] for d in unfolded], plain=True)
+    dims = [AffineExpr.dimension(d) for d in unfolded]
     results = tuple(expr.replace_dims_and_symbols(dims, []) for expr in inner.map.results)
     return Access(AffineMap(len(extents), 0, results), inner.pad)
 
@@ -390,7 +390,7 @@ def add_scan(scope: KernelScope, dtype: Attribute) -> None:
     shape, _ = shaped_of(value)
     dim = scope.choose.below(len(shape))
     domain = _domain(shape, [dim], "sequential")
-    kept = [d for d in range(len(shape)) if d != dim]
+    unscanned = [d for d in range(len(shape)) if d != dim]
     largest = scope.choose.chance(40)
     init = kernel.constant(-1e30 if largest else 0, f32)
     last = scope.choose.chance(40)
@@ -402,7 +402,7 @@ def add_scan(scope: KernelScope, dtype: Attribute) -> None:
     results = [tensor_type(Shaped(shape, dtype))]
     maps = [AffineMap.identity(len(shape)), AffineMap.identity(len(shape))]
     if last:
-        out_map, out = written(scope.choose, shape, kept)
+        out_map, out = written(scope.choose, shape, unscanned)
         results.append(tensor_type(Shaped(out, f32)))
         maps.append(out_map)
     finish = (lambda b, x, acc: acc) if last else None
