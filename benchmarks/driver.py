@@ -145,9 +145,9 @@ def _canonicalization() -> list[Row]:
     return rows
 
 
-def _canonicalize(one: ModulePass, text: str) -> float:
+def _canonicalize(canonicalize: ModulePass, text: str) -> float:
     ctx, module = SambaContext(), _own(text)
-    return cpu_seconds(lambda: one.apply(ctx, module))
+    return cpu_seconds(lambda: canonicalize.apply(ctx, module))
 
 
 # The modules

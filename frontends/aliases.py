@@ -89,9 +89,9 @@ class FxTensor:
 
     def seen_as(self, geometry: torch.Tensor) -> FxTensor:
         """The alias that `geometry` describes; its value is read when it is asked for."""
-        made = FxTensor(Value(tuple(geometry.shape), geometry.dtype), self.storage, geometry, self)
-        made.version = -1
-        return made
+        alias = FxTensor(Value(tuple(geometry.shape), geometry.dtype), self.storage, geometry, self)
+        alias.version = -1
+        return alias
 
 
 def same_geometry(a: torch.Tensor, b: torch.Tensor) -> bool:
@@ -131,7 +131,7 @@ def places(tensor: FxTensor, location: Location | None) -> torch.Tensor:
     """
     base, view = tensor.storage.geometry, tensor.geometry
     if base.dtype != view.dtype:
-        foreign = [str(one) for one in (base.dtype, view.dtype) if one not in DTYPES]
+        foreign = [str(dtype) for dtype in (base.dtype, view.dtype) if dtype not in DTYPES]
         if foreign:
             raise InputError(
                 f"tensors of {foreign[0]} are not supported", location=location, levers=[dtype_lever(foreign)]
@@ -144,10 +144,10 @@ def places(tensor: FxTensor, location: Location | None) -> torch.Tensor:
     table = torch.full((max(end_of(base), end_of(view)),), -1, dtype=torch.int64)
     positions = torch.arange(base.numel()).reshape(base.shape)
     table.as_strided(base.shape, base.stride(), base.storage_offset()).copy_(positions)
-    found = table.as_strided(view.shape, view.stride(), view.storage_offset())
-    if bool((found < 0).any()):
+    seen = table.as_strided(view.shape, view.stride(), view.storage_offset())
+    if bool((seen < 0).any()):
         raise InputError("a view reads memory that its tensor does not fill", location=location)
-    return found.contiguous()
+    return seen.contiguous()
 
 
 def refuse_overlap(tensor: FxTensor, operator: str, location: Location | None) -> None:
@@ -297,30 +297,30 @@ class Memory:
     def alias(self, call: Call, pure: Call, results: list[Value], geometries: list[torch.Tensor]) -> list[FxTensor]:
         """The results of a call on tensors (`pure`: on their values), each an alias of the one whose storage it has."""
         tensors = leaves_of(FxTensor, (call.args, call.kwargs))
-        made: list[FxTensor] = []
+        aliases: list[FxTensor] = []
         for number, (value, geometry) in enumerate(zip(results, geometries, strict=True)):
             source = source_of(geometry, tensors)
             if source is None:
-                made.append(FxTensor(value, geometry=geometry))
+                aliases.append(FxTensor(value, geometry=geometry))
             else:
                 first = bool(call.args) and call.args[0] is source
                 view = _view(pure, results, number, source, geometry) if first else None
-                made.append(FxTensor(value, source.storage, geometry, source, view))
-        return made
+                aliases.append(FxTensor(value, source.storage, geometry, source, view))
+        return aliases
 
     def gather(self, view: Call) -> list[Value]:
         """The result of a view, which PyTorch itself makes of the positions of its operand's elements."""
         source: Value = view.args[0]
         positions = torch.arange(math.prod(source.shape)).reshape(source.shape)
-        found = constant(view.target(positions, *view.args[1:], **view.kwargs).contiguous())
+        indices = constant(view.target(positions, *view.args[1:], **view.kwargs).contiguous())
         flat = self._flat(source, view.location)
-        return self.pure(Call(aten.index.Tensor, (flat, [found]), {}, view.location))
+        return self.pure(Call(aten.index.Tensor, (flat, [indices]), {}, view.location))
 
     def at_places(self, tensor: FxTensor, location: Location | None = None) -> Value:
         """What `tensor` sees of its storage, gathered from the places of its elements."""
-        found = constant(places(tensor, location))
+        indices = constant(places(tensor, location))
         flat = self._flat(tensor.storage.value, location)
-        return self.pure(Call(aten.index.Tensor, (flat, [found]), {}, location))[0]
+        return self.pure(Call(aten.index.Tensor, (flat, [indices]), {}, location))[0]
 
     def _seen(self, tensor: FxTensor) -> Value:
         if tensor.is_whole:
@@ -353,8 +353,8 @@ class Memory:
     def _put(self, tensor: FxTensor, value: Value, location: Location | None) -> Value:
         """The storage's value with `value` at the places of the tensor's elements."""
         whole = tensor.storage.value
-        found = constant(places(tensor, location).reshape(-1))
-        arguments = (self._flat(whole, location), [found], self._flat(value, location))
+        indices = constant(places(tensor, location).reshape(-1))
+        arguments = (self._flat(whole, location), [indices], self._flat(value, location))
         flat = self.pure(Call(aten.index_put.default, arguments, {}, location))[0]
         return self.pure(Call(aten.view.default, (flat, list(whole.shape)), {}, location))[0]
 
@@ -370,9 +370,9 @@ def _view(call: Call, results: list[Value], number: int, source: FxTensor, geome
         return call
     if not parts_are_slices(call):
         return None
-    made = part(call, results, number)
-    (alone,) = run_on_meta(made.target, (source.geometry, *made.args[1:]), made.kwargs)
-    return made if same_geometry(alone, geometry) else None
+    view = part(call, results, number)
+    (alone,) = run_on_meta(view.target, (source.geometry, *view.args[1:]), view.kwargs)
+    return view if same_geometry(alone, geometry) else None
 
 
 PLAIN_VIEWS = frozenset({"aten.diagonal", "aten.unfold", "aten.diagonal_copy", "aten.unfold_copy"})

@@ -45,11 +45,11 @@ def _value(kind: Any, data: Any, where: str, is_allowed: _Check) -> Any:
     if origin in (typing.Union, UnionType):
         return None if data is None else _value(arguments[0], data, where, is_allowed)
     if origin is list and isinstance(data, list):
-        return [_value(arguments[0], one, f"{where}[{index}]", is_allowed) for index, one in enumerate(data)]
+        return [_value(arguments[0], item, f"{where}[{index}]", is_allowed) for index, item in enumerate(data)]
     if origin is dict and isinstance(data, dict):
         for name in data:
             _text(name, f"{where}: name", is_allowed)
-        return {name: _value(arguments[1], one, f"{where}[{name!r}]", is_allowed) for name, one in data.items()}
+        return {name: _value(arguments[1], item, f"{where}[{name!r}]", is_allowed) for name, item in data.items()}
     if dataclasses.is_dataclass(kind) and isinstance(kind, type) and isinstance(data, dict):
         return _dataclass(kind, data, where)
     if kind is str and isinstance(data, str):
@@ -63,8 +63,8 @@ def _dataclass(kind: Any, data: Mapping[str, Any], where: str) -> Any:
     if hasattr(kind, "create"):
         if len(data) != 1 or next(iter(data)) not in hints:
             raise Unreadable(f"{where} is none of what a {kind.__name__} can be")
-        ((name, one),) = data.items()
-        return kind.create(**{name: _field(kind, name, hints[name], one, f"{where}.{name}")})
+        ((name, chosen),) = data.items()
+        return kind.create(**{name: _field(kind, name, hints[name], chosen, f"{where}.{name}")})
     fields = {
         name: _field(kind, name, hint, data[name], f"{where}.{name}") for name, hint in hints.items() if name in data
     }
@@ -215,8 +215,10 @@ def _is_term(node: ast.expr) -> bool:
         or node.func.id not in _EXPRESSIONS.split()
     ):
         return False
-    keywords_are_flags = all(one.arg and isinstance(one.value, ast.Constant) for one in node.keywords)
-    return keywords_are_flags and all(_is_term(one) for one in (*node.args, *(one.value for one in node.keywords)))
+    keywords_are_flags = all(keyword.arg and isinstance(keyword.value, ast.Constant) for keyword in node.keywords)
+    return keywords_are_flags and all(
+        _is_term(part) for part in (*node.args, *(keyword.value for keyword in node.keywords))
+    )
 
 
 def _is_literal(value: Any) -> bool:
@@ -262,8 +264,8 @@ def _is_tree(tree: Any) -> bool:
 def _is_plain(data: Any) -> bool:
     """JSON that PyTorch reads as data: `{"__enum__": ...}` would import a module."""
     if isinstance(data, dict):
-        return "__enum__" not in data and all(_is_plain(one) for one in data.values())
-    return not isinstance(data, list) or all(_is_plain(one) for one in data)
+        return "__enum__" not in data and all(_is_plain(item) for item in data.values())
+    return not isinstance(data, list) or all(_is_plain(item) for item in data)
 
 
 _TEXTS: dict[tuple[str, str], _Check] = {

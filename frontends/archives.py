@@ -82,10 +82,10 @@ def _read(records: Records) -> ExportedProgram:
     tensors: dict[str, torch.Tensor] = {}
     weights = _tensors(records, layout.WEIGHTS_DIR, layout.WEIGHTS_CONFIG_FILENAME_FORMAT, tensors)
     constants = _tensors(records, layout.CONSTANTS_DIR, layout.CONSTANTS_CONFIG_FILENAME_FORMAT, tensors)
-    made = ExportedProgramDeserializer().deserialize(program, weights, constants)
-    _check_tensors(made)
-    _check_calls(made.graph_module)
-    return made
+    exported = ExportedProgramDeserializer().deserialize(program, weights, constants)
+    _check_tensors(exported)
+    _check_calls(exported.graph_module)
+    return exported
 
 
 def _check_format(records: Records) -> None:
@@ -123,7 +123,7 @@ def _check_sample_inputs(records: Records) -> None:
         raise Unreadable(
             f"record {name!r} holds no sample inputs as torch.export.save writes them", [_TRUST]
         ) from error
-    containers = {f"{one.__module__}.{one.__qualname__}" for one in pytree.SUPPORTED_NODES}
+    containers = {f"{container.__module__}.{container.__qualname__}" for container in pytree.SUPPORTED_NODES}
     unknown = sorted(named - containers - _NAMED_IN_SAMPLES)
     if unknown:
         raise Unreadable(
@@ -151,7 +151,7 @@ def _keep_call_of_root(graph: dict[str, Any]) -> None:
     """Calls of submodules, which only unflattening needs, may have structures of classes that are not known here."""
     entries = graph.get("module_call_graph")
     if isinstance(entries, list):
-        graph["module_call_graph"] = [one for one in entries if isinstance(one, dict) and one.get("fqn") == ""]
+        graph["module_call_graph"] = [entry for entry in entries if isinstance(entry, dict) and entry.get("fqn") == ""]
 
 
 _METADATA = frozenset({"stack_trace", "nn_module_stack", "torch_fn"})
@@ -180,7 +180,7 @@ def _tensors(
     """The tensors of a folder by name; those of one record share its memory."""
     record = config_format.format(MODEL)
     config: schema.PayloadConfig = read_as(schema.PayloadConfig, _json(records, record), record)
-    made: dict[str, torch.Tensor] = {}
+    loaded: dict[str, torch.Tensor] = {}
     for name, payload in config.config.items():
         if payload.use_pickle or payload.tensor_meta is None:
             raise Unreadable(
@@ -188,10 +188,10 @@ def _tensors(
                 ["give the model plain tensors only", _TRUST],
             )
         tensor = _tensor(records, folder + payload.path_name, payload.tensor_meta, name, storages)
-        made[name] = torch.nn.Parameter(tensor, requires_grad=False) if payload.is_param else tensor
+        loaded[name] = torch.nn.Parameter(tensor, requires_grad=False) if payload.is_param else tensor
         if payload.tensor_meta.requires_grad and (tensor.is_floating_point() or tensor.is_complex()):
-            made[name].requires_grad_()
-    return made
+            loaded[name].requires_grad_()
+    return loaded
 
 
 def _tensor(
@@ -229,16 +229,16 @@ def _tensor(
 
 def _numbers(values: list[schema.SymInt], name: str) -> list[int]:
     """Sizes, strides or offsets of a saved tensor. Unreadable for a symbolic or negative one."""
-    if any(one.type != "as_int" or one.as_int < 0 for one in values):
+    if any(size.type != "as_int" or size.as_int < 0 for size in values):
         raise Unreadable(f"{name!r} has a size, stride or offset that is no number of elements")
-    return [one.as_int for one in values]
+    return [size.as_int for size in values]
 
 
 def _dtype(kind: schema.ScalarType, name: str) -> torch.dtype:
-    found = getattr(torch, _DTYPES.get(kind, ""), None)
-    if not isinstance(found, torch.dtype):
+    dtype = getattr(torch, _DTYPES.get(kind, ""), None)
+    if not isinstance(dtype, torch.dtype):
         raise Unreadable(f"{name!r} has elements of an unknown type ({kind.name})")
-    return found
+    return dtype
 
 
 _DTYPES: Mapping[schema.ScalarType, str] = {
@@ -290,15 +290,15 @@ def _check_calls(graph_module: fx.GraphModule) -> None:
         for node in (node for module in modules for node in module.graph.nodes):
             if not isinstance(node.target, OpOverload) or _is_symbolic(node.meta.get("val")):
                 continue
-            noted = [(tuple(one.shape), one.dtype) for one in leaves_of(torch.Tensor, node.meta.get("val"))]
-            found = _results(node, node.target)
-            if found is not None and [(tuple(one.shape), one.dtype) for one in found] != noted:
+            noted = [(tuple(tensor.shape), tensor.dtype) for tensor in leaves_of(torch.Tensor, node.meta.get("val"))]
+            results = _results(node, node.target)
+            if results is not None and [(tuple(tensor.shape), tensor.dtype) for tensor in results] != noted:
                 raise Unreadable(f"{node.name!r} is not what {node.target} gives")
 
 
 def _results(node: fx.Node, target: OpOverload[..., Any]) -> list[torch.Tensor] | None:
     """The results of a call as torch.export infers them, on tensors without data; None where it needs the data."""
-    args, kwargs = map_only(fx.Node, lambda one: one.meta.get("val"), (node.args, dict(node.kwargs)))
+    args, kwargs = map_only(fx.Node, lambda argument: argument.meta.get("val"), (node.args, dict(node.kwargs)))
     if _is_symbolic((args, kwargs)):
         return None
     host = torch.device("cpu")
@@ -321,5 +321,5 @@ def _is_symbolic(noted: Any) -> bool:
     if isinstance(noted, torch.Tensor):
         return any(isinstance(size, symbols) for size in (*noted.shape, *noted.stride()))
     if isinstance(noted, tuple | list | dict):
-        return any(_is_symbolic(one) for one in (noted.values() if isinstance(noted, dict) else noted))
+        return any(_is_symbolic(part) for part in (noted.values() if isinstance(noted, dict) else noted))
     return isinstance(noted, symbols)

@@ -31,21 +31,21 @@ def attributes_kept(model: nn.Module) -> Generator[None]:
     call makes, a list it appends to, and objects of other classes are not looked at.
     """
     tensors = [value for value in attributes_of(model).values() if type(value) is torch.Tensor]
-    kept = [(tensor, tensor._version, tensor.clone()) for tensor in tensors]
+    values_before = [(tensor, tensor._version, tensor.clone()) for tensor in tensors]
     before: dict[tuple[str, str], Any] = {}
     changed: dict[tuple[str, str], tuple[Any, Any]] = {}
-    given: dict[tuple[nn.Module, str], torch.Tensor] = {}
+    buffers: dict[tuple[nn.Module, str], torch.Tensor] = {}
     inputs: list[torch.Tensor] = []
 
     def enter(module: nn.Module, args: Any, kwargs: Any) -> None:
         before.update(attributes_of(module))
-        given.update(_buffers_of(module))
+        buffers.update(_buffers_of(module))
         inputs.extend(leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor))
 
     def leave(module: nn.Module, args: Any, result: Any) -> None:
         after = attributes_of(module)
         changed.update({key: (before[key], after[key]) for key in before if _differs(before[key], after.get(key))})
-        _see_assigned(given, _buffers_of(module), [*inputs, *module.parameters()])
+        _see_assigned(buffers, _buffers_of(module), [*inputs, *module.parameters()])
 
     hooks = [model.register_forward_pre_hook(enter, with_kwargs=True), model.register_forward_hook(leave)]
     try:
@@ -53,7 +53,7 @@ def attributes_kept(model: nn.Module) -> Generator[None]:
     finally:
         for hook in hooks:
             hook.remove()
-        for tensor, version, value in kept:
+        for tensor, version, value in values_before:
             if tensor._version != version:
                 tensor.copy_(value)
     for (path, name), (old, new) in changed.items():

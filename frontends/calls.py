@@ -63,10 +63,10 @@ def by_position(
     """The same arguments with all by position that may be: a graph may name those that come first, too."""
     own, rest = signature(target), dict(kwargs)
     names = own.names[len(args) : own.positional]
-    given = [index for index, name in enumerate(names) if name in rest]
-    if not given:
+    by_keyword = [index for index, name in enumerate(names) if name in rest]
+    if not by_keyword:
         return args, rest
-    return (*args, *(rest.pop(name, own.defaults.get(name)) for name in names[: given[-1] + 1])), rest
+    return (*args, *(rest.pop(name, own.defaults.get(name)) for name in names[: by_keyword[-1] + 1])), rest
 
 
 @cache

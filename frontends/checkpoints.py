@@ -84,7 +84,7 @@ def _weights_in(folder: Path) -> Path:
     for name in (WEIGHTS, INDEX):
         if (folder / name).exists():
             return folder / name
-    alike = sorted(one.name for one in folder.glob("model*.safetensors*"))
+    alike = sorted(path.name for path in folder.glob("model*.safetensors*"))
     if alike:
         raise WeightError(
             f"{folder} has {some(alike)}, and neither {WEIGHTS} nor {INDEX}",
@@ -104,7 +104,9 @@ def _weights_in(folder: Path) -> Path:
 
 def _unread(folder: Path) -> list[str]:
     """The files of weights in formats that are not read."""
-    known = sorted(one.name for one in folder.iterdir() if one.suffix in OTHER or f"{one}".endswith(".bin.index.json"))
+    known = sorted(
+        path.name for path in folder.iterdir() if path.suffix in OTHER or f"{path}".endswith(".bin.index.json")
+    )
     return [name for name in known if not name.startswith(("training_args", "optimizer", "scheduler", "rng_state"))]
 
 

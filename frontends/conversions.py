@@ -75,7 +75,7 @@ def is_known(call: Call) -> bool:
     name = signature(call.target).base
     adapters = (call.name, f"aten.{name}")
     return call.name.startswith("aten.") and (
-        _ALIASES.get(name, name) in OPERATORS or any(one in _ADAPTERS for one in adapters)
+        _ALIASES.get(name, name) in OPERATORS or any(adapter in _ADAPTERS for adapter in adapters)
     )
 
 
@@ -90,7 +90,7 @@ def _takes_all(row: Row, arguments: Arguments, defaults: Mapping[str, Any]) -> b
 
 def _operands(row: Row, arguments: Arguments) -> tuple[Value, ...] | None:
     """Values for the row's operands; a number where only a tensor is taken becomes a rank-0 constant."""
-    found: list[Any] = []
+    values: list[Any] = []
     attributes = {attribute.name for attribute in row.attributes}
     tensors = leaves_of(Value, arguments)
     ended = False
@@ -100,7 +100,7 @@ def _operands(row: Row, arguments: Arguments) -> tuple[Value, ...] | None:
         if operand.endswith("*"):
             if not isinstance(value, list | tuple):
                 return None
-            found += value
+            values += value
         elif value is None or (name in attributes and not isinstance(value, Value)):
             if not operand.endswith("?"):
                 return None
@@ -108,8 +108,8 @@ def _operands(row: Row, arguments: Arguments) -> tuple[Value, ...] | None:
         elif ended:  # an optional operand after one that is absent has no text form
             return None
         else:
-            found.append(_number_beside(value, tensors) if isinstance(value, bool | int | float) else value)
-    return None if any(not isinstance(value, Value) for value in found) else tuple(found)
+            values.append(_number_beside(value, tensors) if isinstance(value, bool | int | float) else value)
+    return None if any(not isinstance(value, Value) for value in values) else tuple(values)
 
 
 def _number_beside(number: bool | int | float, tensors: Sequence[Value]) -> Value:
@@ -124,7 +124,7 @@ def _number_beside(number: bool | int | float, tensors: Sequence[Value]) -> Valu
 
 def _attributes(row: Row, arguments: Arguments) -> dict[str, Any] | None:
     """Attributes that differ from the row's defaults, by name; None when a value is not of the attribute's kind."""
-    found: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     operands = {operand.rstrip("?*") for operand in row.operands}
     for attribute in row.attributes:
         value: Any = arguments.get(attribute.name, attribute.default)
@@ -136,8 +136,8 @@ def _attributes(row: Row, arguments: Arguments) -> dict[str, Any] | None:
         if value is REQUIRED or not attribute.kind.accepts(value):
             return None
         if attribute.default is REQUIRED or not _same(value, attribute.default):
-            found[attribute.name] = value
-    return found
+            attributes[attribute.name] = value
+    return attributes
 
 
 def _in_form(kind: Kind, value: Any) -> Any:
@@ -150,7 +150,7 @@ def _in_form(kind: Kind, value: Any) -> Any:
 def _gives_the_same(call: Call, row: Row, operands: Sequence[Value], attributes: Mapping[str, Any]) -> bool:
     """Whether the row's results have the shapes and dtypes of PyTorch's; sizes that depend on data are not compared."""
     shells = result_shells(call)
-    if not all(type(size) is int for one in (*operands, *shells) for size in one.shape):
+    if not all(type(size) is int for operand in (*operands, *shells) for size in operand.shape):
         return True
     if not all(value.dtype in DTYPES for value in operands):
         return False
@@ -214,9 +214,9 @@ def _index(a: Arguments) -> tuple[str, Arguments] | None:
     indices = {dim: index for dim, index in enumerate(a["indices"]) if index is not None}
     if any(index.dtype == torch.bool for index in indices.values()) or a.get("unsafe"):
         return None
-    kept = {key: value for key, value in a.items() if key != "unsafe"}
+    others = {key: value for key, value in a.items() if key != "unsafe"}
     name = "index_put" if "values" in a else "index"
-    return name, {**kept, "indices": list(indices.values()), "dims": tuple(indices)}
+    return name, {**others, "indices": list(indices.values()), "dims": tuple(indices)}
 
 
 def _cat(a: Arguments) -> tuple[str, Arguments]:

@@ -99,7 +99,7 @@ def is_deterministic(target: OpOverload[..., Any]) -> bool:
 
 def attribute(graph_module: fx.GraphModule, node: fx.Node) -> Any:
     """What a get_attr node stands for."""
-    found: Any = graph_module
+    member: Any = graph_module
     for part in str(node.target).split("."):
-        found = getattr(found, part)
-    return found
+        member = getattr(member, part)
+    return member

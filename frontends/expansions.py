@@ -171,7 +171,7 @@ def _group_norm(a: Arguments, apply: Apply) -> Sequence[Value]:
     result = apply(aten.group_norm.default, value, groups, a["weight"], a["bias"], a["eps"])
     grouped = apply(aten.reshape.default, value, [a["N"], groups, a["C"] * a["HxW"] // groups])
     statistics = _statistics(grouped, [2], a["eps"], apply)
-    return [result, *(apply(aten.reshape.default, one, [a["N"], groups]) for one in statistics)]
+    return [result, *(apply(aten.reshape.default, statistic, [a["N"], groups]) for statistic in statistics)]
 
 
 @expands("aten.native_batch_norm aten._native_batch_norm_legit aten._native_batch_norm_legit_no_training")
@@ -215,14 +215,14 @@ def _batch_norm_in_training(a: Arguments, apply: Apply) -> list[Value] | None:
 
     normal = apply(aten.mul.Tensor, apply(aten.sub.Tensor, wide, mean), inverse)
     result = _scaled(normal, per_channel(a["weight"]), per_channel(a["bias"]), apply)
-    saved = [apply(aten.reshape.default, one, [channels]) for one in (mean, inverse)]
+    saved = [apply(aten.reshape.default, statistic, [channels]) for statistic in (mean, inverse)]
     if a.get("running_mean") is None:
         return [cast(result, value.dtype, apply), *saved]
     unbiased = apply(aten.var.correction, wide, dims, correction=1, keepdim=False)
     running: list[Value] = []
     for old, new in ((a["running_mean"], saved[0]), (a["running_var"], unbiased)):
-        kept = apply(aten.mul.Scalar, old, 1 - a["momentum"])
-        mixed = apply(aten.add.Tensor, kept, apply(aten.mul.Scalar, new, a["momentum"]))
+        remaining = apply(aten.mul.Scalar, old, 1 - a["momentum"])
+        mixed = apply(aten.add.Tensor, remaining, apply(aten.mul.Scalar, new, a["momentum"]))
         running.append(cast(mixed, old.dtype, apply))
     return [cast(result, value.dtype, apply), *saved, *running]
 

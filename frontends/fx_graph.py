@@ -175,7 +175,7 @@ class GraphReader:
         """What an operator on tensors returns; in-place ones have written by then."""
         parts = each(call)
         if parts is not None:
-            return [self._operator(one) for one in parts]
+            return [self._operator(part) for part in parts]
         if updates_statistics(call):
             results = self._in_place(with_written_statistics(call))
             return results[0] if signature(call.target).gives_one else results
@@ -192,10 +192,10 @@ class GraphReader:
         pure = Call(call.target, args, kwargs, call.location, call.node)
         results = self._pure(pure)
         if self._tracks and tensors and not self.unsupported:
-            made = self.memory.alias(call, pure, results, self._geometries(call, results))
+            tracked = self.memory.alias(call, pure, results, self._geometries(call, results))
         else:
-            made = [FxTensor(value) for value in results]
-        return _in_structure(call, made)
+            tracked = [FxTensor(value) for value in results]
+        return _in_structure(call, tracked)
 
     def _geometries(self, call: Call, results: list[Value]) -> list[torch.Tensor]:
         """The results of a call as PyTorch lays them out; aliases of operands share their storage."""
@@ -217,9 +217,9 @@ class GraphReader:
         """`as_strided`, which sees the storage and not the tensor."""
         args = map_only(FxTensor, lambda tensor: tensor.geometry, call.args)
         (geometry,) = run_on_meta(call.target, args, call.kwargs)
-        made = FxTensor(Value(tuple(geometry.shape), geometry.dtype), source.storage, geometry, source)
-        made.value = self.memory.at_places(made, call.location)
-        return made
+        view = FxTensor(Value(tuple(geometry.shape), geometry.dtype), source.storage, geometry, source)
+        view.value = self.memory.at_places(view, call.location)
+        return view
 
     def _seen_anew(self, call: Call) -> FxTensor:
         """`x.t_()`: every name of x means the new view from here on."""
@@ -284,7 +284,9 @@ class GraphReader:
         tracks, self._tracks = self._tracks, _sees_memory(graph_module)
         try:
             results = pytree.tree_leaves(self._read(graph_module, [FxTensor(value) for value in values]))
-            return [self.value(one) if isinstance(one, FxTensor) else Value((), torch.float32) for one in results]
+            return [
+                self.value(result) if isinstance(result, FxTensor) else Value((), torch.float32) for result in results
+            ]
         finally:
             self.locate, self._tracks = locate, tracks
 
@@ -386,8 +388,8 @@ def _sees_memory(graph_module: fx.GraphModule) -> bool:
 
 
 def _attribute(graph_module: fx.GraphModule, node: fx.Node) -> Any:
-    found = attribute(graph_module, node)
-    return FxTensor(constant(found)) if isinstance(found, torch.Tensor) else found
+    member = attribute(graph_module, node)
+    return FxTensor(constant(member)) if isinstance(member, torch.Tensor) else member
 
 
 def _in_structure(call: Call, tensors: list[FxTensor]) -> Any:
@@ -430,10 +432,10 @@ def _compute(call: Call) -> list[Value]:
             results = call.target(*args, **kwargs)
     except Exception as error:  # PyTorch raises what it likes
         raise raised_by_torch(call, error) from error
-    found = leaves_of(torch.Tensor, results)
+    tensors = leaves_of(torch.Tensor, results)
     if signature(call.target).base in _UNSET:
-        found = [torch.zeros_like(one) for one in found]
-    return [constant(one) for one in found]
+        tensors = [torch.zeros_like(tensor) for tensor in tensors]
+    return [constant(tensor) for tensor in tensors]
 
 
 _UNSET = frozenset({"empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"})
@@ -451,7 +453,7 @@ def _without_elements(call: Call) -> list[Value]:
         return []
     results = result_shells(call)
     known = all(map(_is_empty, results))
-    return [constant(torch.empty(tuple(one.shape), dtype=one.dtype)) for one in results] if known else []
+    return [constant(torch.empty(tuple(shell.shape), dtype=shell.dtype)) for shell in results] if known else []
 
 
 def _is_empty(tensor: Value | torch.Tensor) -> bool:

@@ -73,9 +73,9 @@ def seen_anew(call: Call) -> FxTensor:
         return old
     view = Call(target, (old.value, *call.args[1:]), call.kwargs, call.location)
     value = Value(tuple(geometry.shape), geometry.dtype)
-    made = FxTensor(value, old.storage, geometry, old, None if view.name in STRIDED else view)
-    made.version = -1
-    return made
+    alias = FxTensor(value, old.storage, geometry, old, None if view.name in STRIDED else view)
+    alias.version = -1
+    return alias
 
 
 def carry_out(call: Call, memory: Memory, writes: bool = True) -> Any:
@@ -169,14 +169,14 @@ def each(call: Call) -> list[Call] | None:
     if not base.startswith("_foreach_"):
         return None
     lists = [arg for arg in call.args if isinstance(arg, list | tuple)]
-    made: list[Call] = []
+    calls: list[Call] = []
     for number in range(len(lists[0]) if lists else 0):
         args = tuple(arg[number] if isinstance(arg, list | tuple) else arg for arg in call.args)
         bound = next(_bound(base.removeprefix("_foreach_"), args, call.kwargs), None)
         if bound is None:
             return None
-        made.append(Call(*bound, call.location))
-    return made
+        calls.append(Call(*bound, call.location))
+    return calls
 
 
 def _bound(

@@ -20,7 +20,7 @@ def with_known_masks(call: Call) -> Call:
     indices: list[Value | None] = []
     for index in call.args[1]:
         if index is not None and _is_mask(index) and index.constant is not None and index.shape:
-            indices += [constant(one) for one in index.constant.bool().nonzero(as_tuple=True)]
+            indices += [constant(positions) for positions in index.constant.bool().nonzero(as_tuple=True)]
         else:
             indices.append(index)
     return Call(call.target, (call.args[0], indices, *call.args[2:]), call.kwargs, call.location)
@@ -35,15 +35,15 @@ def masked_put(call: Call, pure: Callable[[Call], list[Value]]) -> list[Value] |
         return None
     a = call.arguments()
     target, values, location = a["self"], a["values"], call.location
-    given = [(place, index) for place, index in enumerate(a["indices"]) if index is not None]
+    indexed = [(place, index) for place, index in enumerate(a["indices"]) if index is not None]
     if (
         not all(value.known for value in call.values())
-        or len(given) != 1
-        or not _is_mask(given[0][1])
-        or not given[0][1].shape
+        or len(indexed) != 1
+        or not _is_mask(indexed[0][1])
+        or not indexed[0][1].shape
     ):
         return None
-    before, mask = given[0]
+    before, mask = indexed[0]
     rest = len(target.shape) - before - len(mask.shape)
     if len(values.shape) > rest:
         at = len(values.shape) - rest - 1

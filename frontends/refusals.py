@@ -64,7 +64,7 @@ def _why(call: Call) -> tuple[str, str]:
 def _is_sized_by_data(call: Call) -> bool:
     """Whether export gave the results sizes that are not numbers."""
     noted = leaves_of(torch.Tensor, call.node.meta.get("val")) if call.node is not None else []
-    return any(type(size) is not int for one in noted for size in one.shape)
+    return any(type(size) is not int for tensor in noted for size in tensor.shape)
 
 
 def _takes_mask(call: Call) -> bool:
@@ -85,8 +85,8 @@ def _routes_tokens(call: Call) -> bool:
 def _foreign_dtypes(call: Call) -> list[str]:
     """The dtypes of operands and results that have no element type."""
     noted = leaves_of(torch.Tensor, call.node.meta.get("val")) if call.node is not None else []
-    found = [one.dtype for one in (*call.values(), *noted)]
-    return sorted({str(dtype) for dtype in found if dtype not in DTYPES})
+    dtypes = [value.dtype for value in (*call.values(), *noted)]
+    return sorted({str(dtype) for dtype in dtypes if dtype not in DTYPES})
 
 
 def dtype_lever(dtypes: Sequence[str]) -> str:
@@ -98,9 +98,9 @@ def dtype_lever(dtypes: Sequence[str]) -> str:
 
 def _arguments(call: Call) -> str:
     """What is given, without what is at its default: `self float32[4, 6], dim 1`."""
-    form, given = signature(call.target), call.arguments()
-    told = [name for name in form.names if name in given and given[name] is not form.defaults.get(name, call)]
-    return ", ".join(f"{name} {_shown(given[name])}" for name in told)
+    form, arguments = signature(call.target), call.arguments()
+    told = [name for name in form.names if name in arguments and arguments[name] is not form.defaults.get(name, call)]
+    return ", ".join(f"{name} {_shown(arguments[name])}" for name in told)
 
 
 def _shown(value: Any) -> str:
@@ -114,10 +114,14 @@ def _shown(value: Any) -> str:
 def unsupported(refusals: Sequence[Refusal]) -> UnsupportedOperators:
     """All at once, the most used first; each with its reason and its places of use."""
     alike: dict[tuple[str, str], list[Refusal]] = {}
-    for one in refusals:
-        alike.setdefault((one.name, one.reason), []).append(one)
+    for refusal in refusals:
+        alike.setdefault((refusal.name, refusal.reason), []).append(refusal)
     operators = [
-        UnsupportedOperator(name, len(found), tuple(dict.fromkeys(one.location for one in found if one.location)), why)
-        for (name, why), found in sorted(alike.items(), key=lambda item: (-len(item[1]), item[0]))
+        UnsupportedOperator(
+            name, len(refused), tuple(dict.fromkeys(refusal.location for refusal in refused if refusal.location)), why
+        )
+        for (name, why), refused in sorted(alike.items(), key=lambda item: (-len(item[1]), item[0]))
     ]
-    return UnsupportedOperators(operators, levers=list(dict.fromkeys(one.lever for one in refusals if one.lever)))
+    return UnsupportedOperators(
+        operators, levers=list(dict.fromkeys(refusal.lever for refusal in refusals if refusal.lever))
+    )

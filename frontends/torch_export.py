@@ -249,7 +249,9 @@ class _Importer:
         self.named = _named_tensors(program)
         self.canonical = _canonical_names(self.named)
         handles = {_handle(tensor) for tensor in self.named.values()} if reads_by_strides(program.graph_module) else ()
-        self.writes = writes or _Writes(families=frozenset(one for one in handles if len(self._family(one)) > 1))
+        self.writes = writes or _Writes(
+            families=frozenset(handle for handle in handles if len(self._family(handle)) > 1)
+        )
         self.names = names
         self.user_names = iter(names)
         self.builder = FunctionBuilder()
@@ -267,9 +269,9 @@ class _Importer:
         placeholders = [node for node in self.program.graph.nodes if node.op == "placeholder"]
         specs = self.program.graph_signature.input_specs
         for node, spec in zip(placeholders, specs, strict=True):
-            self.placeholders[node.name] = made = self._input(node, spec)
-            if spec.target is not None and isinstance(made, FxTensor):
-                self.targets[spec.target] = made
+            self.placeholders[node.name] = value = self._input(node, spec)
+            if spec.target is not None and isinstance(value, FxTensor):
+                self.targets[spec.target] = value
         results = list(self.reader.read(self.program.graph_module, list(self.placeholders.values())))
         if self.reader.unsupported:
             raise unsupported(self.reader.unsupported)
@@ -323,9 +325,9 @@ class _Importer:
         if is_constant and name not in self.writes.constants:
             if tensor.is_meta:
                 raise WeightError(f"constant {name!r} was built on the meta device, its data are not known")
-            made = self.constants.get(name) or FxTensor(constant(tensor.detach()), geometry=_layout(tensor))
-            self.constants[name] = made
-            return made
+            known = self.constants.get(name) or FxTensor(constant(tensor.detach()), geometry=_layout(tensor))
+            self.constants[name] = known
+            return known
         return self._weight(name, tensor, "param" if spec.kind == InputKind.PARAMETER else "buffer")
 
     def _weight(self, name: str, tensor: torch.Tensor, role: str) -> FxTensor:
@@ -414,16 +416,16 @@ class _Importer:
 
     def _assign(self) -> None:
         """Buffers get the values that the model assigns to them, all at once. InputError for one of another type."""
-        news = [self.reader.value(one.new) for one in self.reader.assigned]
-        for one, new in zip(self.reader.assigned, news, strict=True):
-            old = one.buffer.geometry
+        news = [self.reader.value(assignment.new) for assignment in self.reader.assigned]
+        for assignment, new in zip(self.reader.assigned, news, strict=True):
+            old = assignment.buffer.geometry
             if (new.dtype, new.shape) != (old.dtype, tuple(old.shape)):
                 raise InputError(
                     f"a buffer of {old.dtype}{list(old.shape)} is assigned a tensor of {new.dtype}{list(new.shape)}",
-                    location=one.location,
+                    location=assignment.location,
                     levers=["convert it to the buffer's type, or register the buffer with the type of the tensor"],
                 )
-            self.reader.memory.write(one.buffer, new, "an assignment", one.location)
+            self.reader.memory.write(assignment.buffer, new, "an assignment", assignment.location)
 
     def _update(self, kind: OutputKind, target: str | None, result: Any) -> None:
         """A functional program returns the new values of what it updates."""
@@ -502,15 +504,15 @@ def _fills(tensor: torch.Tensor, start: int, size: int) -> bool:
 
 def _distinct(names: Sequence[str], taken: Set[str]) -> list[str]:
     """The names with a number behind those that are taken or come again."""
-    used, made = set(taken), list[str]()
+    used, distinct = set(taken), list[str]()
     for name in names:
         candidate, number = name, 1
         while candidate in used or (number > 1 and candidate in names):
             number += 1
             candidate = f"{name}.{number}"
         used.add(candidate)
-        made.append(candidate)
-    return made
+        distinct.append(candidate)
+    return distinct
 
 
 def _output_names(program: ExportedProgram, count: int) -> list[str]:

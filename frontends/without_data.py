@@ -40,10 +40,12 @@ def export_without_data(
             if not isinstance(tensor, torch.Tensor) or not tensor.is_meta:
                 return tensor
             if id(tensor) not in stand_ins:
-                made = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="cpu")
-                made = nn.Parameter(made, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else made
-                stand_ins[id(tensor)] = made
-                own[id(made)] = tensor
+                substitute = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="cpu")
+                substitute = (
+                    nn.Parameter(substitute, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else substitute
+                )
+                stand_ins[id(tensor)] = substitute
+                own[id(substitute)] = tensor
             return stand_ins[id(tensor)]
 
         inputs = pytree.tree_map(stand_in, (args, kwargs))

@@ -108,8 +108,8 @@ class _Entry:
     source: str
 
 
-def _refuse(file: str, key: str, found: object, allowed: str) -> MachineError:
-    return MachineError(f"key '{key}': found {found!r}, allowed: {allowed}", location=Location(file))
+def _refuse(file: str, key: str, value: object, allowed: str) -> MachineError:
+    return MachineError(f"key '{key}': found {value!r}, allowed: {allowed}", location=Location(file))
 
 
 def _path(name: str) -> Path:
@@ -167,19 +167,19 @@ def _document(source: _Source) -> Mapping[str, Any]:
 
 def _sources(name: str) -> tuple[_Source, ...]:
     """The file of a machine, then the one that it extends, and so on."""
-    found: list[_Source] = []
+    chain: list[_Source] = []
     seen: list[str] = []
     following: str | None = name
     while following is not None:
         if following in seen:
             raise _refuse(str(_path(following)), "extends", following, f"no cycle ({' -> '.join((*seen, following))})")
         seen.append(following)
-        found.append(_read(following))
-        base = _document(found[-1]).get("extends")
+        chain.append(_read(following))
+        base = _document(chain[-1]).get("extends")
         if base is not None and not isinstance(base, str):
-            raise _refuse(found[-1].file, "extends", base, "the name or path of a machine")
+            raise _refuse(chain[-1].file, "extends", base, "the name or path of a machine")
         following = base if base is None or base in names() else str(_path(following).parent / base)
-    return tuple(found)
+    return tuple(chain)
 
 
 def _resolve(sources: tuple[_Source, ...]) -> dict[str, Any]:
@@ -302,14 +302,14 @@ def _build_tiers(data: Any, where: str, file: str) -> dict[str, Tier]:
 
 
 def _structure(data: Mapping[str, Any], cls: type, prefix: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    structure: dict[str, Any] = {}
     for key, (kind, rule) in _schema(cls, prefix).items():
         value = data[key]
         if rule is not None and rule.structure:
-            found[f"{prefix}{key}"] = value
+            structure[f"{prefix}{key}"] = value
         elif key == "tiers":
             for tier, part in value.items():
-                found |= _structure(part, Tier, f"{prefix}{key}.{tier}.")
+                structure |= _structure(part, Tier, f"{prefix}{key}.{tier}.")
         elif rule is None and is_dataclass(kind):
-            found |= _structure(value, kind, f"{prefix}{key}.")
-    return found
+            structure |= _structure(value, kind, f"{prefix}{key}.")
+    return structure

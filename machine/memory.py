@@ -26,20 +26,20 @@ def _activation(tier: Tier, contiguous: int | None) -> float:
     return x / sqrt(1 + x * x)
 
 
-def accessed_bytes(tier: Tier, bytes: int, contiguous: int | None = None) -> int:
-    """Bytes that the memory moves for `bytes` wanted: every contiguous piece is rounded up to whole accesses."""
+def accessed_bytes(tier: Tier, size: int, contiguous: int | None = None) -> int:
+    """Bytes that the memory moves for `size` wanted: every contiguous piece is rounded up to whole accesses."""
     access = tier.access_bytes
-    if not contiguous or contiguous >= bytes:
-        return ceil(bytes / access) * access
-    return ceil(bytes / contiguous) * ceil(contiguous / access) * access
+    if not contiguous or contiguous >= size:
+        return ceil(size / access) * access
+    return ceil(size / contiguous) * ceil(contiguous / access) * access
 
 
 def service_picoseconds(
-    tier: Tier, bandwidth: float, bytes: int, contiguous: int | None = None, write_share: float = 0.0
+    tier: Tier, bandwidth: float, size: int, contiguous: int | None = None, write_share: float = 0.0
 ) -> int:
     """How long the tier is busy with a transfer, in whole picoseconds, rounded up.
 
     `bandwidth` is the share of the tier that the target has (`Budget.tier_bandwidth`), in bytes a second.
     """
-    moved = accessed_bytes(tier, bytes, contiguous)
+    moved = accessed_bytes(tier, size, contiguous)
     return ceil(moved * PICOSECONDS / (bandwidth * efficiency(tier, contiguous, write_share)))

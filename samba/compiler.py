@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Model = nn.Module | ExportedProgram | str | Path
 
 
-def compile(
+def compile(  # noqa: A001 - users call it sambaflow.compile
     model: Model,
     args: tuple[Any, ...] = (),
     kwargs: Mapping[str, Any] | None = None,
@@ -150,10 +150,10 @@ def convention_of(name: str, graph: ImportedGraph, signature: Signature | None =
 
 def _argument_names(graph: ImportedGraph, leaves: Sequence[str | None]) -> list[str]:
     """The names of positional arguments: that of an argument's only tensor, else its number."""
-    found: list[str] = []
+    names: list[str] = []
     position = 0
     for index, spec in enumerate(graph.in_spec.child(0).children()):
         name = leaves[position] if spec.is_leaf() else None
-        found.append(name if name is not None and name.isidentifier() else f"arg_{index}")
+        names.append(name if name is not None and name.isidentifier() else f"arg_{index}")
         position += spec.num_leaves
-    return found
+    return names

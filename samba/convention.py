@@ -50,13 +50,13 @@ class Convention:
         Raises InputError for what the signature does not take, a structure that is not the compiled one, a value that
         is not the one compiled in, and for what is no tensor where one is due, or the other way round.
         """
-        given = self._arguments(args, kwargs)
+        arguments = self._arguments(args, kwargs)
         tensors: dict[str, torch.Tensor] = {}
         position = 0
         for slot in self._slots:
             names = self.inputs[position : position + slot.spec.num_leaves]
-            if slot.name in given:
-                leaves = list(_leaves(slot.spec, given.pop(slot.name), slot.label, self.graph))
+            if slot.name in arguments:
+                leaves = list(_leaves(slot.spec, arguments.pop(slot.name), slot.label, self.graph))
                 for (label, leaf), name, value in zip(leaves, names, self.values[position:], strict=False):
                     if name is None:
                         self._check_constant(label, value, leaf)
@@ -65,7 +65,7 @@ class Convention:
             elif not all(name in state for name in names):
                 self._check_default(slot, position)
             position += slot.spec.num_leaves
-        self._check_rest(given)
+        self._check_rest(arguments)
         return tensors
 
     def result(self, leaves: Iterable[Any]) -> Any:
@@ -78,25 +78,25 @@ class Convention:
             bound = self.signature.bind_partial(*args, **kwargs).arguments
         except TypeError as error:
             raise self._refused(str(error)) from None
-        found: dict[Any, Any] = {}
+        arguments: dict[Any, Any] = {}
         for name, value in bound.items():
             kind = self.signature.parameters[name].kind
             if kind is Parameter.VAR_POSITIONAL:
-                found |= {(name, index): one for index, one in enumerate(value)}
+                arguments |= {(name, index): item for index, item in enumerate(value)}
             elif kind is Parameter.VAR_KEYWORD:
-                found |= {(name, key): one for key, one in value.items()}
+                arguments |= {(name, key): item for key, item in value.items()}
             else:
-                found[name] = value
-        return found
+                arguments[name] = value
+        return arguments
 
     @cached_property
     def _slots(self) -> tuple[_Slot, ...]:
         """What was given at compile, in the order of the flattened inputs."""
         positional, keywords = _children(self.in_spec)
         parameters = list(self.signature.parameters.values())
-        named = [one.name for one in parameters if one.kind in _NAMED]
-        rest = next((one.name for one in parameters if one.kind is Parameter.VAR_POSITIONAL), "args")
-        others = next((one.name for one in parameters if one.kind is Parameter.VAR_KEYWORD), "kwargs")
+        named = [parameter.name for parameter in parameters if parameter.kind in _NAMED]
+        rest = next((parameter.name for parameter in parameters if parameter.kind is Parameter.VAR_POSITIONAL), "args")
+        others = next((parameter.name for parameter in parameters if parameter.kind is Parameter.VAR_KEYWORD), "kwargs")
         slots: list[_Slot] = []
         for index, spec in enumerate(_children(positional)):
             own = named[index] if index < len(named) else (rest, index - len(named))
@@ -111,9 +111,9 @@ class Convention:
         """The values that parameters had at compile because nothing was given for them."""
         taken = {slot.name for slot in self._slots}
         return {
-            one.name: one.default
-            for one in self.signature.parameters.values()
-            if one.name not in taken and one.default is not Parameter.empty
+            parameter.name: parameter.default
+            for parameter in self.signature.parameters.values()
+            if parameter.name not in taken and parameter.default is not Parameter.empty
         }
 
     def _check_default(self, slot: _Slot, position: int) -> None:
@@ -128,21 +128,21 @@ class Convention:
                 raise self._refused(f"missing argument '{label}': it was a tensor at compile, its default is {leaf!r}")
             self._check_constant(label, value, leaf)
 
-    def _check_rest(self, given: Mapping[Any, Any]) -> None:
+    def _check_rest(self, arguments: Mapping[Any, Any]) -> None:
         """What is given and was not at compile must be the default, which was compiled in."""
-        for name, value in given.items():
+        for name, value in arguments.items():
             if name not in self._defaults:
                 label = name if isinstance(name, str) else name[1]
                 what = f"argument {label}" if isinstance(label, int) else f"argument '{label}'"
                 raise self._refused(f"{what} was not there at compile")
             default, spec = pytree.tree_flatten(self._defaults[name])
-            for (label, leaf), one in zip(_leaves(spec, value, name, self.graph), default, strict=True):
-                self._check_constant(label, one, leaf)
+            for (label, leaf), constant in zip(_leaves(spec, value, name, self.graph), default, strict=True):
+                self._check_constant(label, constant, leaf)
 
-    def _check_constant(self, label: str, compiled: Any, given: Any) -> None:
-        if not same_constant(compiled, given):
+    def _check_constant(self, label: str, compiled: Any, value: Any) -> None:
+        if not same_constant(compiled, value):
             raise InputError(
-                f"argument '{label}' of graph '{self.graph}' is {_text(given)}, compiled with {_text(compiled)}",
+                f"argument '{label}' of graph '{self.graph}' is {_text(value)}, compiled with {_text(compiled)}",
                 levers=["compile once for each value", "make it a tensor at compile if it is to vary"],
             )
 
@@ -189,21 +189,23 @@ def plain_signature(spec: pytree.TreeSpec, names: Sequence[str] | None = None) -
         if known
         else (Parameter.POSITIONAL_ONLY, Parameter.KEYWORD_ONLY)
     )
-    return Signature([*(Parameter(one, kind) for one in first), *(Parameter(key, others) for key in keywords.context)])
+    return Signature(
+        [*(Parameter(name, kind) for name in first), *(Parameter(key, others) for key in keywords.context)]
+    )
 
 
-def same_constant(compiled: Any, given: Any) -> bool:
+def same_constant(compiled: Any, value: Any) -> bool:
     """Whether two leaves that are no tensors are one value: 0 is not False, 1 not 1.0, NaN is NaN, 0.0 not -0.0."""
-    if isinstance(compiled, torch.Tensor) or isinstance(given, torch.Tensor):
-        return compiled is given
-    if _kind(compiled) is not _kind(given):
+    if isinstance(compiled, torch.Tensor) or isinstance(value, torch.Tensor):
+        return compiled is value
+    if _kind(compiled) is not _kind(value):
         return False
     if isinstance(compiled, float):
-        return _same_float(compiled, given)
+        return _same_float(compiled, value)
     if isinstance(compiled, complex):
-        return _same_float(compiled.real, given.real) and _same_float(compiled.imag, given.imag)
+        return _same_float(compiled.real, value.real) and _same_float(compiled.imag, value.imag)
     try:
-        return compiled is given or bool(compiled == given)
+        return compiled is value or bool(compiled == value)
     except Exception:  # whatever a class does to compare: not known to be equal
         return False
 
@@ -245,11 +247,15 @@ def check_written(written: Mapping[str, torch.Tensor], inputs: Mapping[str, torc
             )
 
 
-def _share(one: torch.Tensor, other: torch.Tensor) -> bool:
+def _share(tensor: torch.Tensor, other: torch.Tensor) -> bool:
     """Whether two tensors reach into the same bytes of one storage; an upper bound where they interleave."""
-    if one.untyped_storage().data_ptr() != other.untyped_storage().data_ptr() or not one.numel() or not other.numel():
+    if (
+        tensor.untyped_storage().data_ptr() != other.untyped_storage().data_ptr()
+        or not tensor.numel()
+        or not other.numel()
+    ):
         return False
-    first, last = zip(_span(one), _span(other), strict=True)
+    first, last = zip(_span(tensor), _span(other), strict=True)
     return max(first) < min(last)
 
 
@@ -308,9 +314,9 @@ def _keys(spec: pytree.TreeSpec) -> list[Any]:
 
 
 def _other_structure(spec: pytree.TreeSpec, value: Any, label: str, graph: str) -> InputError:
-    given = pytree.tree_structure(value)
+    structure = pytree.tree_structure(value)
     return InputError(
-        f"argument '{label}' of graph '{graph}' is {_structure(given)}, compiled for {_structure(spec)}",
+        f"argument '{label}' of graph '{graph}' is {_structure(structure)}, compiled for {_structure(spec)}",
         levers=["give the structure that the example inputs had"],
     )
 

@@ -53,9 +53,9 @@ def backend(
     options: Mapping[str, Any] | None = None,
 ) -> CompiledGraph:
     """What torch.compile calls for each graph; nothing is compiled before the graph is called."""
-    made = CompiledGraph(graph_module, {**({} if mode is None else {"mode": mode}), **(options or {})})
-    _remember(made)
-    return made
+    graph = CompiledGraph(graph_module, {**({} if mode is None else {"mode": mode}), **(options or {})})
+    _remember(graph)
+    return graph
 
 
 class CompiledGraph:
@@ -73,7 +73,7 @@ class CompiledGraph:
         self._made = 0
 
     def __call__(self, *inputs: Any) -> Any:
-        if torch.is_grad_enabled() and any(isinstance(one, torch.Tensor) and one.requires_grad for one in inputs):
+        if torch.is_grad_enabled() and any(isinstance(value, torch.Tensor) and value.requires_grad for value in inputs):
             raise InputError(TRAINING)
         key = tuple(map(_key, inputs, self.places))
         compiled = self.sizes.get(key) or self._compile(key, inputs)
@@ -84,8 +84,8 @@ class CompiledGraph:
     @property
     def executables(self) -> list[Executable]:
         """One for each size that is remembered, in the order in which they were compiled."""
-        ordered = sorted(self.sizes.values(), key=lambda one: one.number)
-        return [one.executable for one in ordered if one.executable is not None]
+        ordered = sorted(self.sizes.values(), key=lambda compiled: compiled.number)
+        return [compiled.executable for compiled in ordered if compiled.executable is not None]
 
     def _compile(self, key: tuple[Any, ...], inputs: Sequence[Any]) -> Compiled:
         with compile_lock():
@@ -107,10 +107,10 @@ class CompiledGraph:
 
     def _settings(self) -> tuple[int, dict[str, Any]]:
         """How many sizes to remember, and the options of `sambaflow.compile`."""
-        given = dict(self.options)
-        most = given.pop("sizes", MOST_SIZES)
+        options = dict(self.options)
+        most = options.pop("sizes", MOST_SIZES)
         known = [*OPTIONS, "sizes"]
-        for name in given:
+        for name in options:
             if name not in OPTIONS:
                 raise InputError(
                     f"torch.compile(backend='samba') has no option '{name}'{did_you_mean(name, known)}",
@@ -118,7 +118,7 @@ class CompiledGraph:
                 )
         if isinstance(most, bool) or not isinstance(most, int) or most < 1:
             raise InputError(f"option 'sizes' is {most!r}", limit="an integer of at least 1")
-        return most, {**OPTIONS, **given}
+        return most, {**OPTIONS, **options}
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class Compiled:
         if self.executable is not None:
             here = list(zip(self.places, inputs, strict=True))
             weights = {place.name: tensor for place, tensor in here if place.is_weight}
-            arguments = tuple(one for place, one in here if _is_input(place, one))
+            arguments = tuple(value for place, value in here if _is_input(place, value))
             results |= zip(self.results.computed, self.executable.call_with(weights, arguments), strict=True)
         for index, view in self.results.views.items():
             base = inputs[view.base] if view.of_input else results[view.base]
@@ -191,7 +191,7 @@ class _Number:
 
 
 def _places(graph_module: fx.GraphModule) -> tuple[Place, ...]:
-    found: list[Place] = []
+    places: list[Place] = []
     for node in graph_module.graph.nodes:
         if node.op != "placeholder":
             continue
@@ -204,9 +204,9 @@ def _places(graph_module: fx.GraphModule) -> tuple[Place, ...]:
         is_weight = is_weight and isinstance(example, torch.Tensor)
         name = _member_name(source) if is_weight else _ARGUMENT.sub(r"\1", source)
         is_number = getattr(argument, "pass_arg_as_tensor", False) and all(user.target == "item" for user in node.users)
-        known = {one.name for one in found}
-        found.append(Place(str(node.name) if name in ("", *known) else name, is_weight, is_number))
-    return tuple(found)
+        known = {place.name for place in places}
+        places.append(Place(str(node.name) if name in ("", *known) else name, is_weight, is_number))
+    return tuple(places)
 
 
 _ARGUMENT = re.compile(r"L\['(\w+)'\]")
@@ -218,17 +218,17 @@ def _member_name(source: str) -> str:
     return ".".join(_MEMBER.findall(source))
 
 
-def _is_input(place: Place, one: Any) -> bool:
-    return isinstance(one, torch.Tensor) and not place.is_weight and not place.is_number
+def _is_input(place: Place, value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and not place.is_weight and not place.is_number
 
 
-def _key(one: Any, place: Place) -> Any:
+def _key(value: Any, place: Place) -> Any:
     """What a program depends on: numbers by value, tensors by what they are."""
-    if not isinstance(one, torch.Tensor):
-        return type(one), one
+    if not isinstance(value, torch.Tensor):
+        return type(value), value
     if place.is_number:
-        return repr(one.item())
-    return one.dtype, tuple(one.shape), one.stride()
+        return repr(value.item())
+    return value.dtype, tuple(value.shape), value.stride()
 
 
 def _compiled(
@@ -241,8 +241,10 @@ def _compiled(
         if not results.computed and not results.updates:
             return Compiled(None, places, results, number)
         caller = _Caller(graph_module, places, inputs, results.computed)
-        examples = tuple(_example(one) for place, one in zip(places, inputs, strict=True) if _is_input(place, one))
-        names = [place.name for place, one in zip(places, inputs, strict=True) if _is_input(place, one)]
+        examples = tuple(
+            _example(value) for place, value in zip(places, inputs, strict=True) if _is_input(place, value)
+        )
+        names = [place.name for place, value in zip(places, inputs, strict=True) if _is_input(place, value)]
         imported = import_model(caller, examples, input_names=names, strip=_HELD)
         return Compiled(compile_imported(imported, **options, live=True), places, results, number)
 
@@ -271,13 +273,13 @@ class _Caller(nn.Module):
         self._graph = [graph_module]  # in a list: no submodule, whose tensors would be exported as this one's
         self._values: list[Any] = []
         """For each placeholder: the holder and name of a weight, a number, or None for an input."""
-        for place, one in zip(places, inputs, strict=True):
+        for place, value in zip(places, inputs, strict=True):
             if place.is_weight:
-                self._values.append(self._hold(place.name, one))
-            elif _is_input(place, one):
+                self._values.append(self._hold(place.name, value))
+            elif _is_input(place, value):
                 self._values.append(None)
             else:
-                self._values.append((None, _Number(one) if place.is_number else one))
+                self._values.append((None, _Number(value) if place.is_number else value))
 
     def _hold(self, name: str, tensor: torch.Tensor) -> tuple[nn.Module, str]:
         holder = self.held
@@ -295,16 +297,16 @@ class _Caller(nn.Module):
 
     def forward(self, *inputs: torch.Tensor) -> Any:
         following = iter(inputs)
-        values = [self._value(one, following) for one in self._values]
+        values = [self._value(held, following) for held in self._values]
         with preserve_node_meta():  # operators keep the lines of the model's code
             results = fx.Interpreter(self._graph[0]).run(*values)
         return tuple(results[index] for index in self._computed)
 
     @staticmethod
-    def _value(one: Any, following: Iterator[torch.Tensor]) -> Any:
-        if one is None:
+    def _value(held: Any, following: Iterator[torch.Tensor]) -> Any:
+        if held is None:
             return next(following)
-        holder, value = one
+        holder, value = held
         return value if holder is None else getattr(holder, value)
 
 
@@ -312,11 +314,11 @@ def _results(graph_module: fx.GraphModule, places: tuple[Place, ...], inputs: Se
     """What the graph returns for inputs like these, found by running it on fake tensors."""
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     fakes = [
-        _Number(one) if place.is_number else _fake(mode, one) if isinstance(one, torch.Tensor) else one
-        for place, one in zip(places, inputs, strict=True)
+        _Number(value) if place.is_number else _fake(mode, value) if isinstance(value, torch.Tensor) else value
+        for place, value in zip(places, inputs, strict=True)
     ]
     with mode:
-        before = [one._version if isinstance(one, torch.Tensor) else 0 for one in fakes]
+        before = [fake._version if isinstance(fake, torch.Tensor) else 0 for fake in fakes]
         try:
             results = graph_module(*fakes)
         except Exception as error:
@@ -324,7 +326,7 @@ def _results(graph_module: fx.GraphModule, places: tuple[Place, ...], inputs: Se
             raise InputError(
                 f"a graph of torch.compile cannot be traced: {type(error).__name__}: {lines[0]}"
             ) from error
-    updates = [isinstance(one, torch.Tensor) and one._version > old for one, old in zip(fakes, before, strict=True)]
+    updates = [isinstance(fake, torch.Tensor) and fake._version > old for fake, old in zip(fakes, before, strict=True)]
     views: dict[int, View] = {}
     values: dict[int, Any] = {}
     storages: dict[Any, tuple[int, bool, int]] = {}
@@ -370,7 +372,7 @@ def compiled_graphs(model: Any) -> list[Executable]:
     return [exe for graph in _GRAPHS.get(_owner(model), []) for exe in graph.executables]
 
 
-def _remember(made: CompiledGraph) -> None:
+def _remember(graph: CompiledGraph) -> None:
     """Note for whom a graph is made: the function whose call dynamo is compiling."""
     frame: FrameType | None = inspect.currentframe()
     called: Any = None
@@ -380,7 +382,7 @@ def _remember(made: CompiledGraph) -> None:
         frame = frame.f_back
     if called is not None:
         with suppress(TypeError):  # what cannot be a key of a dictionary cannot be asked about
-            _GRAPHS.setdefault(_owner(called), []).append(made)
+            _GRAPHS.setdefault(_owner(called), []).append(graph)
 
 
 def _owner(called: Any) -> Any:

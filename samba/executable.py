@@ -136,7 +136,9 @@ class Executable:
         """The shapes of a graph's inputs by name; state and weights are none."""
         schedule = schedule_of(self.image, graph)
         symbols = [self.image.symbols[int(n)] for n in schedule.inputs]
-        return {self._label(schedule.graph, one): whole_shape(one) for one in symbols if one.role == "input"}
+        return {
+            self._label(schedule.graph, symbol): whole_shape(symbol) for symbol in symbols if symbol.role == "input"
+        }
 
     def __call__(self, *args: Any, graph: Any = None, **kwargs: Any) -> Any:
         """One call of a graph in the functional simulator.
@@ -163,19 +165,19 @@ class Executable:
         convention = self.conventions.get(schedule.graph)
         inputs, state = self._names(schedule)
         tensors = self._bound(schedule.graph, convention, args, kwargs)
-        missing = [one for one in inputs if one not in tensors]
+        missing = [name for name in inputs if name not in tensors]
         if missing:
             raise InputError(f"graph '{schedule.graph}' also needs {', '.join(missing)}", demand=", ".join(inputs))
-        for one in state:
-            if one in tensors:
-                self.state[one] = tensors[one]
-        results = self._run(schedule, {one: tensors[one] for one in inputs})
+        for name in state:
+            if name in tensors:
+                self.state[name] = tensors[name]
+        results = self._run(schedule, {name: tensors[name] for name in inputs})
         if convention is None:
             return results[0] if len(results) == 1 else tuple(results)
         following = iter(results)
         return convention.result(
-            constant if one is None else self.state[one] if one in state else next(following)
-            for one, constant in zip(convention.outputs, convention.constants, strict=True)
+            constant if name is None else self.state[name] if name in state else next(following)
+            for name, constant in zip(convention.outputs, convention.constants, strict=True)
         )
 
     def run(self, graph: str | None, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -250,7 +252,8 @@ class Executable:
         """The names of a graph's inputs and of its state."""
         symbols = [self.image.symbols[int(n)] for n in schedule.inputs]
         inputs, state = (
-            [self._label(schedule.graph, one) for one in symbols if one.role == role] for role in ("input", "state")
+            [self._label(schedule.graph, symbol) for symbol in symbols if symbol.role == role]
+            for role in ("input", "state")
         )
         return inputs, state
 
@@ -268,8 +271,8 @@ class Executable:
             return self._by_name(graph, inputs, state, args, kwargs)
         bound = convention.bind(args, kwargs, state)
         following = iter(inputs)  # a graph's inputs stand in the order of its module's arguments
-        names = {one: one if one in state else next(following) for one in convention.inputs if one is not None}
-        return {names[one]: tensor for one, tensor in bound.items()}
+        names = {name: name if name in state else next(following) for name in convention.inputs if name is not None}
+        return {names[name]: tensor for name, tensor in bound.items()}
 
     def _by_name(
         self, graph: str, inputs: list[str], state: list[str], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -278,13 +281,13 @@ class Executable:
             raise InputError(
                 f"graph '{graph}' takes {len(inputs)} inputs, got {len(args)}", demand=", ".join(inputs) or "none"
             )
-        given = dict(zip(inputs, args, strict=False))
+        by_position = dict(zip(inputs, args, strict=False))
         unknown = [name for name in kwargs if name not in inputs and name not in state]
-        twice = [name for name in kwargs if name in given]
+        twice = [name for name in kwargs if name in by_position]
         if unknown or twice:
             what = f"has no input {', '.join(unknown)}" if unknown else f"got {', '.join(twice)} twice"
             raise InputError(f"graph '{graph}' {what}", demand=f"inputs {', '.join((*inputs, *state)) or 'none'}")
-        return {name: self._tensor(name, value) for name, value in {**given, **kwargs}.items()}
+        return {name: self._tensor(name, value) for name, value in {**by_position, **kwargs}.items()}
 
     @staticmethod
     def _tensor(name: str, value: Any) -> torch.Tensor:

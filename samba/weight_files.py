@@ -14,23 +14,23 @@ from sambaflow.frontends.weights import load_weights
 from sambaflow.sim.functional.engine import TORCH_DTYPES, whole_shape
 
 
-def weights_of(image: Image, pef: str | Path, given: str | Path | None = None) -> dict[str, torch.Tensor]:
+def weights_of(image: Image, pef: str | Path, source: str | Path | None = None) -> dict[str, torch.Tensor]:
     """The weights of the program in a PEF file.
 
-    `given` is a safetensors file, the index of several, or a folder that transformers wrote, whose names, ties and
+    `source` is a safetensors file, the index of several, or a folder that transformers wrote, whose names, ties and
     dtypes transformers translates where they are not the program's. Without it they are those of the `.safetensors`
     file beside the PEF, or none if there is no such file. Raises WeightError for weights that cannot be read.
     """
     beside = Path(pef).with_suffix(".safetensors")
-    if given is None:
+    if source is None:
         return load_weights(beside) if beside.is_file() else {}
-    checkpoint = read_checkpoint(given)
+    checkpoint = read_checkpoint(source)
     wanted = [symbol for symbol in image.symbols if symbol.role in ("param", "buffer")]
     tensors = checkpoint.tensors
     is_saved = checkpoint.config is not None or checkpoint.path.is_dir()
     if is_saved and not all(_fits(symbol, tensors.get(symbol.name)) for symbol in wanted):
         tensors = _translated(checkpoint, wanted)
-    return tensors | _constants(beside, [one.name for one in wanted if one.name not in tensors])
+    return tensors | _constants(beside, [symbol.name for symbol in wanted if symbol.name not in tensors])
 
 
 def _fits(symbol: Symbol, tensor: torch.Tensor | None) -> bool:
@@ -43,7 +43,7 @@ def _translated(checkpoint: Checkpoint, wanted: list[Symbol]) -> dict[str, torch
     """By transformers, in the dtype that most of the program's parameters have."""
     from sambaflow.frontends.hf.loading import checkpoint_tensors
 
-    dtypes = Counter(TORCH_DTYPES[one.dtype] for one in wanted if one.role == "param")
+    dtypes = Counter(TORCH_DTYPES[symbol.dtype] for symbol in wanted if symbol.role == "param")
     floats = [dtype for dtype, _ in dtypes.most_common() if dtype.is_floating_point]
     return checkpoint_tensors(checkpoint, floats[0] if floats else torch.float32)
 

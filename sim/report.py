@@ -108,8 +108,8 @@ def _sections(time: ProgramTime) -> Table:
 
 
 def _stalls(time: ProgramTime) -> Table:
-    found = sorted(_units(time.sections), key=lambda row: (-sum(row[2][1:]), row[0], row[1]))[:STALL_ROWS]
-    rows = [(section, unit, *map(duration, stalls)) for section, unit, stalls in found if sum(stalls[1:])]
+    longest = sorted(_units(time.sections), key=lambda row: (-sum(row[2][1:]), row[0], row[1]))[:STALL_ROWS]
+    rows = [(section, unit, *map(duration, stalls)) for section, unit, stalls in longest if sum(stalls[1:])]
     return "held back longest", ("section", "unit", "at work", "data", "space", "tier", "link"), list(rows)
 
 

@@ -64,7 +64,7 @@ def forged(seed: int, pieces: Sequence[Piece] | None = None) -> Forged:
     random = Random(seed)
     pieces = corpus() if pieces is None else pieces
     level = random.choice(LEVELS)
-    piece = random.choice([one for one in pieces if one.level == level])
+    piece = random.choice([candidate for candidate in pieces if candidate.level == level])
     mode = random.choice(MODES)
     if random.random() < 0.5:
         make = partial(_altered_ops, piece, random.random())
@@ -174,10 +174,10 @@ def _normalize(module: ModuleOp) -> None:
         op.properties = properties
 
 
-def _compare(what: str, found: str, wanted: str) -> None:
-    lines = zip(found.splitlines(), wanted.splitlines(), strict=False)
+def _compare(what: str, actual: str, wanted: str) -> None:
+    lines = zip(actual.splitlines(), wanted.splitlines(), strict=False)
     difference = next((pair for pair in lines if pair[0] != pair[1]), ())
-    assert found == wanted, "\n".join((what, *difference))
+    assert actual == wanted, "\n".join((what, *difference))
 
 
 def _is_finished(module: ModuleOp) -> bool:
@@ -190,7 +190,7 @@ def _is_finished(module: ModuleOp) -> bool:
 
 
 def _run_rest(module: ModuleOp, mutant: Forged) -> None:
-    passes = [one for one in parse_pipeline(mutant.mode) if applies(one.name, mutant.level)]
+    passes = [pass_ for pass_ in parse_pipeline(mutant.mode) if applies(pass_.name, mutant.level)]
     run_pipeline(module, passes)
     verify_module(module)
 

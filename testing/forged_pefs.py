@@ -190,11 +190,11 @@ def _alter_image(data: bytes, chosen: random.Random) -> bytes:
         others = [other for other, _ in (_place(start, chosen) for _ in range(10)) if type(other) is type(value)]
         try:
             put(_other_value(value, others, chosen))
-            found = encode(image)
+            altered = encode(image)
         except Exception:  # what no file can hold: the encoder says so, or numpy does
             continue
-        if found != data:
-            return found
+        if altered != data:
+            return altered
     return data
 
 

@@ -57,7 +57,7 @@ def on_lines(change: Callable[[Random, list[str], int], None]) -> Callable[[Rand
 
 
 def on_matches(
-    pattern: re.Pattern[str], change: Callable[[Random, str, str], str], *, all: bool = False
+    pattern: re.Pattern[str], change: Callable[[Random, str, str], str], *, everywhere: bool = False
 ) -> Callable[[Random, str], str]:
     """One match of the pattern, or all that are equal, replaced by what `change` makes of it and of another match."""
 
@@ -65,11 +65,11 @@ def on_matches(
         matches = list(pattern.finditer(text))
         if not matches:
             return text
-        one, other = random.choice(matches), random.choice(matches)
-        made = change(random, one[0], other[0])
-        if all:
-            return pattern.sub(lambda match: made if match[0] == one[0] else match[0], text)
-        return text[: one.start()] + made + text[one.end() :]
+        target, other = random.choice(matches), random.choice(matches)
+        replacement = change(random, target[0], other[0])
+        if everywhere:
+            return pattern.sub(lambda match: replacement if match[0] == target[0] else match[0], text)
+        return text[: target.start()] + replacement + text[target.end() :]
 
     return apply
 
@@ -97,33 +97,33 @@ def alike(random: Random, items: list[str], at: int) -> None:
     items[at] = random.choice([item for item in items if item[0] == items[at][0]])
 
 
-def number(random: Random, one: str, other: str) -> str:
-    n = int(one)
+def number(random: Random, text: str, other: str) -> str:
+    n = int(text)
     near = (n + 1, n - 1, 2 * n, -n, n // 2)
     far = (0, 1, -1, 3, 1000, 1 << 31, -(1 << 31), 1 << 63, 1 << 64, 99999999999, 10**30)
     return random.choice((other, str(random.choice(near)), str(random.choice(near)), str(random.choice(far))))
 
 
-def type_(random: Random, one: str, other: str) -> str:
+def type_(random: Random, text: str, other: str) -> str:
     return random.choice((other, other, random.choice(TYPES)))
 
 
-def element(random: Random, one: str, other: str) -> str:
+def element(random: Random, text: str, other: str) -> str:
     return random.choice((other, *TYPES[:8]))
 
 
-def crossed(random: Random, one: str, other: str) -> str:
+def crossed(random: Random, text: str, other: str) -> str:
     """Two operands in the other order, twice the first, or those of another place."""
-    first, second = one.split(", ")
+    first, second = text.split(", ")
     return random.choice((f"{second}, {first}", f"{first}, {first}", f"{first}, {other.split(', ')[0]}", other))
 
 
-def entry(random: Random, one: str, other: str) -> str:
+def entry(random: Random, text: str, other: str) -> str:
     """An attribute with the value of another, with any value, or renamed; or another attribute."""
-    name, _, value = one.partition(" = ")
+    name, _, value = text.partition(" = ")
     other_name, _, other_value = other.partition(" = ")
-    made = (f"{name} = {other_value}", f"{name} = {random.choice(VALUES)}", f"{other_name} = {value}", other, "")
-    return random.choice(made)
+    choices = (f"{name} = {other_value}", f"{name} = {random.choice(VALUES)}", f"{other_name} = {value}", other, "")
+    return random.choice(choices)
 
 
 CHANGES: tuple[Callable[[Random, str], str], ...] = (
@@ -131,10 +131,10 @@ CHANGES: tuple[Callable[[Random, str], str], ...] = (
     *(on_tokens(change) for change in (drop, duplicate, swap, alike)),
     *(on_lines(change) for change in (drop, duplicate, swap)),
     *(on_matches(NUMBER, number) for _ in range(4)),
-    *(on_matches(SIZE, number, all=True) for _ in range(6)),
+    *(on_matches(SIZE, number, everywhere=True) for _ in range(6)),
     *(on_matches(TYPE, type_) for _ in range(2)),
-    *(on_matches(TYPE, type_, all=True) for _ in range(2)),
-    *(on_matches(ELEMENT, element, all=True) for _ in range(4)),
+    *(on_matches(TYPE, type_, everywhere=True) for _ in range(2)),
+    *(on_matches(ELEMENT, element, everywhere=True) for _ in range(4)),
     *(on_matches(TWO_OPERANDS, crossed) for _ in range(3)),
     *(on_matches(ENTRY, entry) for _ in range(6)),
 )

@@ -99,13 +99,13 @@ def operator_text(row: samba.Row) -> str:
 def after_each_pass(name: str, module: ModuleOp) -> list[Piece]:
     pieces: list[Piece] = []
 
-    def keep(one: ModulePass, after: ModuleOp) -> None:
+    def keep(finished: ModulePass, after: ModuleOp) -> None:
         text = printed(after)
-        pieces.append(Piece(f"{name} after {one.name}", level_of(text), text))
+        pieces.append(Piece(f"{name} after {finished.name}", level_of(text), text))
 
     level = level_of(printed(module))
     with contextlib.suppress(SambaError):  # a pass that the piece is not for
-        run_pipeline(module, [one for one in parse_pipeline("o1") if applies(one.name, level)], None, keep)
+        run_pipeline(module, [pass_ for pass_ in parse_pipeline("o1") if applies(pass_.name, level)], None, keep)
     return pieces
 
 

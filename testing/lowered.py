@@ -37,7 +37,7 @@ class Lowering:
 
     def before(self, pass_name: str) -> tuple[ModulePass, ...]:
         """The passes in front of the first one of that name; all of them when the mode has none of that name."""
-        names = [one.name for one in self.passes]
+        names = [pass_.name for pass_ in self.passes]
         return self.passes[: names.index(pass_name)] if pass_name in names else self.passes
 
     def behind(self, pass_name: str) -> tuple[ModulePass, ...]:
@@ -62,8 +62,8 @@ def lowerings(draw: st.DrawFn, modes: Sequence[str] = ("o3", "o1", "o0"), most_c
 
 def modes_with(pass_name: str) -> list[str]:
     """The modes that run the pass; all when none does."""
-    found = [name for name, mode in MODES.items() if any(step.name == pass_name for step in mode.steps)]
-    return sorted(found or MODES, reverse=True)
+    running = [name for name, mode in MODES.items() if any(step.name == pass_name for step in mode.steps)]
+    return sorted(running or MODES, reverse=True)
 
 
 @st.composite
@@ -74,7 +74,7 @@ def pass_inputs(draw: st.DrawFn, pass_name: str, least: int = 1, most: int = 8) 
     """
     lowering = draw(lowerings(modes_with(pass_name)))
     passes = lowering.before(pass_name)
-    names = [one.name for one in passes]
+    names = [pass_.name for pass_ in passes]
     if FIRST_OF_KERNEL in names and FIRST_OF_RDU not in names and Chooser(draw).below(3) == 2:
         module, passes = draw(stage_modules(least, most)), passes[names.index(FIRST_OF_KERNEL) + 1 :]
     else:

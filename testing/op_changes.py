@@ -86,18 +86,18 @@ def _permute(random: Random, ops: Sequence[Operation]) -> None:
 
 def _exchange(random: Random, ops: Sequence[Operation]) -> None:
     """Two ops exchange their operands."""
-    one, other = random.choice(ops), random.choice(ops)
-    one.operands, other.operands = list(other.operands), list(one.operands)
+    op, other = random.choice(ops), random.choice(ops)
+    op.operands, other.operands = list(other.operands), list(op.operands)
 
 
 def _retype(random: Random, ops: Sequence[Operation]) -> None:
     """A value gets the type of another, or that type altered."""
     values = _values(ops)
     if values:
-        type = random.choice(values).type
+        type_ = random.choice(values).type
         Rewriter.replace_value_with_new_type(
             random.choice(values),
-            random.choice((type, _other(random, type), _other(random, random.choice(values).type))),
+            random.choice((type_, _other(random, type_), _other(random, random.choice(values).type))),
         )
 
 
@@ -138,55 +138,61 @@ def _remove(random: Random, ops: Sequence[Operation]) -> None:
             owner[random.choice(entries)[1]] = value
 
 
-def _other(random: Random, one: Attribute) -> Attribute:
+def _other(random: Random, attribute: Attribute) -> Attribute:
     """The attribute with another number, string, length, order or part; or any other, if its class refuses that."""
     try:
-        return _altered(random, one)
+        return _altered(random, attribute)
     except Exception:
         return random.choice(VALUES)
 
 
-def _altered(random: Random, one: Attribute) -> Attribute:
-    match one:
+def _altered(random: Random, attribute: Attribute) -> Attribute:
+    match attribute:
         case IntegerAttr() | FloatAttr():
-            return _number_like(random, one)
+            return _number_like(random, attribute)
         case IntAttr():
-            return IntAttr(_number(random, one.data))
+            return IntAttr(_number(random, attribute.data))
         case StringAttr():
-            return StringAttr(random.choice(("", "ö\n\"'", one.data + "x", one.data[:-1])))
+            return StringAttr(random.choice(("", "ö\n\"'", attribute.data + "x", attribute.data[:-1])))
         case SymbolRefAttr():
-            return SymbolRefAttr(random.choice(("", "nowhere", one.root_reference.data + "_0")))
+            return SymbolRefAttr(random.choice(("", "nowhere", attribute.root_reference.data + "_0")))
         case ArrayAttr():
-            return ArrayAttr(_list(random, list(one.data), lambda item: _other(random, item)))
+            return ArrayAttr(_list(random, list(attribute.data), lambda item: _other(random, item)))
         case DictionaryAttr():
-            return DictionaryAttr({key: _other(random, value) for key, value in one.data.items()})
+            return DictionaryAttr({key: _other(random, value) for key, value in attribute.data.items()})
         case AffineMapAttr():
-            return AffineMapAttr(_map(random, one.data))
-        case DenseArrayBase() if isinstance(one.elt_type, IntegerType):
-            numbers = [int(value) for value in cast(DenseArrayBase[IntegerType], one).get_values()]
-            return DenseArrayBase.from_list(one.elt_type, _list(random, numbers, lambda item: _number(random, item)))
-        case TensorType():
-            shape = _list(random, list(one.get_shape()), lambda item: _number(random, item))
-            return random.choice(
-                (TensorType(one.element_type, shape), TensorType(one.element_type, []), one.element_type)
+            return AffineMapAttr(_map(random, attribute.data))
+        case DenseArrayBase() if isinstance(attribute.elt_type, IntegerType):
+            numbers = [int(value) for value in cast(DenseArrayBase[IntegerType], attribute).get_values()]
+            return DenseArrayBase.from_list(
+                attribute.elt_type, _list(random, numbers, lambda item: _number(random, item))
             )
-        case ParametrizedAttribute() if one.parameters:
-            parameters = list(one.parameters)
+        case TensorType():
+            shape = _list(random, list(attribute.get_shape()), lambda item: _number(random, item))
+            return random.choice(
+                (
+                    TensorType(attribute.element_type, shape),
+                    TensorType(attribute.element_type, []),
+                    attribute.element_type,
+                )
+            )
+        case ParametrizedAttribute() if attribute.parameters:
+            parameters = list(attribute.parameters)
             at = random.randrange(len(parameters))
             parameters[at] = _other(random, parameters[at])
-            return type(one).new(parameters)
+            return type(attribute).new(parameters)
         case _:
             return random.choice(VALUES)
 
 
-def _number_like(random: Random, one: Any) -> Attribute:
-    if isinstance(one, FloatAttr):
-        return FloatAttr(random.choice((0.0, -1.0, 1e300, float("inf"), float("nan"))), cast(Any, one.type))
-    return IntegerAttr(_number(random, one.value.data), random.choice((one.type, one.type, i64)))
+def _number_like(random: Random, attribute: Any) -> Attribute:
+    if isinstance(attribute, FloatAttr):
+        return FloatAttr(random.choice((0.0, -1.0, 1e300, float("inf"), float("nan"))), cast(Any, attribute.type))
+    return IntegerAttr(_number(random, attribute.value.data), random.choice((attribute.type, attribute.type, i64)))
 
 
-def _number(random: Random, one: int) -> int:
-    return random.choice((*NUMBERS, one + 1, one - 1, one * 2, -one, one // 2))
+def _number(random: Random, value: int) -> int:
+    return random.choice((*NUMBERS, value + 1, value - 1, value * 2, -value, value // 2))
 
 
 def _list(random: Random, items: list[Any], other: Callable[[Any], Any]) -> list[Any]:
@@ -206,17 +212,17 @@ def _list(random: Random, items: list[Any], other: Callable[[Any], Any]) -> list
     )
 
 
-def _map(random: Random, one: AffineMap) -> AffineMap:
+def _map(random: Random, map_: AffineMap) -> AffineMap:
     """The map with its results permuted, dropped or shifted, or with another number of dimensions."""
-    results = list(one.results)
+    results = list(map_.results)
     shifted = [result + random.choice((1, -1, 1 << 31, 1 << 62)) for result in results]
     return random.choice(
         (
-            AffineMap(one.num_dims, one.num_symbols, tuple(random.sample(results, len(results)))),
-            AffineMap(one.num_dims, one.num_symbols, tuple(results[1:])),
-            AffineMap(one.num_dims, one.num_symbols, tuple(shifted)),
-            AffineMap(one.num_dims + 1, one.num_symbols, tuple(results)),
-            AffineMap(one.num_dims, one.num_symbols + 1, tuple(results)),
+            AffineMap(map_.num_dims, map_.num_symbols, tuple(random.sample(results, len(results)))),
+            AffineMap(map_.num_dims, map_.num_symbols, tuple(results[1:])),
+            AffineMap(map_.num_dims, map_.num_symbols, tuple(shifted)),
+            AffineMap(map_.num_dims + 1, map_.num_symbols, tuple(results)),
+            AffineMap(map_.num_dims, map_.num_symbols + 1, tuple(results)),
         )
     )
 

@@ -96,8 +96,8 @@ class _ModuleMaker:
         """A state argument and its new value, which takes its place; a result will be tied to it."""
         old = scope.argument(Shaped(scope.shape(1, 3), scope.dtype), "state")
         scope.values.remove(old)
-        kept, scope.values = scope.values, [old, *scope.values]
-        before = len(kept)
+        values_before, scope.values = scope.values, [old, *scope.values]
+        before = len(values_before)
         row = self.choose.one_of(("index_copy", "slice_scatter", "index_put", "select_scatter", "add", "mul"))
         shape, dtype = shaped_of(old)
         match row:
@@ -116,7 +116,7 @@ class _ModuleMaker:
             case _:
                 scope.build(row, [old, scope.like(Shaped(shape, dtype))])
         ties.append((scope.values[-1], old.index))  # pyright: ignore[reportAttributeAccessIssue]
-        scope.values = [*kept[:before], *(v for v in scope.values if v is not old and v not in kept)]
+        scope.values = [*values_before[:before], *(v for v in scope.values if v is not old and v not in values_before)]
 
     # -- layers
 
@@ -151,25 +151,25 @@ class _ModuleMaker:
         shaped, last = shaped_of(first), scope.values[-1]
         if last.type == first.type and last is not first and self.choose.chance(50):
             return last
-        found = shaped_of(last)
+        shape_of_last = shaped_of(last)
         try:
-            fits = broadcast(shaped.shape, found.shape) == shaped.shape
+            fits = broadcast(shaped.shape, shape_of_last.shape) == shaped.shape
         except Exception:
             fits = False
         if not fits:
-            last = scope.build("mean" if is_float(found.dtype) else "sum", [last], dim=None)
+            last = scope.build("mean" if is_float(shape_of_last.dtype) else "sum", [last], dim=None)
         last = last if shaped_of(last).dtype == shaped.dtype else scope.build("to", [last], dtype=shaped.dtype)
         return scope.build("add", [first, last])
 
     def parameters(self, scope: Scope, layer: Layer) -> list[SSAValue]:
         """New arguments of the graph for those of a layer, behind the first."""
-        made: list[SSAValue] = []
+        arguments: list[SSAValue] = []
         for argument, entry, label in zip(layer.block.args, layer.scope.arguments, layer.scope.labels, strict=True):
             role = entry.data.get("samba.role")
             if argument.index:
                 name = role.data if isinstance(role, StringAttr) else "input"
-                made.append(scope.argument(shaped_of(argument), name, label))
-        return made
+                arguments.append(scope.argument(shaped_of(argument), name, label))
+        return arguments
 
     def called(self, scope: Scope, layer: Layer, operands: Sequence[SSAValue]) -> SSAValue:
         if layer.function is None:

@@ -184,8 +184,8 @@ class Scope:
             return accepts(other) and wide is not None and math.prod(wide) <= MOST_ELEMENTS
 
         def new() -> SSAValue:
-            kept = [1 if self.choose.chance(25) else size for size in shape]
-            part = tuple(kept[self.choose.below(len(shape) + 1) :])
+            sizes = [1 if self.choose.chance(25) else size for size in shape]
+            part = tuple(sizes[self.choose.below(len(shape) + 1) :])
             mine = shaped_of(value).dtype
             options = [d for d in (dtype, mine, self.dtype, i64, i1) if d is not None and accepts(Shaped(part, d))]
             return self.new(Shaped(part, self.choose.one_of(options)))
@@ -238,10 +238,10 @@ class Scope:
     def indices(self, shape: Shape, limit: int) -> SSAValue:
         """Integers below `limit`: an input, constants, or the remainder of integers that are there."""
         wanted = Shaped(shape, i64)
-        found = [v for v in self.values if shaped_of(v) == wanted]
+        fitting = [v for v in self.values if shaped_of(v) == wanted]
         way = self.choose.below(4)
-        if way == 1 and found:
-            return self.build("remainder", [self.choose.one_of(found)], other=limit)
+        if way == 1 and fitting:
+            return self.build("remainder", [self.choose.one_of(fitting)], other=limit)
         if way == 2 and math.prod(shape) <= 16:
             numbers = [self.choose.below(limit) for _ in range(math.prod(shape))]
             return self.add(samba.ConstantOp.from_values(numbers, wanted))

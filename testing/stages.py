@@ -135,8 +135,8 @@ class Expression:
         """A value of the type, after up to `steps` operations."""
         for _ in range(self.choose.below(steps + 1)):
             self.values.append(self._step())
-        found = [v for v in self.values if v.type == wide(dtype)]
-        value = self.choose.one_of(list(reversed(found or self.values))) if self.values else self.b.const(1, f32)
+        fitting = [v for v in self.values if v.type == wide(dtype)]
+        value = self.choose.one_of(list(reversed(fitting or self.values))) if self.values else self.b.const(1, f32)
         return self.b.cast(value, dtype)
 
     def _step(self) -> SSAValue:
@@ -201,7 +201,7 @@ def add_map(scope: KernelScope, dtype: Attribute) -> None:
     predicate = _predicate(scope, extents)
     scope.append(
         kernel.MapOp.make(
-            values, Domain.of(extents), [*(r.map for r in reads), *(map for map, _ in writes)], types, body,
+            values, Domain.of(extents), [*(r.map for r in reads), *(out_map for out_map, _ in writes)], types, body,
             pads=[r.pad for r in reads], predicate=predicate,
             tied=tied if predicate is not None and scope.choose.chance(50) else (),
         )
@@ -242,13 +242,13 @@ def add_reduce(scope: KernelScope, dtype: Attribute) -> None:
     values = [scope.float(1, 3), *([scope.float(0, 1)] if scope.choose.chance(30) else [])]
     shape, _ = shaped_of(values[0])
     folded = scope.choose.some_of(range(len(shape)), least=1)
-    kept = [d for d in range(len(shape)) if d not in folded]
+    unfolded = [d for d in range(len(shape)) if d not in folded]
     domain = _domain(shape, folded, "reduction")
     read = access(scope.choose, shaped_of(values[0]), shape, plain=True)
-    reads = [read] + [_outer_access(scope.choose, shaped_of(v), shape, kept) for v in values[1:]]
+    reads = [read] + [_outer_access(scope.choose, shaped_of(v), shape, unfolded) for v in values[1:]]
     folding = scope.choose.one_of(FOLDINGS)
     finish = scope.choose.chance(50) or len(folding.inits) > 1 or len(values) > 1
-    map, out = written(scope.choose, shape, kept)
+    out_map, out = written(scope.choose, shape, unfolded)
     count = len(values)
 
     def body(b: Body, *arguments: SSAValue) -> Sequence[SSAValue]:
@@ -263,9 +263,9 @@ def add_reduce(scope: KernelScope, dtype: Attribute) -> None:
     split = [scope.choose.one_of((2, 1)) if d in folded and e % 2 == 0 else 1 for d, e in enumerate(shape)]
     scope.append(
         kernel.ReduceOp.make(
-            values, domain, [*(r.map for r in reads), map],
+            values, domain, [*(r.map for r in reads), out_map],
             [tensor_type(Shaped(out, dtype if finish else folding.inits[0][1]))], body,
-            inits=[kernel.constant(value, type) for value, type in folding.inits],
+            inits=[kernel.constant(value, element) for value, element in folding.inits],
             finish=finished if finish else None,
             combine=None if combine is None else lambda b, *a: combine(b, a[:accumulators], a[accumulators:]),
             ordered=combine is None and (points > BLOCK or scope.choose.chance(50)),
@@ -275,10 +275,10 @@ def add_reduce(scope: KernelScope, dtype: Attribute) -> None:
     )  # fmt: skip
 
 
-def _outer_access(choose: Chooser, shaped: Shaped, extents: Sequence[int], kept: Sequence[int]) -> Access:
+def _outer_access(choose: Chooser, shaped: Shaped, extents: Sequence[int], unfolded: Sequence[int]) -> Access:
     """An access by dimensions that are not folded, for `finish`."""
-    inner = access(choose, shaped, [extents[d] for d in kept], plain=True)
-    dims = [AffineExpr.dimension(d) for d in kept]
+    inner = access(choose, shaped, [extents[d] for d in unfolded], plain=True)
+    dims = [AffineExpr.dimension(d) for d in unfolded]
     results = tuple(expr.replace_dims_and_symbols(dims, []) for expr in inner.map.results)
     return Access(AffineMap(len(extents), 0, results), inner.pad)
 
@@ -303,14 +303,14 @@ def add_contract(scope: KernelScope, dtype: Attribute) -> None:
         AffineMap(rank, 0, (column, last)),
         *[AffineMap(rank, 0, (column,))] * (len(operands) - 2),
     ]
-    map, out = written(scope.choose, extents, range(rank - 1))
+    out_map, out = written(scope.choose, extents, range(rank - 1))
 
     def finished(b: Body, *arguments: SSAValue) -> SSAValue:
         return Expression(scope.choose, b, arguments[2:]).of(dtype, 2)
 
     scope.append(
         kernel.ContractOp.make(
-            operands, Domain.of(extents[:-1], extents[-1:]), [*maps, map], [tensor_type(Shaped(out, dtype))],
+            operands, Domain.of(extents[:-1], extents[-1:]), [*maps, out_map], [tensor_type(Shaped(out, dtype))],
             lambda b, *a: b.add(a[-1], b.mul(b.ext(a[0]), b.ext(a[1]))),
             inits=[kernel.constant(0, f32)], finish=finished,
             combine=(lambda b, x, y: b.add(x, y)) if k > BLOCK or scope.choose.chance(10) else None,
@@ -332,15 +332,15 @@ def add_move(scope: KernelScope, dtype: Attribute) -> None:
             size = shaped.shape[dim]
             first = AffineMap.identity(len(extents))
             second = kernel.affine_map(len(extents), lambda *d: [x - size if i == dim else x for i, x in enumerate(d)])
-            map, out = written(scope.choose, extents, range(len(extents)))
+            out_map, out = written(scope.choose, extents, range(len(extents)))
             types = [tensor_type(Shaped(out, shaped.dtype))]
-            scope.append(kernel.MoveOp.make([value, other], Domain.of(extents), [first, second, map], types))
+            scope.append(kernel.MoveOp.make([value, other], Domain.of(extents), [first, second, out_map], types))
             return
     extents = _extents(scope.choose.order_of(shaped.shape) if scope.choose.chance(50) else scope.shape(0, 3))
     read = access(scope.choose, shaped, extents)
-    map, out = written(scope.choose, extents, range(len(extents)))
+    out_map, out = written(scope.choose, extents, range(len(extents)))
     types = [tensor_type(Shaped(out, shaped.dtype))]
-    scope.append(kernel.MoveOp.make([value], Domain.of(extents), [read.map, map], types, pads=[read.pad]))
+    scope.append(kernel.MoveOp.make([value], Domain.of(extents), [read.map, out_map], types, pads=[read.pad]))
 
 
 def add_gather(scope: KernelScope, dtype: Attribute) -> None:
@@ -390,7 +390,7 @@ def add_scan(scope: KernelScope, dtype: Attribute) -> None:
     shape, _ = shaped_of(value)
     dim = scope.choose.below(len(shape))
     domain = _domain(shape, [dim], "sequential")
-    kept = [d for d in range(len(shape)) if d != dim]
+    unscanned = [d for d in range(len(shape)) if d != dim]
     largest = scope.choose.chance(40)
     init = kernel.constant(-1e30 if largest else 0, f32)
     last = scope.choose.chance(40)
@@ -402,9 +402,9 @@ def add_scan(scope: KernelScope, dtype: Attribute) -> None:
     results = [tensor_type(Shaped(shape, dtype))]
     maps = [AffineMap.identity(len(shape)), AffineMap.identity(len(shape))]
     if last:
-        map, out = written(scope.choose, shape, kept)
+        out_map, out = written(scope.choose, shape, unscanned)
         results.append(tensor_type(Shaped(out, f32)))
-        maps.append(map)
+        maps.append(out_map)
     finish = (lambda b, x, acc: acc) if last else None
     scope.append(kernel.ScanOp.make([value], domain, maps, results, body, inits=[init], finish=finish))
 

@@ -102,12 +102,16 @@ class Program:
     def source(self) -> str:
         """The module's Python text."""
         names = [spec.name for spec in self.inputs]
-        given = [*names[: self.positional], *(["*"] if self.positional < len(names) else []), *names[self.positional :]]
+        parameters = [
+            *names[: self.positional],
+            *(["*"] if self.positional < len(names) else []),
+            *names[self.positional :],
+        ]
         lines = ["class Program(nn.Module):"]
         if self.buffers:
             lines += ["    def __init__(self, buffers):", "        super().__init__()"]
             lines += [f"        self.register_buffer({b.name!r}, buffers[{b.name!r}])" for b in self.buffers]
-        lines.append(f"    def forward(self, {', '.join(given)}):")
+        lines.append(f"    def forward(self, {', '.join(parameters)}):")
         lines += [f"        {statement}" for statement in (*self.body, f"return {self.returned}")]
         return "\n".join(lines) + "\n"
 
@@ -124,13 +128,13 @@ class Program:
 
     def calls(self) -> list[tuple[tuple[Tensor, ...], dict[str, Tensor]]]:
         """New arguments of every call, keywords in the order of the call."""
-        made: list[tuple[tuple[Tensor, ...], dict[str, Tensor]]] = []
+        calls: list[tuple[tuple[Tensor, ...], dict[str, Tensor]]] = []
         for call in range(CALLS):
             named = [(spec.name, spec.tensor(call)) for spec in self.inputs]
             keywords = named[self.positional :]
             kwargs = dict(keywords if call == 0 else [keywords[i] for i in self.order])
-            made.append((tuple(value for _, value in named[: self.positional]), kwargs))
-        return made
+            calls.append((tuple(value for _, value in named[: self.positional]), kwargs))
+        return calls
 
     def __str__(self) -> str:
         specs = "\n".join(f"# {spec}" for spec in (*self.inputs, *self.buffers))
@@ -272,5 +276,5 @@ class Scope:
         scope: dict[str, Any] = {"torch": torch, "F": nn.functional, "self": module, **self.values}
         with torch.no_grad():
             exec(text, scope)
-        found = {name: v for name, v in scope.items() if isinstance(v, Tensor) and not name.startswith("self.")}
-        self.values = {**{f"self.{name}": v for name, v in vars(module).items()}, **found}
+        tensors = {name: v for name, v in scope.items() if isinstance(v, Tensor) and not name.startswith("self.")}
+        self.values = {**{f"self.{name}": v for name, v in vars(module).items()}, **tensors}

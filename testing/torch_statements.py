@@ -74,14 +74,14 @@ class Names:
         fitting = [n for n, t in self.tensors.items() if accepts(t) and _broadcasts(shape, tuple(t.shape))]
         if fitting and not self.choose.chance(15):
             return self.choose.one_of(fitting)
-        kept = tuple(1 if self.choose.chance(25) else size for size in shape)
-        return self.new_input(kept[self.choose.below(len(kept) + 1) :])
+        sizes = tuple(1 if self.choose.chance(25) else size for size in shape)
+        return self.new_input(sizes[self.choose.below(len(sizes) + 1) :])
 
     def indices(self, shape: tuple[int, ...], limit: int) -> str:
         """Integers below `limit`: an input, a tensor made in the program, or the remainder of one that is there."""
-        found = [n for n, t in self.tensors.items() if t.dtype == torch.int64 and tuple(t.shape) == shape]
-        if found and self.choose.chance(25):
-            return f"{self.choose.one_of(found)}.remainder({limit})"
+        fitting = [n for n, t in self.tensors.items() if t.dtype == torch.int64 and tuple(t.shape) == shape]
+        if fitting and self.choose.chance(25):
+            return f"{self.choose.one_of(fitting)}.remainder({limit})"
         if len(shape) == 1 and self.choose.chance(25):
             return f"torch.tensor({[self.choose.below(limit) for _ in range(shape[0])]})"
         return self.new_input(shape, None, limit)

@@ -48,16 +48,16 @@ class Expectation:
     most: int | None = None
     problem: str = ""
 
-    def is_at(self, found: Diagnostic) -> bool:
-        place = found.location
+    def is_at(self, diagnostic: Diagnostic) -> bool:
+        place = diagnostic.location
         inside = place is not None and place.file == self.location.file and place.line > 0
         return self.line == (place.line if place is not None and inside else 0)
 
-    def matches(self, found: Diagnostic) -> bool:
-        return self.is_at(found) and self.severity == found.severity and self.says(found)
+    def matches(self, diagnostic: Diagnostic) -> bool:
+        return self.is_at(diagnostic) and self.severity == diagnostic.severity and self.says(diagnostic)
 
-    def says(self, found: Diagnostic) -> bool:
-        return not self.problem and self.pattern.search(found.headline) is not None
+    def says(self, diagnostic: Diagnostic) -> bool:
+        return not self.problem and self.pattern.search(diagnostic.headline) is not None
 
 
 def expectations_of(text: str, name: str, line_offset: int = 0) -> list[Expectation]:
@@ -76,7 +76,7 @@ def expectations_of(text: str, name: str, line_offset: int = 0) -> list[Expectat
 
 def compare(
     expected: Sequence[Expectation],
-    found: Iterable[Diagnostic],
+    diagnostics: Iterable[Diagnostic],
     *,
     remarks: bool = False,
     only_expected: bool = False,
@@ -86,10 +86,10 @@ def compare(
     `remarks`: whether they were asked for; if not, they count when one is expected. `only_expected`: nothing is
     unexpected.
     """
-    remarks = remarks or any(one.severity == "remark" for one in expected)
+    remarks = remarks or any(expectation.severity == "remark" for expectation in expected)
     came = [0] * len(expected)
     unexpected: list[Diagnostic] = []
-    for diagnostic in (part for whole in found for part in whole.flat()):
+    for diagnostic in (part for whole in diagnostics for part in whole.flat()):
         if diagnostic.severity == "remark" and not remarks:
             continue
         at = _match(diagnostic, expected, came)
@@ -97,33 +97,39 @@ def compare(
             came[at] += 1
         elif not only_expected:
             unexpected.append(_unexpected(diagnostic, expected))
-    missing = [_missing(one, times) for one, times in zip(expected, came, strict=True)]
-    return unexpected + [one for one in missing if one is not None]
+    missing = [_missing(expectation, times) for expectation, times in zip(expected, came, strict=True)]
+    return unexpected + [problem for problem in missing if problem is not None]
 
 
 def _match(diagnostic: Diagnostic, expected: Sequence[Expectation], came: Sequence[int]) -> int | None:
     """The number of the expectation that a diagnostic meets: one that lacks some, else one that may have more."""
-    fitting = [i for i, one in enumerate(expected) if one.matches(diagnostic)]
+    fitting = [i for i, expectation in enumerate(expected) if expectation.matches(diagnostic)]
     for i in fitting:
         if came[i] < expected[i].least:
             return i
     return next((i for i in fitting if (most := expected[i].most) is None or came[i] < most), None)
 
 
-def _missing(one: Expectation, times: int) -> Diagnostic | None:
-    if one.problem:
-        return Diagnostic("error", one.problem, one.location)
-    if times >= one.least:
+def _missing(expectation: Expectation, times: int) -> Diagnostic | None:
+    if expectation.problem:
+        return Diagnostic("error", expectation.problem, expectation.location)
+    if times >= expectation.least:
         return None
-    often = f" {one.least} times, but {times}" if one.least > 1 else ""
-    return Diagnostic("error", f'expected {one.severity} "{one.text}" was not produced{often}', one.location)
+    often = f" {expectation.least} times, but {times}" if expectation.least > 1 else ""
+    return Diagnostic(
+        "error", f'expected {expectation.severity} "{expectation.text}" was not produced{often}', expectation.location
+    )
 
 
 def _unexpected(diagnostic: Diagnostic, expected: Sequence[Expectation]) -> Diagnostic:
-    for one in expected:
-        if one.is_at(diagnostic) and one.says(diagnostic) and one.severity != diagnostic.severity:
-            message = f"'{diagnostic.severity}' diagnostic emitted when expecting a '{one.severity}'"
-            return Diagnostic("error", message, one.location)
+    for expectation in expected:
+        if (
+            expectation.is_at(diagnostic)
+            and expectation.says(diagnostic)
+            and expectation.severity != diagnostic.severity
+        ):
+            message = f"'{diagnostic.severity}' diagnostic emitted when expecting a '{expectation.severity}'"
+            return Diagnostic("error", message, expectation.location)
     return Diagnostic("error", f"unexpected {diagnostic.severity}: {diagnostic.headline}", diagnostic.location)
 
 

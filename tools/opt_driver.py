@@ -171,14 +171,14 @@ class SambaOpt(xDSLOptMain):
         outputs: list[str] = []
         failed = False
         for piece in self._pieces():
-            found: list[Diagnostic] = []
+            diagnostics: list[Diagnostic] = []
             start = len(self.ctx.journal.remarks)
-            output = self._process(piece, name, found)
+            output = self._process(piece, name, diagnostics)
             if output is not None:
                 outputs.append(output)
             if self.args.verify_diagnostics is not None:
-                found += [remark.diagnostic for remark in self._wanted(self.ctx.journal.remarks[start:])]
-                failed |= not self._are_expected(found, piece, name)
+                diagnostics += [remark.diagnostic for remark in self._wanted(self.ctx.journal.remarks[start:])]
+                failed |= not self._are_expected(diagnostics, piece, name)
             else:
                 failed |= output is None and not self.args.parsing_diagnostics
         return outputs, failed
@@ -186,13 +186,13 @@ class SambaOpt(xDSLOptMain):
     def _wanted(self, remarks: list[Remark]) -> list[Remark]:
         return remarks if self.args.remarks is None else self.args.remarks.select(remarks)
 
-    def _are_expected(self, found: list[Diagnostic], piece: Piece, name: str) -> bool:
+    def _are_expected(self, diagnostics: list[Diagnostic], piece: Piece, name: str) -> bool:
         """Whether the diagnostics are those that the comments of a piece expect; what is not is reported."""
         from sambaflow.tools.expected import compare, expectations_of
 
         problems = compare(
             expectations_of(piece.text, name, piece.line_offset),
-            found,
+            diagnostics,
             remarks=self.args.remarks is not None,
             only_expected=self.args.verify_diagnostics == "only-expected",
         )
@@ -210,8 +210,8 @@ class SambaOpt(xDSLOptMain):
             offset += part.count("\n")
         return pieces
 
-    def _process(self, piece: Piece, name: str, found: list[Diagnostic]) -> str | None:
-        """The printed result of one piece, or None when it was refused; what was wrong goes to `found`."""
+    def _process(self, piece: Piece, name: str, diagnostics: list[Diagnostic]) -> str | None:
+        """The printed result of one piece, or None when it was refused; what was wrong goes to `diagnostics`."""
         try:
             with self.timing.phase("Parser"):
                 module = parse_module(
@@ -229,7 +229,7 @@ class SambaOpt(xDSLOptMain):
         except SambaError as error:
             if self.args.traceback and isinstance(error, InternalError | PluginError):
                 print_exception(error.__cause__, file=sys.stderr)
-            found.append(error.diagnostic)
+            diagnostics.append(error.diagnostic)
             if self.args.verify_diagnostics is None:
                 self.reporter.error(error)
             return None

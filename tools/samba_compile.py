@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(prog="samba-compile", description="Compile a model to a PEF.")
-    add_model_arguments(made)
-    add = made.add_argument
+    command_line = argparse.ArgumentParser(prog="samba-compile", description="Compile a model to a PEF.")
+    add_model_arguments(command_line)
+    add = command_line.add_argument
     add(
         "--mode",
         choices=mode_names(),
@@ -54,9 +54,9 @@ def parser() -> argparse.ArgumentParser:
     add("--tiles", type=int, help="tiles of each chip (default: all)")
     add("--rules", default="", metavar="FILE", help="fusion rules instead of the default ones")
     add("-o", dest="output", metavar="FILE", required=True, help="the PEF to write")
-    add_remarks_arguments(made)
-    add_diagnostics_arguments(made)
-    return made
+    add_remarks_arguments(command_line)
+    add_diagnostics_arguments(command_line)
+    return command_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(prog="samba-run", description="Run a PEF in the simulator.")
-    add = made.add_argument
+    command_line = argparse.ArgumentParser(prog="samba-run", description="Run a PEF in the simulator.")
+    add = command_line.add_argument
     add("pef", metavar="PEF")
     add("--graph", help="which graph, when the PEF holds several")
     add(
@@ -57,8 +57,8 @@ def parser() -> argparse.ArgumentParser:
     add("--trace", metavar="FILE", help="write a trace of the timing simulation (Perfetto JSON)")
     add("--report", metavar="FILE", help="write the timing report as JSON")
     add("--json", action="store_true", help="print one JSON object on standard output instead of text")
-    add_diagnostics_arguments(made)
-    return made
+    add_diagnostics_arguments(command_line)
+    return command_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -30,17 +30,19 @@ Translation = Callable[[argparse.Namespace], str | bytes]
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(prog="samba-translate", description="Translate between the forms of a program.")
-    which = made.add_mutually_exclusive_group(required=True)
+    command_line = argparse.ArgumentParser(
+        prog="samba-translate", description="Translate between the forms of a program."
+    )
+    which = command_line.add_mutually_exclusive_group(required=True)
     for option, (_, text) in TRANSLATIONS.items():
         which.add_argument(f"--{option}", dest="translation", action="store_const", const=option, help=text)
-    add_model_arguments(made)
-    made.add_argument(
+    add_model_arguments(command_line)
+    command_line.add_argument(
         "-o", dest="output", metavar="FILE", default="-", help="the file to write (default: standard output)"
     )
-    made.add_argument("--weights", metavar="FILE", help="of --from-torch: write the weights, as safetensors")
-    add_diagnostics_arguments(made)
-    return made
+    command_line.add_argument("--weights", metavar="FILE", help="of --from-torch: write the weights, as safetensors")
+    add_diagnostics_arguments(command_line)
+    return command_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

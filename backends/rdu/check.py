@@ -115,14 +115,14 @@ def _differences(image: Any, program: Any, path: str) -> Iterator[str]:
     if is_dataclass(image) and type(image) is type(program):
         for field in fields(image):
             if field.compare and not _is_for_people(image, field.name):
-                one, other = getattr(image, field.name), getattr(program, field.name)
-                yield from _differences(one, other, f"{path}.{field.name}" if path else field.name)
+                item, said = getattr(image, field.name), getattr(program, field.name)
+                yield from _differences(item, said, f"{path}.{field.name}" if path else field.name)
     elif isinstance(image, np.ndarray):
         if image.shape != program.shape or (image != program).any():
             yield f"{path} is {_shown(image.tolist())}, its program says {_shown(program.tolist())}"
     elif isinstance(image, list) and len(cast(list[Any], image)) == len(program):
-        for i, (one, other) in enumerate(zip(cast(list[Any], image), program, strict=True)):
-            yield from _differences(one, other, f"{path}[{i}]")
+        for i, (item, said) in enumerate(zip(cast(list[Any], image), program, strict=True)):
+            yield from _differences(item, said, f"{path}[{i}]")
     elif image != program:
         yield f"{path} is {_shown(image)}, its program says {_shown(program)}"
 

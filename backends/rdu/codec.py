@@ -249,8 +249,8 @@ def _optional(inner: Codec) -> Codec:
 def _list(inner: Codec) -> Codec:
     def write(out: Writer, value: Sequence[Any]) -> None:
         out.put(len(value))
-        for one in value:
-            inner.write(out, one)
+        for item in value:
+            inner.write(out, item)
 
     def read(reader: Reader) -> list[Any]:
         count = reader.take()

@@ -66,21 +66,21 @@ def _verify_checksums(sections: list[ElfSection]) -> None:
     *covered, last = sections
     if last != ElfSection(".pef.checksum", last.data) or len(last.data) != 8 * (len(covered) + 1):
         raise PefError("section '.pef.checksum' does not belong to the other sections")
-    stated, found = named_words(last).tolist(), named_words(ElfSection("", checksums(covered))).tolist()
+    stated, actual = named_words(last).tolist(), named_words(ElfSection("", checksums(covered))).tolist()
     names = [*(f"section '{section.name}' was" for section in covered), "the section headers were"]
-    for name, expected, crc in zip(names, stated, found, strict=True):
+    for name, expected, crc in zip(names, stated, actual, strict=True):
         if crc != expected:
             raise PefError(f"{name} altered: the checksum is {expected:#010x}, the bytes give {crc:#010x}")
 
 
 def _json(section: ElfSection) -> dict[str, Any]:
     try:
-        found = json.loads(section.data.decode("utf-8"), parse_float=_finite, parse_constant=_finite)
+        value = json.loads(section.data.decode("utf-8"), parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):
         raise PefError(f"section '{section.name}' is no JSON of finite numbers") from None
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise PefError(f"section '{section.name}' holds no object")
-    return found
+    return value
 
 
 def _finite(text: str) -> float:
@@ -131,14 +131,14 @@ class _Reading:
 
     def section(self, section: ElfSection) -> im.Section:
         reader = codec.Reader(named_words(section), self.name)
-        found: im.Section = self._read(section, reader, codec.SECTION, whole=False)
+        decoded: im.Section = self._read(section, reader, codec.SECTION, whole=False)
         places: list[im.Ints] = self._read(section, reader, codec.COORDINATES)
-        if len(places) != len(found.units) or section.name != f".rdu.{found.name}":
-            raise PefError(f"section '{section.name}' holds section '{found.name}' and {len(places)} lists of places")
-        for unit, coordinates in zip(found.units, places, strict=True):
+        if len(places) != len(decoded.units) or section.name != f".rdu.{decoded.name}":
+            raise PefError(f"section '{section.name}' holds section '{decoded.name}' and {len(places)} lists of places")
+        for unit, coordinates in zip(decoded.units, places, strict=True):
             unit.coordinates = coordinates
-        found.checksum = zlib.crc32(section.data)
-        return found
+        decoded.checksum = zlib.crc32(section.data)
+        return decoded
 
     def name(self, offset: int) -> str:
         return string_at(self.names, offset)

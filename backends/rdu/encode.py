@@ -70,8 +70,8 @@ def strip(image: im.Image) -> im.Image:
 def checksums(sections: Sequence[ElfSection]) -> bytes:
     """CRC-32 of every section's bytes, then of all sections' names, types and links: a 64-bit word each."""
     headers = repr([(s.name, s.type, s.link, s.info, s.entry) for s in sections]).encode()
-    found = [*(zlib.crc32(section.data) for section in sections), zlib.crc32(headers)]
-    return b"".join(crc.to_bytes(8, "little") for crc in found)
+    crcs = [*(zlib.crc32(section.data) for section in sections), zlib.crc32(headers)]
+    return b"".join(crc.to_bytes(8, "little") for crc in crcs)
 
 
 def coordinates(section: im.Section) -> list[im.Ints]:

@@ -176,7 +176,7 @@ class _Builder:
     def _step(self, op: rdu.LaunchOp | rdu.RepeatOp) -> im.Launch | im.Repeat:
         if isinstance(op, rdu.LaunchOp):
             return self._launch(op, self._numbers(op.table[0]))
-        launches = [self._launch(one, im.ints([self._row(row) for row in one.table])) for one in op.launches]
+        launches = [self._launch(launch, im.ints([self._row(row) for row in launch.table])) for launch in op.launches]
         carried, prefetched = op.carried_rows, op.prefetched_rows
         return im.Repeat(
             op.rounds, launches, im.ints(carried, (len(carried), 4)), im.ints(prefetched, (len(prefetched), 2))
@@ -220,28 +220,28 @@ def _symbol(op: rdu.SymbolOp) -> im.Symbol:
 
 
 def _slot(section: rdu.SectionOp, value: SSAValue) -> im.Slot:
-    type = value.type
-    assert isinstance(type, TensorType), "slots are tensors"
-    return im.Slot(rdu.dtype_name(type.element_type) or "", im.ints(type.get_shape()), section.writable(value))
+    tensor = value.type
+    assert isinstance(tensor, TensorType), "slots are tensors"
+    return im.Slot(rdu.dtype_name(tensor.element_type) or "", im.ints(tensor.get_shape()), section.writable(value))
 
 
 def _window(value: SSAValue) -> im.Window:
-    type = stream(value)
-    shape = type.tile.get_shape() if isinstance(type.tile, TensorType) else ()
-    return im.Window(type.dtype, im.ints(shape), type.count.data)
+    window = stream(value)
+    shape = window.tile.get_shape() if isinstance(window.tile, TensorType) else ()
+    return im.Window(window.dtype, im.ints(shape), window.count.data)
 
 
 def _streams(op: rdu.UnitOp, numbers: dict[rdu.UnitOp, int]) -> Iterable[im.Stream]:
     for port, value in enumerate(op.ports):
         source = value.owner
         assert isinstance(source, rdu.UnitOp), "streams are results of units of the section"
-        type = stream(value)
+        carried = stream(value)
         yield im.Stream(
             source=(numbers[source], value.index),  # pyright: ignore[reportAttributeAccessIssue]
             target=(numbers[op], port),
-            dtype=type.dtype,
-            tile_bytes=type.tile_bytes,
-            tokens=type.count.data,
+            dtype=carried.dtype,
+            tile_bytes=carried.tile_bytes,
+            tokens=carried.count.data,
             depth=op.depth_of(port),
         )
 
@@ -279,8 +279,12 @@ def _pcu(op: rdu.PcuOp, common: dict[str, Any]) -> im.Pcu:
         predicate=im.ints(predicate, (len(predicate), len(op.extents) + 1 + len(inputs))),
         constants=im.words(assembler.constants),
         accumulators=[
-            im.Accumulator(bits, element_dtype(type) or "", type.get_shape()[0] if isinstance(type, VectorType) else 1)
-            for bits, type in zip(op.init_bits, types, strict=True)
+            im.Accumulator(
+                bits,
+                element_dtype(accumulator) or "",
+                accumulator.get_shape()[0] if isinstance(accumulator, VectorType) else 1,
+            )
+            for bits, accumulator in zip(op.init_bits, types, strict=True)
         ],
         body=im.words(body),
         combine=im.words(combine),

@@ -383,9 +383,9 @@ class Section(Record):
     def agcus(self) -> Counter[tuple[int, ...]]:
         """The AGCUs of the section, by place, and how many units share each. AGCUs without a place are their own."""
         units = [unit for unit in self.units if unit.resource == "agcu"]
-        found = Counter(tuple(place) for unit in units for place in unit.coordinates.tolist())
+        users = Counter(tuple(place) for unit in units for place in unit.coordinates.tolist())
         loose = [(i, n) for i, unit in enumerate(units) for n in range(unit.count - len(unit.coordinates))]
-        return found + Counter((*number, 0) for number in loose)
+        return users + Counter((*number, 0) for number in loose)
 
 
 @dataclass(eq=False)

@@ -92,7 +92,7 @@ def _lives(image: im.Image) -> list[tuple[int, int]]:
         for step in schedule.steps:
             launches = step.launches if isinstance(step, im.Repeat) else [step]
             rounds = step.count if isinstance(step, im.Repeat) else 1
-            rows = [one.symbols.reshape(rounds, -1).tolist() for one in launches]
+            rows = [entry.symbols.reshape(rounds, -1).tolist() for entry in launches]
             for turn in range(rounds):
                 for table in rows:
                     for number in table[turn]:

@@ -165,7 +165,7 @@ def _sources(
         for position, operand in enumerate(instruction.sources):
             if operand.kind in (Kind.CONSTANT, Kind.COUNTER):
                 used.setdefault(operand, _source_type(instruction, position))
-    made: list[rdu.ConstantOp | rdu.CounterOp] = []
+    ops: list[rdu.ConstantOp | rdu.CounterOp] = []
     for operand in sorted(used):
         if operand.kind is Kind.CONSTANT:
             if operand.number >= len(constants):
@@ -174,8 +174,8 @@ def _sources(
         else:
             op = rdu.CounterOp(operand.number)
         at[operand] = op.result
-        made.append(op)
-    return made
+        ops.append(op)
+    return ops
 
 
 def _source_type(instruction: Decoded, position: int) -> Attribute:

@@ -72,13 +72,13 @@ def _symbol(symbol: im.Symbol) -> rdu.SymbolOp:
     element = _element(symbol.dtype)
     if symbol.data is not None and len(symbol.data) != im.DTYPE_BYTES[symbol.dtype] * prod(symbol.shape.tolist()):
         raise PefError(f"constant '{symbol.name}' has {len(symbol.data)} bytes, of which {symbol.shape} is no shape")
-    type: TensorType[Any] = TensorType(element, symbol.shape.tolist())
+    type_: TensorType[Any] = TensorType(element, symbol.shape.tolist())
     data = None
     if symbol.data is not None:
         raw = bytes(-b & 0xFF for b in symbol.data) if symbol.dtype == "i1" else symbol.data
-        data = DenseIntOrFPElementsAttr(type, BytesAttr(raw))
+        data = DenseIntOrFPElementsAttr(type_, BytesAttr(raw))
     shard = None if symbol.shard is None else (symbol.shard.dim, symbol.shard.outer, symbol.shard.chips)
-    op = rdu.SymbolOp(symbol.name, symbol.role, type, shard=shard, data=data)
+    op = rdu.SymbolOp(symbol.name, symbol.role, type_, shard=shard, data=data)
     if symbol.tier:
         op.place(symbol.tier, symbol.address, symbol.first, symbol.last)
     return op
@@ -263,7 +263,7 @@ def _schedule(schedule: im.Schedule, image: im.Image) -> rdu.ScheduleOp:
         if isinstance(step, im.Launch):
             return launch(step)
         carried, prefetched = map(tuple, step.carried.tolist()), map(tuple, step.prefetched.tolist())
-        return rdu.RepeatOp(step.count, [launch(one) for one in step.launches], list(carried), list(prefetched))
+        return rdu.RepeatOp(step.count, [launch(entry) for entry in step.launches], list(carried), list(prefetched))
 
     return rdu.ScheduleOp(
         schedule.graph,

@@ -270,7 +270,7 @@ def _parse_rows(parser: AttrParser) -> tuple[Row, ...]:
 
 
 def _parse_access(parser: AttrParser) -> AccessData:
-    found: dict[str, Any] = {"strides": _parse_row(parser)}
+    fields: dict[str, Any] = {"strides": _parse_row(parser)}
     keys = {
         "base": parser.parse_integer,
         "bounds": lambda: _parse_rows(parser),
@@ -281,8 +281,8 @@ def _parse_access(parser: AttrParser) -> AccessData:
     }
     for key, parse in keys.items():
         if parser.parse_optional_keyword(key) is not None:
-            found[key] = parse()
-    return AccessData(**found)
+            fields[key] = parse()
+    return AccessData(**fields)
 
 
 @irdl_attr_definition

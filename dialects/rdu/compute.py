@@ -193,8 +193,8 @@ class PcuOp(BufferedUnitOp):
         if final >= 0:
             end = self.finish.block.last_op if self.finish is not None else None
             types += self.accumulator_types if end is None else [value.type for value in end.operands]
-        made = types[result] if result < len(types) else None
-        return made.get_shape()[0] if isinstance(made, VectorType) else 1
+        accumulated = types[result] if result < len(types) else None
+        return accumulated.get_shape()[0] if isinstance(accumulated, VectorType) else 1
 
     def verify_unit(self) -> None:
         rank = len(self.extents)
@@ -241,9 +241,9 @@ class PcuOp(BufferedUnitOp):
         ):
             if region is None:
                 continue
-            given = [argument.type for argument in region.block.args]
-            if given != arguments:
-                raise VerifyException(f"{name} has arguments ({_types(given)}), not ({_types(arguments)})")
+            argument_types = [argument.type for argument in region.block.args]
+            if argument_types != arguments:
+                raise VerifyException(f"{name} has arguments ({_types(argument_types)}), not ({_types(arguments)})")
             end = region.block.last_op
             if not isinstance(end, YieldOp):
                 raise VerifyException(f"{name} ends with rdu.yield")
@@ -256,9 +256,11 @@ class PcuOp(BufferedUnitOp):
                 final = yielded
         if self.finish is not None and not accumulators:
             raise VerifyException("finish needs accumulators")
-        made = [*steps, *final]
-        if [element_dtype(type) for type in made] != [stream(value).dtype for value in self.outputs]:
-            raise VerifyException(f"the program gives ({_types(made)}), the results carry other elements")
+        result_types = [*steps, *final]
+        if [element_dtype(result_type) for result_type in result_types] != [
+            stream(value).dtype for value in self.outputs
+        ]:
+            raise VerifyException(f"the program gives ({_types(result_types)}), the results carry other elements")
 
 
 def _types(types: Sequence[Attribute | None]) -> str:

@@ -30,12 +30,12 @@ _TYPES: dict[str, Attribute] = {
     "f32": Float32Type(),
     "f64": Float64Type(),
 }
-_NAMES: dict[Attribute, str] = {type: name for name, type in _TYPES.items()}
+_NAMES: dict[Attribute, str] = {type_: name for name, type_ in _TYPES.items()}
 
 
-def dtype_name(type: Attribute) -> str | None:
+def dtype_name(element: Attribute) -> str | None:
     """The name of an element type, None for a type that no unit handles."""
-    return _NAMES.get(type)
+    return _NAMES.get(element)
 
 
 def dtype_type(name: str) -> Attribute:

@@ -43,9 +43,9 @@ def fixed_result(row: Opcode) -> Attribute | None:
     return i1 if row.op_class == "compare" else i32 if row.name == "random_bits" else None
 
 
-def element_dtype(type: Attribute) -> str | None:
+def element_dtype(element: Attribute) -> str | None:
     """The dtype of a scalar or of a sorted list `vector<k x dtype>`."""
-    return dtype_name(type.element_type if isinstance(type, VectorType) else type)
+    return dtype_name(element.element_type if isinstance(element, VectorType) else element)
 
 
 class Instruction(IRDLOperation):
@@ -88,7 +88,7 @@ class Instruction(IRDLOperation):
         elif row.name == "select":
             if sources != [i1, outputs[0], outputs[0]]:
                 raise VerifyException("selects between two values of the result's type by an i1")
-        elif any(type != sources[0] for type in sources):
+        elif any(source != sources[0] for source in sources):
             raise VerifyException(f"sources have one type, here {', '.join(map(str, sources))}")
         elif outputs[0] != (expected := fixed_result(row) or sources[0]):
             raise VerifyException(f"gives {expected}, not {outputs[0]}")
@@ -120,9 +120,9 @@ class Instruction(IRDLOperation):
             sources = parser.resolve_operands(names, types.inputs.data, position)
             op = cls(sources, types.outputs.data)
         else:
-            type = parser.parse_type()
-            types = [i1, type, type] if row.name == "select" else [type] * row.arity
-            result = fixed_result(row) or type
+            source_type = parser.parse_type()
+            types = [i1, source_type, source_type] if row.name == "select" else [source_type] * row.arity
+            result = fixed_result(row) or source_type
             if row.op_class == "convert":
                 parser.parse_characters("to")
                 result = parser.parse_type()
@@ -196,15 +196,15 @@ def bits_of(value: Attribute) -> int:
     raise AssertionError(f"{value} is no number")
 
 
-def number_of(bits: int, type: Attribute) -> FloatAttr[Any] | IntegerAttr[Any]:
+def number_of(bits: int, number_type: Attribute) -> FloatAttr[Any] | IntegerAttr[Any]:
     """The number attribute of raw bits."""
-    if isinstance(type, IntegerType):
-        width = type.width.data
+    if isinstance(number_type, IntegerType):
+        width = number_type.width.data
         value = bits & (1 << width) - 1
-        return IntegerAttr(value - (1 << width) if width > 1 and value >> width - 1 else value, type)
-    if isinstance(type, AnyFloat):
-        return FloatAttr(type.unpack(bits.to_bytes(8, "little")[: type.size], 1)[0], type)
-    raise AssertionError(f"{type} is no number type")
+        return IntegerAttr(value - (1 << width) if width > 1 and value >> width - 1 else value, number_type)
+    if isinstance(number_type, AnyFloat):
+        return FloatAttr(number_type.unpack(bits.to_bytes(8, "little")[: number_type.size], 1)[0], number_type)
+    raise AssertionError(f"{number_type} is no number type")
 
 
 @irdl_op_definition

@@ -324,12 +324,12 @@ class LaunchOp(IRDLOperation):
             if len(bound) != len(types):
                 message = f"binds {len(bound)} symbols, @{self.section_name} has {len(types)} slots"
                 raise VerifyExceptionAt(self, message)
-            for slot, (name, type) in enumerate(zip(bound, types, strict=True)):
+            for slot, (name, slot_type) in enumerate(zip(bound, types, strict=True)):
                 symbol = symbols.get(name)
                 if symbol is None:
                     raise VerifyExceptionAt(self, f"there is no symbol @{name}")
-                if symbol.type != type:
-                    message = f"binds @{name} of type {symbol.type}, slot {slot} of @{self.section_name} is {type}"
+                if symbol.type != slot_type:
+                    message = f"binds @{name} of type {symbol.type}, slot {slot} of @{self.section_name} is {slot_type}"
                     raise VerifyExceptionAt(self, message)
 
     def print(self, printer: Printer) -> None:

@@ -100,7 +100,7 @@ class SymbolOp(IRDLOperation):
         self,
         name: str,
         role: str,
-        type: TensorType[Any],
+        type_: TensorType[Any],
         *,
         shard: Row | None = None,
         data: DenseIntOrFPElementsAttr | None = None,
@@ -108,7 +108,7 @@ class SymbolOp(IRDLOperation):
         properties: dict[str, Attribute | None] = {
             "sym_name": StringAttr(name),
             "role": StringAttr(role),
-            "type": type,
+            "type": type_,
             "shard": None if shard is None else array(shard),
             "data": data,
         }
@@ -172,8 +172,8 @@ class SymbolOp(IRDLOperation):
     def parse(cls, parser: Parser) -> SymbolOp:
         name = parser.parse_symbol_name()
         role = StringAttr(parser.parse_identifier())
-        type = parser.parse_type()
-        return with_rest(cls, parser, {"sym_name": name, "role": role, "type": type})
+        type_ = parser.parse_type()
+        return with_rest(cls, parser, {"sym_name": name, "role": role, "type": type_})
 
 
 @irdl_op_definition

@@ -112,12 +112,12 @@ class UnitOp(IRDLOperation):
         for number, result in enumerate(self.results):
             self._verify_windows(number, stream(result))
 
-    def _verify_windows(self, result: int, type: StreamType) -> None:
+    def _verify_windows(self, result: int, window: StreamType) -> None:
         """A window stands for at least one point, and holds no more elements than there are points or places."""
-        made = self.points_of(result)
-        points = prod(self.extents) if made is None else made
-        if type.count.data > points or type.tile_elements > max(points, prod(self.extents)):
-            raise VerifyException(f"result {result} has {points} points, too few for {type}")
+        delivered = self.points_of(result)
+        points = prod(self.extents) if delivered is None else delivered
+        if window.count.data > points or window.tile_elements > max(points, prod(self.extents)):
+            raise VerifyException(f"result {result} has {points} points, too few for {window}")
 
     def points_of(self, result: int) -> int | None:
         """Points that a result delivers; None for a token."""
@@ -148,8 +148,8 @@ class UnitOp(IRDLOperation):
             raise VerifyException(f"{what}: an address or a bound does not fit 64 bits")
         if reads and access.pad is None and (row := leaves_bounds(access, extents)) is not None:
             raise VerifyException(f"{what}: reads out of range of the bound {list(row)}, but has no pad")
-        if not (found := reach(access, extents)).lies_in(elements):
-            raise VerifyException(f"{what}: names elements {found} of {elements}")
+        if not (touched := reach(access, extents)).lies_in(elements):
+            raise VerifyException(f"{what}: names elements {touched} of {elements}")
 
     def require_tile(self, tile: Row) -> None:
         if len(tile) != len(self.extents) or any(not 1 <= t <= e for t, e in zip(tile, self.extents, strict=True)):
@@ -158,10 +158,10 @@ class UnitOp(IRDLOperation):
     def require_port(self, port: int, extents: Row) -> None:
         """The stream at an input port has as many points as the domain that reads it."""
         value = self.ports[port]
-        made = made_points(value)
-        if made is not None and made != prod(extents):
+        delivered = made_points(value)
+        if delivered is not None and delivered != prod(extents):
             raise VerifyException(
-                f"input port {port} reads {prod(extents)} points {list(extents)}, its producer delivers {made}"
+                f"input port {port} reads {prod(extents)} points {list(extents)}, its producer delivers {delivered}"
             )
 
 
@@ -184,10 +184,10 @@ class BufferedUnitOp(UnitOp):
 
 def counted(count: int, label: str | None) -> dict[str, Attribute]:
     """The last properties of every group: how many units it has, and its label if it has one."""
-    found: dict[str, Attribute] = {"count": number(count)}
+    properties: dict[str, Attribute] = {"count": number(count)}
     if label:
-        found["label"] = StringAttr(label)
-    return found
+        properties["label"] = StringAttr(label)
+    return properties
 
 
 def _span(ports: range) -> str:

@@ -144,10 +144,10 @@ def sized_dim(value: Shaped, dim: int) -> tuple[int, int]:
 
 def dim_indices(dims: Sequence[int] | None, rank: int) -> list[int]:
     """Sorted dimensions of a reduction; None or empty means all."""
-    found = sorted(dim_index(dim, rank) for dim in dims) if dims else list(range(rank))
-    if len(set(found)) != len(found):
+    indices = sorted(dim_index(dim, rank) for dim in dims) if dims else list(range(rank))
+    if len(set(indices)) != len(indices):
         raise fail(f"dim = {list(dims or ())} names a dimension twice")
-    return found
+    return indices
 
 
 def reduced(shape: Shape, dims: Sequence[int], keepdim: bool) -> Shape:

@@ -126,12 +126,12 @@ class SambaOp(IRDLOperation):
 
     @classmethod
     def _split(
-        cls, parser: Parser, given: Mapping[str, Attribute]
+        cls, parser: Parser, attributes: Mapping[str, Attribute]
     ) -> tuple[dict[str, Attribute], dict[str, Attribute]]:
         """The attributes of the row in their stored form, and the others."""
         specs = {spec.name: spec for spec in cls.ROW.attributes}
         properties: dict[str, Attribute] = {}
-        for name, attribute in given.items():
+        for name, attribute in attributes.items():
             if name in specs:
                 try:
                     properties[name] = specs[name].kind.encode(specs[name].kind.decode(attribute))
@@ -140,7 +140,7 @@ class SambaOp(IRDLOperation):
         for spec in cls.ROW.attributes:
             if spec.default is REQUIRED and spec.name not in properties:
                 parser.raise_error(f"'{cls.name}' needs the attribute '{spec.name}'")
-        return properties, {name: attribute for name, attribute in given.items() if name not in specs}
+        return properties, {name: attribute for name, attribute in attributes.items() if name not in specs}
 
     def print(self, printer: Printer) -> None:
         if self.operands:
@@ -270,11 +270,11 @@ def build(
     sums of a linear or matmul. Raises InputError, with the location, if the operator is unknown or operands do not fit.
     """
     row = OPERATORS.get(name)
-    given = {key: value for key, value in (attributes or {}).items() if value is not None}
+    values = {key: value for key, value in (attributes or {}).items() if value is not None}
     try:
         if row is None:
             raise VerifyException("is not in the operator table")
-        encoded, inferred = _inferred(row, [shaped_of(value) for value in operands], given)
+        encoded, inferred = _inferred(row, [shaped_of(value) for value in operands], values)
     except VerifyException as error:
         raise InputError(str(error), op=f"samba.{name}", location=_place(location)) from None
     results = [value if dtype is None else Shaped(value.shape, dtype) for value in inferred]
@@ -295,19 +295,19 @@ _INFERRED: dict[object, Inferred] = {}
 _MOST_INFERRED = 4096
 
 
-def _inferred(row: Row, operands: Sequence[Shaped], given: Mapping[str, Any]) -> Inferred:
+def _inferred(row: Row, operands: Sequence[Shaped], attributes: Mapping[str, Any]) -> Inferred:
     """The attributes of a new op as IR, and the shapes of its results; VerifyException if they do not fit."""
-    _check_attributes(row, given)
-    key = (row.name, tuple(operands), tuple((name, exact_key(value)) for name, value in given.items()))
+    _check_attributes(row, attributes)
+    key = (row.name, tuple(operands), tuple((name, exact_key(value)) for name, value in attributes.items()))
     if (known := _INFERRED.get(key)) is not None:
         return known
     _check_operand_count(row, len(operands))
-    encoded = {spec.name: spec.kind.encode(given[spec.name]) for spec in row.attributes if spec.name in given}
-    values = {spec.name: spec.kind.decode(encoded[spec.name]) for spec in row.attributes if spec.name in given}
+    encoded = {spec.name: spec.kind.encode(attributes[spec.name]) for spec in row.attributes if spec.name in attributes}
+    values = {spec.name: spec.kind.decode(encoded[spec.name]) for spec in row.attributes if spec.name in attributes}
     if len(_INFERRED) == _MOST_INFERRED:
         _INFERRED.clear()
-    found = _INFERRED[key] = (encoded, row.rule(operands, row.defaults(values)))
-    return found
+    entry = _INFERRED[key] = (encoded, row.rule(operands, row.defaults(values)))
+    return entry
 
 
 def infer_results(row: Row, operands: Sequence[Shaped], attributes: Mapping[str, Any]) -> Sequence[Shaped]:
@@ -326,17 +326,17 @@ def _place(location: LocationAttr | None) -> Location | None:
     return None if location is None else location_from_attr(location)
 
 
-def _check_attributes(row: Row, given: Mapping[str, Any]) -> None:
+def _check_attributes(row: Row, attributes: Mapping[str, Any]) -> None:
     names = [spec.name for spec in row.attributes]
-    for name in given:
+    for name in attributes:
         if name not in names:
             raise VerifyException(f"has no attribute '{name}' (it has: {', '.join(names) or 'none'})")
     for spec in row.attributes:
-        if spec.name not in given:
+        if spec.name not in attributes:
             if spec.default is REQUIRED:
                 raise VerifyException(f"needs the attribute '{spec.name}'")
-        elif not spec.kind.accepts(given[spec.name]):
-            raise VerifyException(f"attribute '{spec.name}' is of kind {spec.kind.name}, got {given[spec.name]!r}")
+        elif not spec.kind.accepts(attributes[spec.name]):
+            raise VerifyException(f"attribute '{spec.name}' is of kind {spec.kind.name}, got {attributes[spec.name]!r}")
 
 
 @irdl_op_definition

@@ -90,9 +90,9 @@ class Row:
             return [*plain[:-1], *(f"{plain[-1]}*{i}" for i in range(extra))]
         return plain[:count]
 
-    def defaults(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def defaults(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """All attributes, those that are not given at their defaults (absent: None)."""
-        return {a.name: given.get(a.name, None if a.default is REQUIRED else a.default) for a in self.attributes}
+        return {a.name: values.get(a.name, None if a.default is REQUIRED else a.default) for a in self.attributes}
 
 
 DTYPES: dict[str, Attribute] = {

@@ -36,8 +36,8 @@ class FastToken(Token[MLIRTokenKind, str]):
 
     text: str = ""  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
-    def __init__(self, kind: MLIRTokenKind, text: str, start: int, end: int, input: Input[str]) -> None:
-        self.kind, self.start, self.end, self.input = kind, start, end, input
+    def __init__(self, kind: MLIRTokenKind, text: str, start: int, end: int, source: Input[str]) -> None:
+        self.kind, self.start, self.end, self.input = kind, start, end, source
         self.text = text  # pyright: ignore[reportIncompatibleMethodOverride]
 
     @property
@@ -50,17 +50,17 @@ class FastLexer(OpenLexer):
     """The tokens of xDSL's lexer, several times as fast; what the pattern does not know, and errors, are xDSL's."""
 
     def lex(self) -> FastToken:
-        input = self.input
-        match = _TOKEN.match(input.content, self.pos)
+        source = self.input
+        match = _TOKEN.match(source.content, self.pos)
         if match is None:
             token = super().lex()
             kind = MLIRTokenKind.STRING_LIT if _is_text(token) else token.kind
-            return FastToken(kind, token.text, token.span.start, token.span.end, input)
+            return FastToken(kind, token.text, token.span.start, token.span.end, source)
         index = match.lastindex or 0
         start, end = match.span(index)
         self.pos = end
         text = match[index]
-        return FastToken(_KINDS[index] or KIND_BY_PUNCTUATION_SPELLING[text], text, start, end, input)
+        return FastToken(_KINDS[index] or KIND_BY_PUNCTUATION_SPELLING[text], text, start, end, source)
 
 
 def _is_text(token: Token[MLIRTokenKind, str]) -> bool:

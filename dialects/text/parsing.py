@@ -48,7 +48,7 @@ _REDEFINED = re.compile(r"SSA value %(\S+) is already defined")
 class _DenseElement(DenseElement):
     """An element of `dense<..>`: hexadecimal ones are the bits of a float, as in MLIR (xDSL 0.74 reads a number)."""
 
-    def to_type(self, parser: AttrParser, type: Attribute) -> Any:
+    def to_type(self, parser: AttrParser, type: Attribute) -> Any:  # noqa: A002 - xDSL's name
         if isinstance(type, AnyFloat) and isinstance(self.value, int) and self.span.text.startswith("0x"):
             return next(type.iter_unpack(self.value.to_bytes(type.compile_time_size, "little")))
         return super().to_type(parser, type)  # pyright: ignore[reportArgumentType]
@@ -76,40 +76,42 @@ class LocatedParser(OlderParser):
 
     def read_number_type(self) -> TypeAttribute | None:
         position = self.pos
-        type = super().read_number_type()
-        if isinstance(type, Float80Type | Float128Type) or (
-            isinstance(type, IntegerType) and type.width.data > MOST_BITS
+        type_ = super().read_number_type()
+        if isinstance(type_, Float80Type | Float128Type) or (
+            isinstance(type_, IntegerType) and type_.width.data > MOST_BITS
         ):
-            self.raise_error(f"numbers of type {type} are not supported", position)
-        return type
+            self.raise_error(f"numbers of type {type_} are not supported", position)
+        return type_
 
     def parse_affine_map(self) -> AffineMap:
         position = self.pos
-        map = super().parse_affine_map()
-        self._check_depth(map.results, position)
-        return map
+        map_ = super().parse_affine_map()
+        self._check_depth(map_.results, position)
+        return map_
 
     def parse_affine_set(self) -> AffineSet:
         position = self.pos
-        set = super().parse_affine_set()
-        self._check_depth([side for one in set.constraints for side in (one.lhs, one.rhs)], position)
-        return set
+        set_ = super().parse_affine_set()
+        self._check_depth(
+            [side for constraint in set_.constraints for side in (constraint.lhs, constraint.rhs)], position
+        )
+        return set_
 
     def _check_depth(self, expressions: Iterable[AffineExpr], position: int) -> None:
         pending = [(expression, 1) for expression in expressions]
         while pending:
-            one, depth = pending.pop()
+            part, depth = pending.pop()
             if depth > MOST_DEPTH:
                 self.raise_error(f"an affine expression is nested more than {MOST_DEPTH} times", position)
-            if isinstance(one, AffineBinaryOpExpr):
-                pending += [(one.lhs, depth + 1), (one.rhs, depth + 1)]
+            if isinstance(part, AffineBinaryOpExpr):
+                pending += [(part.lhs, depth + 1), (part.rhs, depth + 1)]
 
     def read_dense_type(self) -> DenseType:
         position = self.pos
-        type = super().read_dense_type()
-        if prod(type.get_shape()) > MOST_DENSE:
-            self.raise_error(f"constants have at most {MOST_DENSE} elements: {type}", position)
-        return type
+        type_ = super().read_dense_type()
+        if prod(type_.get_shape()) > MOST_DENSE:
+            self.raise_error(f"constants have at most {MOST_DENSE} elements: {type_}", position)
+        return type_
 
     def read_dense_element(self) -> _DenseElement:
         element = super().read_dense_element()

@@ -82,8 +82,8 @@ def _fused(
 
 def _is_causal(module: nn.Module, keywords: Mapping[str, Any]) -> bool:
     """What transformers reads when no mask is given: the keyword, else the module's own attribute."""
-    given = keywords.get("is_causal")
-    return bool(getattr(module, "is_causal", True) if given is None else given)
+    is_causal = keywords.get("is_causal")
+    return bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
 
 
 def _groups(module: nn.Module) -> int:
@@ -111,9 +111,9 @@ def _additive(
 def _eager_of(module: nn.Module) -> Attention | None:
     """The eager attention of the file that the attention module is written in."""
     for kind in type(module).__mro__:
-        found = getattr(sys.modules.get(kind.__module__), "eager_attention_forward", None)
-        if found is not None:
-            return found
+        eager = getattr(sys.modules.get(kind.__module__), "eager_attention_forward", None)
+        if eager is not None:
+            return eager
     return None
 
 
@@ -134,17 +134,21 @@ _known: dict[tuple[Any, ...], bool] = {}
 
 
 def _same_as_ours(eager: Attention, module: nn.Module, keywords: Mapping[str, Any]) -> bool:
-    given = {name: value for name, value in keywords.items() if value is not None}
+    set_keywords = {name: value for name, value in keywords.items() if value is not None}
     own = set(inspect.signature(eager).parameters) - set(_OWN)
-    if own & set(given) or any(isinstance(value, torch.Tensor) for name, value in given.items() if name not in NEUTRAL):
+    if own & set(set_keywords) or any(
+        isinstance(value, torch.Tensor) for name, value in set_keywords.items() if name not in NEUTRAL
+    ):
         return False
-    plain = tuple(sorted((name, repr(value)) for name, value in given.items() if not isinstance(value, torch.Tensor)))
+    plain = tuple(
+        sorted((name, repr(value)) for name, value in set_keywords.items() if not isinstance(value, torch.Tensor))
+    )
     groups = _groups(module)
     kind = (eager, type(module), groups, plain)
     if kind not in _known:
         modes: Any = _python_dispatch
         with modes._disable_current_modes(), torch.no_grad():  # on real numbers, also where a graph is traced
-            _known[kind] = _agree(eager, module, groups, {name: given[name] for name, _ in plain})
+            _known[kind] = _agree(eager, module, groups, {name: set_keywords[name] for name, _ in plain})
     return _known[kind]
 
 

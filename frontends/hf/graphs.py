@@ -40,10 +40,10 @@ are given as transformers' own `generate` gives them: the number of tokens befor
 class _Graph(nn.Module):
     """The model under `model`, called with its cache as plain tensors."""
 
-    def __init__(self, model: transformers.PreTrainedModel, kept: Survey | None, spelled: str = "") -> None:
+    def __init__(self, model: transformers.PreTrainedModel, surveyed: Survey | None, spelled: str = "") -> None:
         super().__init__()
         self.model = model
-        self.kept = kept
+        self.surveyed = surveyed
         self.spelled = spelled
 
     def run(
@@ -51,9 +51,9 @@ class _Graph(nn.Module):
     ) -> dict[str, torch.Tensor]:
         options: dict[str, Any] = {}
         layers: Mapping[int, Any] = {}
-        if self.kept is not None:
-            cache, held = cache_of(tensors, self.kept.layers, self.kept.count, position)
-            layers = dict(zip(self.kept.layers, held, strict=True))
+        if self.surveyed is not None:
+            cache, held = cache_of(tensors, self.surveyed.layers, self.surveyed.count, position)
+            layers = dict(zip(self.surveyed.layers, held, strict=True))
             options = {"cache": cache, "use_cache": True}
         options |= token_types(self.model, input_ids)
         if position is not None and "position_ids" in self.spelled:
@@ -132,14 +132,14 @@ def phases_of(model: transformers.PreTrainedModel) -> tuple[str, ...]:
         raise InputError(
             f"{name} does not run on input_ids alone, as prefill and decode do: it takes {other}", levers=[forward]
         )
-    kept = survey(model)
-    if kept.refusal:
+    surveyed = survey(model)
+    if surveyed.refusal:
         raise InputError(
-            f"{name} has no graph with a cache: {kept.refusal}",
+            f"{name} has no graph with a cache: {surveyed.refusal}",
             limit="caches of keys and values [batch, heads, length, size] in every layer",
             levers=[forward],
         )
-    return ("prefill", "decode") if kept.layers else ("forward",)
+    return ("prefill", "decode") if surveyed.layers else ("forward",)
 
 
 def graph(
@@ -175,11 +175,13 @@ def graph(
     if phase == "decode":
         args.append(torch.zeros(1, dtype=torch.long, device=device))
         names.append("position")
-    kept = survey(model)
-    shapes = [(batch, tensor.shape[1], length, tensor.shape[3]) for tensor in kept.tensors]
-    args.append([tensor.new_zeros(shape) for tensor, shape in zip(kept.tensors, shapes, strict=True)])
-    state = tuple(f"{kind}_cache_{i}" for i in kept.layers for kind in ("key", "value"))
-    module = _Decode(model, kept, _spelling(model, kept, args)) if phase == "decode" else _Prefill(model, kept)
+    surveyed = survey(model)
+    shapes = [(batch, tensor.shape[1], length, tensor.shape[3]) for tensor in surveyed.tensors]
+    args.append([tensor.new_zeros(shape) for tensor, shape in zip(surveyed.tensors, shapes, strict=True)])
+    state = tuple(f"{kind}_cache_{i}" for i in surveyed.layers for kind in ("key", "value"))
+    module = (
+        _Decode(model, surveyed, _spelling(model, surveyed, args)) if phase == "decode" else _Prefill(model, surveyed)
+    )
     return HfGraph(phase, module.eval(), tuple(args), (*names, *state), state)
 
 
@@ -218,7 +220,7 @@ def _positions(model: transformers.PreTrainedModel) -> int | None:
     return min([*tables, limit], default=None) if isinstance(limit, int) and limit > 0 else min(tables, default=None)
 
 
-def _spelling(model: transformers.PreTrainedModel, kept: Survey, args: Sequence[Any]) -> str:
+def _spelling(model: transformers.PreTrainedModel, surveyed: Survey, args: Sequence[Any]) -> str:
     """The first spelling with which the model decodes at a position that is data.
 
     Fake tensors tell in most cases; a model that asks whether it is exported is exported. Raises InputError with the
@@ -231,7 +233,7 @@ def _spelling(model: transformers.PreTrainedModel, kept: Survey, args: Sequence[
         for spelled in spellings:
             try:
                 with without_logs(), torch.no_grad():
-                    attempt(_Decode(model, kept, spelled), tuple(args))
+                    attempt(_Decode(model, surveyed, spelled), tuple(args))
                 return spelled
             except Exception as error:  # the model's own code: it reads the position's value, or sizes a tensor by it
                 reason = error

@@ -83,7 +83,7 @@ def inputs_of(model: transformers.PreTrainedModel, batch: int, tokens: int) -> d
     size = "correct the configuration, image_size for one" if image else "a longer input: --length"
     raise InputError(
         f"{name} does not run on {tried[0]} alone: {words(reason)}",
-        notes=[Note(f"nor on {one}") for one in tried[1:4]],
+        notes=[Note(f"nor on {names}") for names in tried[1:4]],
         levers=[size, export],
     ) from reason
 
@@ -173,9 +173,9 @@ class _Counter(TorchDispatchMode):
 
 def _operators(model: transformers.PreTrainedModel, inputs: Mapping[str, torch.Tensor]) -> int:
     with without_logs(), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as fake, _Counter() as counter:
-        made = pytree.tree_map(fake.from_tensor, dict(inputs))
+        fakes = pytree.tree_map(fake.from_tensor, dict(inputs))
         counter.count = 0
-        call_once(model, made)
+        call_once(model, fakes)
         return counter.count
 
 
@@ -197,10 +197,10 @@ def _images(model: transformers.PreTrainedModel, tokens: int) -> Sequence[Shape]
 def _features(model: transformers.PreTrainedModel, tokens: int) -> Sequence[Shape]:
     """Mel bins over time, Whisper's way or time first."""
     bins = [_field(model, name) for name in ("num_mel_bins", "input_feat_per_channel", "feature_size", "input_dim")]
-    found: list[int] = [size for size in bins if isinstance(size, int)] or [80]
+    mel_bins: list[int] = [size for size in bins if isinstance(size, int)] or [80]
     positions = _field(model, "max_source_positions")
-    mels = [(found[0], 2 * positions)] if isinstance(positions, int) else []
-    return [*mels, (tokens, found[0]), (found[0], tokens)]
+    mels = [(mel_bins[0], 2 * positions)] if isinstance(positions, int) else []
+    return [*mels, (tokens, mel_bins[0]), (mel_bins[0], tokens)]
 
 
 def _samples(model: transformers.PreTrainedModel, tokens: int) -> Sequence[Shape]:

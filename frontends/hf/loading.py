@@ -111,17 +111,15 @@ def _inferred(path: Path, config: transformers.PretrainedConfig) -> tuple[Diagno
 
 def _without_weights(path: Path, model: transformers.PreTrainedModel) -> Diagnostic:
     beside = path.parent if path.is_file() else path
-    given = (
-        f"--hf {beside}" if path.is_file() and has_weights(beside) else "--hf FOLDER, one that save_pretrained wrote"
-    )
+    flag = f"--hf {beside}" if path.is_file() and has_weights(beside) else "--hf FOLDER, one that save_pretrained wrote"
     if model.device.type == "meta":
         count = sum(parameter.numel() for parameter in model.parameters())
         message = (
             f"a configuration alone has no weights, and for {count / 1e9:.1f} billion none are made up (random ones up "
-            f"to {META_PARAMETERS // 10**6} million): give them with {given}, or run with --weights FOLDER"
+            f"to {META_PARAMETERS // 10**6} million): give them with {flag}, or run with --weights FOLDER"
         )
     else:
-        message = f"a configuration alone has no weights: they are random, from seed 0; give them with {given}"
+        message = f"a configuration alone has no weights: they are random, from seed 0; give them with {flag}"
     return Diagnostic("warning", message, Location(str(path)))
 
 
@@ -132,7 +130,7 @@ def _too_large(path: Path, needed: int, available: int) -> Diagnostic:
 
 
 def _unexpected(name: str, checkpoint: Checkpoint, extra: list[str]) -> Diagnostic:
-    files = sorted({checkpoint.file_of(one).name for one in extra})
+    files = sorted({checkpoint.file_of(key).name for key in extra})
     return Diagnostic(
         "warning",
         f"{name} has no place for {len(extra)} tensors of the checkpoint, which are left out: {some(extra)} "
@@ -173,9 +171,9 @@ def _check_dtypes(shell: transformers.PreTrainedModel, checkpoint: Checkpoint) -
 
 
 def _check_shapes(name: str, checkpoint: Checkpoint, mismatched: Any) -> None:
-    for key, found, expected in sorted(mismatched):
+    for key, shape, expected in sorted(mismatched):
         raise WeightError(
-            f"{key!r} has the shape {list(found)}, {name} of this configuration has {list(expected)}"
+            f"{key!r} has the shape {list(shape)}, {name} of this configuration has {list(expected)}"
             + (f" (and {len(mismatched) - 1} more differ)" if len(mismatched) > 1 else ""),
             location=Location(str(checkpoint.file_of(key))),
             levers=["give the config.json that was saved with these weights"],

@@ -50,18 +50,20 @@ def load_config(path: str | Path, **changes: Any) -> transformers.PretrainedConf
         raise _unreadable(file, _words(error), "correct the configuration") from error
 
 
-def _fields(file: Path, given: str) -> dict[str, Any]:
+def _fields(file: Path, argument: str) -> dict[str, Any]:
     try:
         fields: Any = json.loads(file.read_text(encoding="utf-8"), object_hook=_number_or_object)
     except (FileNotFoundError, NotADirectoryError) as error:
         what = (
-            "no such file" if Path(given).parent.is_dir() or file.name != Path(given).name else "no such file or folder"
+            "no such file"
+            if Path(argument).parent.is_dir() or file.name != Path(argument).name
+            else "no such file or folder"
         )
         raise _unreadable(
             file,
             f"{what}; only local files are read, nothing is downloaded",
             "give config.json, or a folder that save_pretrained wrote",
-            f"download the model first: hf download {given} --local-dir FOLDER" if given.count("/") == 1 else "",
+            f"download the model first: hf download {argument} --local-dir FOLDER" if argument.count("/") == 1 else "",
         ) from error
     except OSError as error:
         raise _unreadable(file, error.strerror or str(error)) from error
@@ -208,9 +210,9 @@ def _usual(config: Any) -> Iterator[str]:
         modeling_auto.MODEL_MAPPING_NAMES,
     )
     for names in (*(of_encoders if config.is_encoder_decoder else ()), *language, *others):
-        found = names.get(config.model_type)
-        if found:
-            yield found if isinstance(found, str) else found[0]
+        classes = names.get(config.model_type)
+        if classes:
+            yield classes if isinstance(classes, str) else classes[0]
 
 
 def _words(error: BaseException) -> str:

@@ -62,9 +62,9 @@ def _survey(model: transformers.PreTrainedModel) -> Survey:
             f"{type(model).__name__} does not run on input_ids alone: {words(error)}",
             levers=["--phase forward: one call, with nothing kept", "correct the configuration"],
         ) from error
-    kept: Any = out.get("cache") if isinstance(out, dict) else None
-    if kept is not None and kept is not cache:
-        return Survey((), 0, (), f"it keeps its state in a {type(kept).__name__}")
+    returned: Any = out.get("cache") if isinstance(out, dict) else None
+    if returned is not None and returned is not cache:
+        return Survey((), 0, (), f"it keeps its state in a {type(returned).__name__}")
     config: Any = model.config
     return _layers_of(cache, windows if config._attn_implementation == ATTENTION else None)
 

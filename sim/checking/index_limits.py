@@ -173,9 +173,9 @@ _INDEXED: Mapping[str, _Indexing] = {
 
 def _indexed(op: samba.SambaOp) -> Mapping[int, int]:
     """Operands that index and their limits. An operator that is not known gets zeros: they are always in range."""
-    found = _INDEXED.get(op.row.name)
-    if found is not None:
-        return found(op)
+    limits_of = _INDEXED.get(op.row.name)
+    if limits_of is not None:
+        return limits_of(op)
     names = op.row.operand_names(len(op.operands))
     return {i: 1 for i, name in enumerate(names) if name.split("*")[0] in ("index", "indices", "target", "position")}
 
@@ -188,8 +188,8 @@ def _stage_limits(stage: kernel.Stage, results: Limits) -> Limits:
     limits: Limits = [None] * len(stage.operands)
     accesses = [*zip(stage.input_maps, stage.input_types, strict=True)]
     accesses += zip(stage.result_maps, stage.output_types, strict=True)
-    for map, type in accesses:
-        for expr, extent in zip(map.results, type.get_shape(), strict=True):
+    for map_, type_ in accesses:
+        for expr, extent in zip(map_.results, type_.get_shape(), strict=True):
             form = linear(expr, ranges)
             rest = interval(replace(form, symbols=()), ranges) or (0, 0)
             for symbol, factor in form.symbols:
@@ -286,28 +286,28 @@ def _section_limits(section: rdu.SectionOp, slots: Limits) -> Limits:
     for slot, limit in zip(section.slots, slots, strict=True):
         lower(slot, limit)
     for unit in reversed(section.units):
-        made = _least([limits.get(result) for result in unit.results])
+        result_limit = _least([limits.get(result) for result in unit.results])
         match unit:
             case rdu.LoadOp() | rdu.StoreOp():
                 elements = math.prod(unit.slot.type.get_shape()) if isinstance(unit.slot.type, TensorType) else 0
                 _lower_ports(lower, unit, unit.access.data, unit.extents, elements)
                 if isinstance(unit, rdu.StoreOp):
                     lower(unit.ports[0], limits.get(unit.slot))
-                lower(unit.slot, made)
+                lower(unit.slot, result_limit)
             case rdu.PmuOp():
                 for port in (*unit.write_ports, *unit.read_ports):
                     _lower_ports(lower, unit, port.data.access, port.data.extents, unit.extents[0])
                 for write, value in enumerate(unit.ports[: len(unit.write_ports)]):
-                    lower(value, made if write < len(unit.write_ports) else None)
+                    lower(value, result_limit if write < len(unit.write_ports) else None)
             case rdu.PcuOp():
                 end = unit.body.block.last_op
-                wanted: Limits = [made] * (len(end.operands) if end is not None else 0)
-                found = _body_limits(unit.body.block, wanted, unit.extents)
-                for value, limit in zip(unit.ports, found, strict=False):
+                wanted: Limits = [result_limit] * (len(end.operands) if end is not None else 0)
+                port_limits = _body_limits(unit.body.block, wanted, unit.extents)
+                for value, limit in zip(unit.ports, port_limits, strict=False):
                     lower(value, limit)
             case _:
                 for value in unit.ports:
-                    lower(value, made)
+                    lower(value, result_limit)
     return [limits.get(slot) for slot in section.slots]
 
 

@@ -111,9 +111,9 @@ class SemanticsCheck(Instrumentation):
             if case.graph not in graphs:
                 raise self._wrong(one, case, Difference("", what=": the graph is gone"), module)
             outputs = self._run(module, graphs[case.graph], case)
-            found = compare(case.outputs, outputs, semantics, case.spread)
-            if found is not None:
-                raise self._wrong(one, case, found, module)
+            difference = compare(case.outputs, outputs, semantics, case.spread)
+            if difference is not None:
+                raise self._wrong(one, case, difference, module)
             self.checked += 1
             case.outputs, case.spread = dict(zip(case.outputs, outputs.values(), strict=True)), None
         self.cases = cases
@@ -133,8 +133,8 @@ class SemanticsCheck(Instrumentation):
         inputs = [t.to(p.dtype) for t, p in zip(case.inputs, graph.inputs, strict=True)] if fits else case.inputs
         return dict(zip(output_names(graph), run(module, graph, inputs, tiled=self.tiled), strict=True))
 
-    def _wrong(self, one: ModulePass, case: Case, found: Difference, module: ModuleOp) -> SemanticsError:
-        error = SemanticsError(one.name, case.graph, case.seed, found, semantics_of(one))
+    def _wrong(self, checked: ModulePass, case: Case, difference: Difference, module: ModuleOp) -> SemanticsError:
+        error = SemanticsError(checked.name, case.graph, case.seed, difference, semantics_of(checked))
         error.location = location_of(module)
         return error
 
@@ -154,9 +154,9 @@ def _module_of(op: Operation) -> ModuleOp:
     return op
 
 
-def semantics_of(one: ModulePass) -> Semantics:
+def semantics_of(checked: ModulePass) -> Semantics:
     """What a pass declares; a pass of xDSL's own keeps every bit."""
-    return one.semantics if isinstance(one, SambaPass) else EXACT
+    return checked.semantics if isinstance(checked, SambaPass) else EXACT
 
 
 def check_pass(

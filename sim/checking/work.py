@@ -48,7 +48,7 @@ def _op_work(op: Operation, functions: Mapping[str, FuncOp], known: dict[str, in
 
 def _elements(op: Operation) -> int:
     types = [value.type for value in (*op.operands, *op.results)]
-    return sum(math.prod(type.get_shape()) for type in types if isinstance(type, TensorType))
+    return sum(math.prod(type_.get_shape()) for type_ in types if isinstance(type_, TensorType))
 
 
 def _product(op: samba.SambaOp) -> int:

@@ -120,8 +120,8 @@ def write(
     address = address.expand(shape).reshape(-1)
     flat = values.reshape(-1)
     if inside is not None:
-        kept = inside.expand(shape).reshape(-1)
-        address, flat = address[kept], flat[kept]
+        is_inside = inside.expand(shape).reshape(-1)
+        address, flat = address[is_inside], flat[is_inside]
     if not address.numel():
         return
     _check_range(address, storage)

@@ -93,8 +93,8 @@ def _ordinal(x: Tensor) -> Tensor:
 def _shift_right_unsigned(x: Tensor, y: Tensor) -> Tensor:
     if x.dtype != torch.int64:
         return (_unsigned(x) >> y).to(x.dtype)
-    kept = torch.where(y == 0, torch.full_like(x, -1), (torch.ones_like(x) << (64 - y).clamp(max=63)) - 1)
-    return torch.where(y == 0, x, (x >> y) & kept)
+    low_bits = torch.where(y == 0, torch.full_like(x, -1), (torch.ones_like(x) << (64 - y).clamp(max=63)) - 1)
+    return torch.where(y == 0, x, (x >> y) & low_bits)
 
 
 def _wrap(function: Function) -> Function:

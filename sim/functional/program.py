@@ -100,8 +100,8 @@ class TileProgram:
     def output_extents(self, value: torch.Tensor, port: int, extents: Sequence[int]) -> tuple[int, ...]:
         """The domain on which an output port delivers: with accumulators of k elements, k is its last dimension."""
         per_point = not self.unit.accumulators or (self.sequential and port < self._body_outputs())
-        kept = list(range(len(extents))) if per_point else self.parallel
-        return (*(extents[d] for d in kept), *value.shape[len(kept) :])
+        dims = list(range(len(extents))) if per_point else self.parallel
+        return (*(extents[d] for d in dims), *value.shape[len(dims) :])
 
     def _run_box(
         self, inputs: Sequence[torch.Tensor], extents: Sequence[int], origin: Sequence[int], strict: bool
@@ -152,14 +152,14 @@ class TileProgram:
         self, port: int, tiles: list[tuple[list[int], list[PortValue]]], extents: Sequence[int], sizes: Sequence[int]
     ) -> PortValue:
         per_step = self.sequential and port < self._body_outputs()
-        kept = list(range(len(extents))) if not self.inner or per_step else self.parallel
+        dims = list(range(len(extents))) if not self.inner or per_step else self.parallel
         first = tiles[0][1][port]
-        trailing = first.data.shape[len(kept) :]
-        shape = [extents[d] for d in kept]
+        trailing = first.data.shape[len(dims) :]
+        shape = [extents[d] for d in dims]
         data = first.data.new_zeros((*shape, *trailing))
         mask = torch.ones(shape, dtype=torch.bool) if first.mask is not None else None
         for origin, values in tiles:
-            window = tuple(slice(origin[d], min(origin[d] + sizes[d], extents[d])) for d in kept)
+            window = tuple(slice(origin[d], min(origin[d] + sizes[d], extents[d])) for d in dims)
             data[window] = values[port].data
             part = values[port].mask
             if mask is not None and part is not None:
@@ -312,12 +312,12 @@ class TileProgram:
     def _terms(self) -> list[Term] | None:
         """Per accumulator its fold, when the whole body is `accumulator op term` with folds that torch reduces as the
         contract says, and combine merges by the same; else None."""
-        made, updates = _updates(self.body)
+        makers, updates = _updates(self.body)
         merged, merges = _updates(self.combine)
         terms: list[Term] = []
         for number, accumulator in enumerate(self.unit.accumulators):
             own, other = Operand(Kind.ACCUMULATOR, number), Operand(Kind.OTHER, number)
-            update, merge = _made(updates.get(number), made), _made(merges.get(number), merged)
+            update, merge = _made(updates.get(number), makers), _made(merges.get(number), merged)
             if update is None or update.opcode.name not in _FOLDS or accumulator.length > 1:
                 return None
             if update.dtype != accumulator.dtype or update.sources.count(own) != 1:
@@ -331,16 +331,16 @@ class TileProgram:
             value = update.sources[1 - update.sources.index(own)]
             if value.kind is Kind.ACCUMULATOR or (value.kind is Kind.REGISTER and value.number in self.tainted):
                 return None
-            terms.append(self._term(update, value, made))
+            terms.append(self._term(update, value, makers))
         plain = len(updates) == len(terms) and not any(i.destination.kind is Kind.OUTPUT for i in self.body)
         return terms if plain else None
 
-    def _term(self, update: Instruction, other: Operand, made: Mapping[int, Instruction]) -> Term:
+    def _term(self, update: Instruction, other: Operand, makers: Mapping[int, Instruction]) -> Term:
         factors: tuple[Operand, Operand] | None = None
         if other.kind is Kind.REGISTER and update.opcode.name == "add" and self.unit.mode == "systolic":
-            product = made[other.number]
+            product = makers[other.number]
             if product.opcode.name == "mul":
-                a, b = (_plain_input(source, made) for source in product.sources)
+                a, b = (_plain_input(source, makers) for source in product.sources)
                 factors = (a, b) if a is not None and b is not None else None
         return Term(update.opcode.name, other, factors)
 
@@ -385,10 +385,10 @@ class TileProgram:
         if len(inserts) != 1 or len(self.unit.accumulators) != 2:
             return None
         first = inserts[0].destination.number
-        made = {n: Operand(Kind.REGISTER, first + n) for n in range(2)}
+        new_lists = {n: Operand(Kind.REGISTER, first + n) for n in range(2)}
         free = not any(s.kind is Kind.REGISTER and s.number in self.tainted for s in inserts[0].sources[:2])
         moves = len(self.body) - len(self.independent) - 1
-        return inserts[0] if free and moves == 2 and _updates(self.body)[1] == made else None
+        return inserts[0] if free and moves == 2 and _updates(self.body)[1] == new_lists else None
 
     def _largest(
         self,
@@ -410,7 +410,7 @@ class TileProgram:
         )
         count = self.unit.accumulators[0].length
         pairs = primitives.largest_pairs(value, index, count)
-        return [made.squeeze(-1) if count == 1 else made for made in pairs]
+        return [part.squeeze(-1) if count == 1 else part for part in pairs]
 
     # -- scans -------------------------------------------------------------------------------------------------------
 
@@ -464,9 +464,9 @@ class TileProgram:
                 lists = [operands[2], sources.accumulators[number + 1]]
                 single = self.unit.accumulators[number].length == 1  # a list of one has no axis of its own
                 lists = [x.unsqueeze(-1) for x in lists] if single else lists
-                for offset, made in enumerate(primitives.insert_sorted(*operands[:2], *lists)):
-                    kept = made.squeeze(-1) if single else made
-                    registers[Operand(Kind.REGISTER, target.number + offset)] = kept
+                for offset, new_list in enumerate(primitives.insert_sorted(*operands[:2], *lists)):
+                    contents = new_list.squeeze(-1) if single else new_list
+                    registers[Operand(Kind.REGISTER, target.number + offset)] = contents
                 continue
             value = primitives.apply(name, dtype, operands)
             if target.kind is Kind.OUTPUT:
@@ -540,13 +540,13 @@ _FOLDS: Mapping[str, Fold] = {
 def _updates(program: Sequence[Instruction]) -> tuple[dict[int, Instruction], dict[int, Operand]]:
     """The instruction that makes each register, and what each accumulator that is written becomes. A program writes its
     accumulators by moves; another way of writing one is no entry."""
-    made = {i.destination.number: i for i in program if i.destination.kind is Kind.REGISTER}
+    makers = {i.destination.number: i for i in program if i.destination.kind is Kind.REGISTER}
     moves = (i for i in program if i.destination.kind is Kind.ACCUMULATOR and i.opcode.name == "mov")
-    return made, {i.destination.number: i.sources[0] for i in moves}
+    return makers, {i.destination.number: i.sources[0] for i in moves}
 
 
-def _made(value: Operand | None, made: Mapping[int, Instruction]) -> Instruction | None:
-    return made.get(value.number) if value is not None and value.kind is Kind.REGISTER else None
+def _made(value: Operand | None, makers: Mapping[int, Instruction]) -> Instruction | None:
+    return makers.get(value.number) if value is not None and value.kind is Kind.REGISTER else None
 
 
 def _renamed(program: list[Instruction]) -> list[Instruction]:
@@ -588,10 +588,10 @@ def _source_dtype(instruction: Instruction, position: int) -> str:
     return instruction.dtype
 
 
-def _plain_input(operand: Operand, made: Mapping[int, Instruction]) -> Operand | None:
+def _plain_input(operand: Operand, makers: Mapping[int, Instruction]) -> Operand | None:
     """The input port that an operand is, seen through moves and extensions (exact); None otherwise."""
-    while operand.kind is Kind.REGISTER and made[operand.number].opcode.name in ("mov", "extf"):
-        operand = made[operand.number].sources[0]
+    while operand.kind is Kind.REGISTER and makers[operand.number].opcode.name in ("mov", "extf"):
+        operand = makers[operand.number].sources[0]
     return operand if operand.kind is Kind.INPUT else None
 
 

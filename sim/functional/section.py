@@ -129,15 +129,15 @@ class SectionProgram:
         ports = dict.fromkeys(
             int(access.index_ports[error.port]) for access in accesses if len(access.index_ports) > error.port
         )
-        found: dict[str, None] = {}
+        tables: dict[str, None] = {}
         pending = [self.sources[number][port][0] for port in ports]
         while pending:
             source = pending.pop()
             maker = self.section.units[source]
             if isinstance(maker, Load) and names:
-                found[f"'{names[maker.slot]}'"] = None
-            pending += [made[0] for made in self.sources[source].values()]
-        return error.of(f"'{tensor}'" if tensor else "", " and ".join(found))
+                tables[f"'{names[maker.slot]}'"] = None
+            pending += [stream[0] for stream in self.sources[source].values()]
+        return error.of(f"'{tensor}'" if tensor else "", " and ".join(tables))
 
     def _located(self, error: SambaError, unit: Unit) -> SambaError:
         """The error with the name and place of the unit, when the PEF still has them."""

@@ -101,32 +101,32 @@ def inside(predicate: AffineSetAttr | None, box: Box, symbols: Sequence[Number])
     return mask
 
 
-def coordinates(map: AffineMap, box: Box, symbols: Sequence[Number], block: Sequence[int]) -> list[Tensor]:
+def coordinates(map_: AffineMap, box: Box, symbols: Sequence[Number], block: Sequence[int]) -> list[Tensor]:
     """The coordinates that a box touches, with the axes of the block behind those of the domain."""
     rank, depth = len(box.sizes), len(block)
-    found: list[Tensor] = []
-    for number, expr in enumerate(map.results):
+    per_axis: list[Tensor] = []
+    for number, expr in enumerate(map_.results):
         value = torch.as_tensor(evaluate(expr, box.indices, symbols), dtype=torch.int64)
         value = value.reshape((*value.shape, *(1,) * depth)) if value.dim() else value.reshape((1,) * (rank + depth))
-        axis = number - (len(map.results) - depth)
+        axis = number - (len(map_.results) - depth)
         if axis >= 0:
             shape = [1] * (rank + depth)
             shape[rank + axis] = block[axis]
             value = value + torch.arange(block[axis]).view(shape)
-        found.append(value)
-    return found
+        per_axis.append(value)
+    return per_axis
 
 
-def view(tensor: Tensor, map: AffineMap, box: Box, block: Sequence[int] = ()) -> Tensor | None:
+def view(tensor: Tensor, map_: AffineMap, box: Box, block: Sequence[int] = ()) -> Tensor | None:
     """The compact view of what a box touches; None when the access is not linear or leaves the tensor."""
     rank, depth = len(box.sizes), len(block)
     strides, offset = [0] * (rank + depth), tensor.storage_offset()
     sizes = [1] * rank + list(block)
-    for number, (expr, extent, stride) in enumerate(zip(map.results, tensor.shape, tensor.stride(), strict=True)):
+    for number, (expr, extent, stride) in enumerate(zip(map_.results, tensor.shape, tensor.stride(), strict=True)):
         form = linear(expr)
         if form.terms or form.symbols or any(c < 0 for _, c in form.dims):
             return None
-        axis = number - (len(map.results) - depth)
+        axis = number - (len(map_.results) - depth)
         low = form.constant + sum(c * box.starts[d] for d, c in form.dims)
         high = low + sum(c * (box.sizes[d] - 1) for d, c in form.dims) + (block[axis] - 1 if axis >= 0 else 0)
         if low < 0 or high >= extent:
@@ -141,12 +141,12 @@ def view(tensor: Tensor, map: AffineMap, box: Box, block: Sequence[int] = ()) ->
 
 
 def read(
-    tensor: Tensor, map: AffineMap, box: Box, symbols: Sequence[Number], block: Sequence[int], pad: float | int | None
+    tensor: Tensor, map_: AffineMap, box: Box, symbols: Sequence[Number], block: Sequence[int], pad: float | int | None
 ) -> Tensor:
     """What a box reads, compact; `pad` stands for elements out of range."""
-    if (found := view(tensor, map, box, block)) is not None:
-        return found
-    values, mask = read_masked(tensor, map, box, symbols, block)
+    if (window := view(tensor, map_, box, block)) is not None:
+        return window
+    values, mask = read_masked(tensor, map_, box, symbols, block)
     if bool(mask.all()):
         return values
     if pad is None:
@@ -155,10 +155,10 @@ def read(
 
 
 def read_masked(
-    tensor: Tensor, map: AffineMap, box: Box, symbols: Sequence[Number], block: Sequence[int] = ()
+    tensor: Tensor, map_: AffineMap, box: Box, symbols: Sequence[Number], block: Sequence[int] = ()
 ) -> tuple[Tensor, Tensor]:
     """(values, whether they are in range); values out of range are those at the nearest coordinate."""
-    places = coordinates(map, box, symbols, block)
+    places = coordinates(map_, box, symbols, block)
     mask = torch.ones((1,) * (len(box.sizes) + len(block)), dtype=torch.bool)
     for place, extent in zip(places, tensor.shape, strict=True):
         mask = mask & (place >= 0) & (place < extent)
@@ -181,7 +181,7 @@ class Destination:
     def write(
         self,
         value: Tensor,
-        map: AffineMap,
+        map_: AffineMap,
         box: Box,
         symbols: Sequence[Number] = (),
         block: Sequence[int] = (),
@@ -189,24 +189,24 @@ class Destination:
     ) -> None:
         """Write a compact value; points outside of the mask or of the tensor are dropped. A coordinate that a symbol
         decides may not lie outside: InputError."""
-        target = view(self.tensor, map, box, block) if mask is None and not self.conflict else None
+        target = view(self.tensor, map_, box, block) if mask is None and not self.conflict else None
         if target is not None:
             target.copy_(value.expand(target.shape))
             return
-        places = coordinates(map, box, symbols, block)
+        places = coordinates(map_, box, symbols, block)
         shape = (*box.sizes, *block)
-        kept = torch.ones(shape, dtype=torch.bool)
+        written = torch.ones(shape, dtype=torch.bool)
         if mask is not None:
-            kept = kept & mask.reshape((*mask.shape, *(1,) * len(block)))
+            written = written & mask.reshape((*mask.shape, *(1,) * len(block)))
         flat = torch.zeros(shape, dtype=torch.int64)
-        for place, extent, expr in zip(places, self.tensor.shape, map.results, strict=True):
-            outside = kept & ((place < 0) | (place >= extent))
+        for place, extent, expr in zip(places, self.tensor.shape, map_.results, strict=True):
+            outside = written & ((place < 0) | (place >= extent))
             if used_symbols(expr) and bool(outside.any()):
                 wrong = int(place.expand(shape)[outside][0])
                 raise InputError(f"index {wrong} is out of range: it must be from 0 to {extent - 1}")
-            kept = kept & ~outside
+            written = written & ~outside
             flat = flat * extent + place
-        self._put(flat[kept], value.expand(shape)[kept].to(self.tensor.dtype))
+        self._put(flat[written], value.expand(shape)[written].to(self.tensor.dtype))
 
     def _put(self, places: Tensor, values: Tensor) -> None:
         """One write after the other, in the order given: points that meet take turns."""

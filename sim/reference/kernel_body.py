@@ -103,13 +103,13 @@ def evaluate(steps: Iterable[Step], place: Place, environment: Environment) -> N
 
 def lookup(value: SSAValue, environment: Mapping[SSAValue, Tensor], place: Place) -> Tensor:
     """A value of the region, else a scalar of the enclosing scan."""
-    found = environment.get(value)
-    return place.outer[value] if found is None else found
+    own = environment.get(value)
+    return place.outer[value] if own is None else own
 
 
-def torch_dtype(type: Attribute) -> torch.dtype:
+def torch_dtype(type_: Attribute) -> torch.dtype:
     """The torch dtype of an element or tensor type."""
-    return TORCH_DTYPES[dtype_name(type)]
+    return TORCH_DTYPES[dtype_name(type_)]
 
 
 def tensor_of(attribute: Attribute) -> Tensor:

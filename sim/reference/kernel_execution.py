@@ -44,11 +44,11 @@ class Execution:
         stage = self.stage
         conflict = stage.conflict.data if isinstance(stage, kernel.ScatterOp) else ""
         tied = stage.tied_inputs[result]
-        type = stage.output_types[result]
-        dtype = torch_dtype(type)
+        type_ = stage.output_types[result]
+        dtype = torch_dtype(type_)
         if conflict == "add" and dtype in (torch.bfloat16, torch.float16):
             dtype = torch.float32
-        start = self.inputs[tied].to(dtype, copy=True) if tied >= 0 else torch.zeros(type.get_shape(), dtype=dtype)
+        start = self.inputs[tied].to(dtype, copy=True) if tied >= 0 else torch.zeros(type_.get_shape(), dtype=dtype)
         return Destination(start.contiguous(), conflict)
 
     # ---- boxes

@@ -97,9 +97,9 @@ class Fold(Accumulating):
 
     def _insert(self) -> kernel.InsertSortedOp | None:
         """The insertion into sorted lists that is all that the body does with its accumulators, if it is."""
-        made = self.program.yielded[0].owner
-        alone = isinstance(made, kernel.InsertSortedOp) and self.program.yielded == tuple(made.results)
-        return made if isinstance(made, kernel.InsertSortedOp) and alone and len(self.bound) == 1 else None
+        insertion = self.program.yielded[0].owner
+        alone = isinstance(insertion, kernel.InsertSortedOp) and self.program.yielded == tuple(insertion.results)
+        return insertion if isinstance(insertion, kernel.InsertSortedOp) and alone and len(self.bound) == 1 else None
 
     def run(self) -> None:
         """Fold every part of every tile, merge the parts, finish."""

@@ -37,10 +37,12 @@ def run_chips(op: Operation, inputs: Sequence[Sequence[Tensor]], *, tiled: bool 
     types = list(op.body.block.arg_types) if isinstance(op, func.FuncOp) else [value.type for value in op.operands]
     if len(types) != len(operands):
         raise error_at(op, f"takes {len(types)} inputs, {len(operands)} are given", InputError)
-    for number, (type, values) in enumerate(zip(types, operands, strict=True)):
+    for number, (declared, values) in enumerate(zip(types, operands, strict=True)):
         for value in values:
-            if tuple(value.shape) != kernel.block_shape(type) or value.dtype != torch_dtype(type):
-                raise error_at(op, f"input {number} is {tuple(value.shape)} {value.dtype}, expected {type}", InputError)
+            if tuple(value.shape) != kernel.block_shape(declared) or value.dtype != torch_dtype(declared):
+                raise error_at(
+                    op, f"input {number} is {tuple(value.shape)} {value.dtype}, expected {declared}", InputError
+                )
     interpreter = Interpreter(len(inputs), tiled)
     if isinstance(op, func.FuncOp):
         results = interpreter.block(op.body.block, operands)

@@ -70,14 +70,14 @@ def _move(execution: Execution, box: Box) -> None:
     stage = execution.stage
     symbols = execution.symbols(box)
     mask = inside(stage.predicate, box, symbols)
-    if (found := view(execution.inputs[0], stage.input_maps[0], box)) is not None:
-        execution.write(0, found, box, symbols, mask)
+    if (moved := view(execution.inputs[0], stage.input_maps[0], box)) is not None:
+        execution.write(0, moved, box, symbols, mask)
         return
     pad = stage.pad_constants[0]
     value = tensor_of(pad) if pad is not None else torch.zeros((), dtype=execution.inputs[0].dtype)
     covered = torch.tensor(False)
-    for tensor, map in reversed(list(zip(execution.inputs, stage.input_maps, strict=True))):
-        part, there = read_masked(tensor, map, box, symbols)
+    for tensor, map_ in reversed(list(zip(execution.inputs, stage.input_maps, strict=True))):
+        part, there = read_masked(tensor, map_, box, symbols)
         value, covered = torch.where(there, part, value), covered | there
     if pad is None and not bool(covered.all()):
         raise error_at(stage, "a point lies outside of every input and input 0 has no pad", InputError)

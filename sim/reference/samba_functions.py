@@ -272,8 +272,8 @@ def _attention(x: Tensors, a: Settings) -> Tensor:
     return torch.where(total == 0, 0.0, product(weights, value) / total)
 
 
-def _hiding(kept: Tensor) -> Tensor:
-    return torch.zeros(kept.shape).masked_fill(~kept, -math.inf)
+def _hiding(visible: Tensor) -> Tensor:
+    return torch.zeros(visible.shape).masked_fill(~visible, -math.inf)
 
 
 # Normalisation, reductions, losses

@@ -72,8 +72,8 @@ def _name(entry: Mapping[str, Attribute], default: str) -> str:
 
 
 def _shard(entry: Mapping[str, Attribute]) -> samba.ShardAttr | None:
-    found = entry.get("samba.shard")
-    return found if isinstance(found, samba.ShardAttr) else None
+    shard = entry.get("samba.shard")
+    return shard if isinstance(shard, samba.ShardAttr) else None
 
 
 def _check_tensor(name: str, tensor: Tensor, declared: Attribute) -> None:

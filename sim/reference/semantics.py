@@ -102,24 +102,24 @@ def _of_function(module: ModuleOp, function: FuncOp) -> CallableGraph:
     return CallableGraph(
         function.sym_name.data,
         function,
-        tuple(_port(f"arg{i}", entry, type, chips) for i, (entry, type) in enumerate(arguments)),
-        tuple(_port(f"result{i}", entry, type, chips) for i, (entry, type) in enumerate(results)),
+        tuple(_port(f"arg{i}", entry, type_, chips) for i, (entry, type_) in enumerate(arguments)),
+        tuple(_port(f"result{i}", entry, type_, chips) for i, (entry, type_) in enumerate(results)),
         chips,
     )
 
 
-def _port(default: str, facts: Mapping[str, Attribute], type: Attribute, chips: int) -> Port:
+def _port(default: str, facts: Mapping[str, Attribute], type_: Attribute, chips: int) -> Port:
     name, role, tied, shard = (facts.get(f"samba.{key}") for key in ("name", "role", "tied", "shard"))
-    if not isinstance(type, TensorType):
-        raise InputError(f"'{default}' is {type}: only graphs on tensors can be run")
-    shape = list(type.get_shape())
+    if not isinstance(type_, TensorType):
+        raise InputError(f"'{default}' is {type_}: only graphs on tensors can be run")
+    shape = list(type_.get_shape())
     lies = shard if isinstance(shard, samba.ShardAttr) and chips > 1 else None
     if lies is not None:
         shape[lies.values[0]] *= chips
     return Port(
         name.data if isinstance(name, StringAttr) else default,
         tuple(shape),
-        TORCH_DTYPES[str(type.element_type)],
+        TORCH_DTYPES[str(type_.element_type)],
         role.data if isinstance(role, StringAttr) else "input",
         lies,
         tied.value.data if isinstance(tied, IntegerAttr) else -1,
@@ -201,8 +201,10 @@ def run(module: ModuleOp, graph: CallableGraph, inputs: Sequence[Tensor], *, til
     """The same by position."""
     for port, tensor in zip(graph.inputs, inputs, strict=True):
         if tuple(tensor.shape) != port.shape or tensor.dtype != port.dtype:
-            given = Port(port.name, tuple(tensor.shape), tensor.dtype).type_text
-            raise WeightError(f"'{port.name}' of graph '{graph.name}' is {given}, the graph takes {port.type_text}")
+            tensor_type = Port(port.name, tuple(tensor.shape), tensor.dtype).type_text
+            raise WeightError(
+                f"'{port.name}' of graph '{graph.name}' is {tensor_type}, the graph takes {port.type_text}"
+            )
     if isinstance(graph.op, rdu.ScheduleOp):
         program = graph.op.parent_op()
         assert isinstance(program, rdu.ProgramOp)
@@ -288,9 +290,9 @@ def compare(
         if old.shape != new.shape or old.dtype != new.dtype:
             was = Port(name, tuple(old.shape), old.dtype).type_text
             return Difference(name, what=f"is {Port(name, tuple(new.shape), new.dtype).type_text}, was {was}")
-        found = _difference(name, old, new, semantics, None if spread is None else spread[name])
-        if found is not None:
-            return found
+        difference = _difference(name, old, new, semantics, None if spread is None else spread[name])
+        if difference is not None:
+            return difference
     return None
 
 

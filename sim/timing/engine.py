@@ -80,7 +80,7 @@ def _skip(state: State, rounds: int) -> None:
     nodes = state.graph.nodes
     watch = min(range(len(nodes)), key=lambda number: nodes[number].firings)
     per_round = nodes[watch].firings // rounds
-    kept: tuple[int, ...] = ()
+    relative_before: tuple[int, ...] = ()
     before: _Totals | None = None
     for number in range(1, rounds - 1):
         pause = int(state.fired[watch]) + per_round
@@ -89,11 +89,11 @@ def _skip(state: State, rounds: int) -> None:
             return  # all is done, or it deadlocks
         totals = _Totals(state, watch, rounds)
         relative = _relative(state, totals, rounds)
-        if before is not None and relative == kept:
+        if before is not None and relative == relative_before:
             _move(state, before, totals, rounds)
             return
         if number & (number - 1) == 0:
-            kept, before = relative, totals
+            relative_before, before = relative, totals
 
 
 class _Totals:

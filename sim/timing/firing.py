@@ -73,7 +73,7 @@ def footprint(domain: Sequence[int], tile: Sequence[int], reads: Reads | None) -
 
 def _counters(domain: Sequence[int], tile: Sequence[int], reads: Reads) -> list[tuple[int, int]] | None:
     """(how far the tile goes along it, stride) of every counter; None if the counters do not refine the domain."""
-    found: list[tuple[int, int]] = []
+    counters: list[tuple[int, int]] = []
     dim, rest = len(domain) - 1, tile[-1] if tile else 1
     above = domain[-1] if domain else 1
     for extent, stride in zip(reversed(reads.extents), reversed(reads.strides), strict=True):
@@ -82,9 +82,9 @@ def _counters(domain: Sequence[int], tile: Sequence[int], reads: Reads) -> list[
             rest, above = tile[dim], domain[dim]
         if extent > 1 and (above % extent or above == 1):
             return None
-        found.append((min(rest, extent), stride))
+        counters.append((min(rest, extent), stride))
         rest, above = ceil(rest / extent), above // extent
-    return found
+    return counters
 
 
 def pcu_firing(unit: Pcu, operands: Sequence[Reads | None]) -> Firing:

@@ -376,12 +376,12 @@ class _Program:
         use.flops += launches * part.flops
         self.result.flops += launches * part.flops
         self.result.sent += launches * part.traffic.sent
-        for tier, bytes in part.traffic.read.items():
-            use.read[tier] = use.read.get(tier, 0) + launches * bytes
-            self.result.tiers[tier].read += launches * bytes
-        for tier, bytes in part.traffic.written.items():
-            use.written[tier] = use.written.get(tier, 0) + launches * bytes
-            self.result.tiers[tier].written += launches * bytes
+        for tier, moved in part.traffic.read.items():
+            use.read[tier] = use.read.get(tier, 0) + launches * moved
+            self.result.tiers[tier].read += launches * moved
+        for tier, moved in part.traffic.written.items():
+            use.written[tier] = use.written.get(tier, 0) + launches * moved
+            self.result.tiers[tier].written += launches * moved
 
 
 def _chained(parts: Sequence[SectionGraph], overheads: Sequence[int], row: _Round) -> tuple[TimingGraph, list[int]]:

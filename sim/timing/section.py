@@ -102,12 +102,12 @@ def check_section(
     graph = section_graph(section, tiers, machine, budget, labels).graph
     expected = reference.run(graph)
     for compiled in (False, True):
-        found = engine.run(graph, compiled=compiled)
-        if found != expected:
+        run = engine.run(graph, compiled=compiled)
+        if run != expected:
             raise SambaError(
                 f"section {section.name}: the timing engines disagree",
                 demand=f"{expected.finish} ps (event by event)",
-                limit=f"{found.finish} ps ({'compiled' if compiled else 'plain'} work-list)",
+                limit=f"{run.finish} ps ({'compiled' if compiled else 'plain'} work-list)",
             )
     return expected
 
@@ -232,15 +232,15 @@ class _Lowering:
             wanted = footprint(domain, group, _reads(self.section, stream)) * DTYPE_BYTES[stream.dtype]
             cycles = max(cycles, self._pmu_cycles(stream.source[0], wanted))
         for stream in self.out[number]:
-            made = ceil(stream.tile_bytes * stream.tokens / count)
-            cycles = max(cycles, self._pmu_cycles(stream.target[0], made))
+            window_bytes = ceil(stream.tile_bytes * stream.tokens / count)
+            cycles = max(cycles, self._pmu_cycles(stream.target[0], window_bytes))
         picoseconds = self.machine.picoseconds
         return Node(count, picoseconds(cycles), picoseconds(cycles + price.latency + self._after(number)))
 
-    def _pmu_cycles(self, unit: int, bytes: int) -> int:
+    def _pmu_cycles(self, unit: int, moved: int) -> int:
         """Cycles in which the PMUs of a buffer read or write that many bytes; 0 for another kind of unit."""
         pmu = self.section.units[unit]
-        return ceil(bytes / (pmu.count * self.machine.pmu.port_bytes)) if isinstance(pmu, Pmu) else 0
+        return ceil(moved / (pmu.count * self.machine.pmu.port_bytes)) if isinstance(pmu, Pmu) else 0
 
     def _memory(self, number: int, unit: Load | Store) -> Node:
         """A window is asked for in requests of what its AGCUs can keep in flight: others' requests come in between."""
@@ -251,22 +251,22 @@ class _Lowering:
         agcus = self._agcus(unit)
         in_flight = max(1, int(agcus * self.machine.agcu.outstanding_bytes))
         count = windows * max(1, ceil(ceil(moved.bytes / windows) / in_flight))
-        one = Transfer(ceil(moved.bytes / count), moved.contiguous)
+        part = Transfer(ceil(moved.bytes / count), moved.contiguous)
         service = service_picoseconds(
             tier,
             self.budget.tier_bandwidth[tier_name],
-            one.bytes,
-            one.contiguous,
+            part.bytes,
+            part.contiguous,
             self.traffic.write_share(tier_name),
         )
         rate = agcus * agcu_bandwidth(self.machine, tier_name)
         streams = self.into[number] if isinstance(unit, Store) else self.out[number]
         buffers = [
-            self._pmu_cycles(s.source[0] if isinstance(unit, Store) else s.target[0], one.bytes) for s in streams
+            self._pmu_cycles(s.source[0] if isinstance(unit, Store) else s.target[0], part.bytes) for s in streams
         ]
         interval = max(
             service,
-            ceil(one.bytes * PICOSECONDS / rate),
+            ceil(part.bytes * PICOSECONDS / rate),
             self.machine.picoseconds(max(buffers, default=0)),
         )
         latency = interval + ceil(tier.latency * PICOSECONDS) + self.machine.picoseconds(self._after(number))

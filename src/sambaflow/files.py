@@ -145,18 +145,18 @@ def _mode(path: str) -> int | None:
     Raises OSError for a folder, and for a file that may not be written.
     """
     try:
-        found = os.stat(path).st_mode
+        mode = os.stat(path).st_mode
     except FileNotFoundError:
         mask = os.umask(0)
         os.umask(mask)
         return 0o666 & ~mask
-    if stat.S_ISDIR(found):
+    if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    if not stat.S_ISREG(found):
+    if not stat.S_ISREG(mode):
         return None
     if not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-    return stat.S_IMODE(found)
+    return stat.S_IMODE(mode)
 
 
 def _write_through(path: str, content: Content) -> None:

@@ -42,15 +42,15 @@ def plugins(kind: Kind) -> Mapping[str, EntryPoint]:
 
     Raises InputError when two packages take one name.
     """
-    found: dict[str, EntryPoint] = {}
+    entries: dict[str, EntryPoint] = {}
     for entry in sorted(entry_points(group=f"sambaflow.{kind}"), key=lambda entry: (entry.name, entry.value)):
-        other = found.setdefault(entry.name, entry)
+        other = entries.setdefault(entry.name, entry)
         if other.value != entry.value:
             raise InputError(
                 f"two packages add '{entry.name}' to sambaflow.{kind}: {_package(other)} and {_package(entry)}",
                 levers=["uninstall one of them"],
             )
-    return found
+    return entries
 
 
 @cache
@@ -62,13 +62,13 @@ def load(kind: Kind, name: str, wanted: type[T]) -> T | None:
     entry = plugins(kind).get(name)
     if entry is None:
         return None
-    found = _imported(entry)
-    if not isinstance(found, wanted):
+    value = _imported(entry)
+    if not isinstance(value, wanted):
         raise InputError(
-            f"'{name}' of {_package(entry)} is a {type(found).__name__}; sambaflow.{kind} takes a {wanted.__name__}",
+            f"'{name}' of {_package(entry)} is a {type(value).__name__}; sambaflow.{kind} takes a {wanted.__name__}",
             levers=[f"let the entry point {entry.value} lead to a {wanted.__name__}"],
         )
-    return found
+    return value
 
 
 def _imported(entry: EntryPoint) -> Any:

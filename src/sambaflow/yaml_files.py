@@ -94,15 +94,15 @@ def entries(node: Node) -> dict[Any, tuple[Node, Node]]:
     """Key and value nodes of a mapping by key. YamlProblem about a key that is given twice, or is a collection."""
     import yaml
 
-    found: dict[Any, tuple[Node, Node]] = {}
+    values: dict[Any, tuple[Node, Node]] = {}
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode):
             raise _at("a key is a name, not a collection", key)
         name = plain(key)
-        if name in found:
-            raise _at(f"'{name}' is given twice: first in line {found[name][0].start_mark.line + 1}", key)
-        found[name] = key, value
-    return found
+        if name in values:
+            raise _at(f"'{name}' is given twice: first in line {values[name][0].start_mark.line + 1}", key)
+        values[name] = key, value
+    return values
 
 
 def _at(message: str, place: Any) -> YamlProblem:

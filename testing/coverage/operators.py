@@ -88,8 +88,8 @@ class Program(nn.Module):
         return [leaf.detach().clone() for leaf in self.leaves if isinstance(leaf, torch.Tensor)]
 
     def forward(self, *tensors: torch.Tensor) -> Any:
-        given = iter(tensors)
-        leaves = [next(given) if isinstance(leaf, torch.Tensor) else leaf for leaf in self.leaves]
+        following = iter(tensors)
+        leaves = [next(following) if isinstance(leaf, torch.Tensor) else leaf for leaf in self.leaves]
         args, kwargs = pytree.tree_unflatten(leaves, self.spec)
         return self.function(*args, **kwargs)
 
@@ -106,14 +106,14 @@ def operators() -> dict[str, Any]:
 
 def samples(names: Sequence[str], each: int) -> list[Sample]:
     """The first `each` samples to try of every operator in float32, and half as many in int64 and bool."""
-    found: list[Sample] = []
+    chosen: list[Sample] = []
     for name in sorted(names):
         supported = operators()[name].supported_dtypes("cpu")
         for dtype in DTYPES:
             count = each if dtype.is_floating_point else max(1, each // 2)
             text = str(dtype).removeprefix("torch.")
-            found += [Sample(name, text, i) for i in range(count) if dtype in supported]
-    return found
+            chosen += [Sample(name, text, i) for i in range(count) if dtype in supported]
+    return chosen
 
 
 def load(sample: Sample, each: int) -> Program | None:
@@ -121,21 +121,21 @@ def load(sample: Sample, each: int) -> Program | None:
     info, dtype = operators()[sample.operator], getattr(torch, sample.dtype)
     count = each if dtype.is_floating_point else max(1, each // 2)
     torch.manual_seed(0)
-    given: list[Any] = list(islice(info.sample_inputs("cpu", dtype, requires_grad=False), LOOKED_AT))
-    chosen = given if len(given) <= count else [given[i * len(given) // count] for i in range(count)]
+    listed: list[Any] = list(islice(info.sample_inputs("cpu", dtype, requires_grad=False), LOOKED_AT))
+    chosen = listed if len(listed) <= count else [listed[i * len(listed) // count] for i in range(count)]
     if sample.index >= len(chosen):
         return None
-    one = chosen[sample.index]
-    return Program(info.op, ((one.input, *one.args), one.kwargs))
+    inputs = chosen[sample.index]
+    return Program(info.op, ((inputs.input, *inputs.args), inputs.kwargs))
 
 
 def differs(want: Any, got: Any, rtol: float = 1e-4, atol: float = 1e-5) -> str:
     """In what results differ: structure, dtype and shape, or values (integers and bools exactly)."""
     wanted, spec = pytree.tree_flatten(want)
-    found, other = pytree.tree_flatten(got)
+    results, other = pytree.tree_flatten(got)
     if spec != other:
         return f"the structure {other} instead of {spec}"
-    for a, b in zip(wanted, found, strict=True):
+    for a, b in zip(wanted, results, strict=True):
         if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor):
             if type(a) is not type(b) or (a != b and a == a):
                 return f"{b!r} instead of {a!r}"

@@ -126,23 +126,23 @@ def _shrunk(kind: Any, defaults: dict[str, Any]) -> dict[str, Any]:
     lists = {name: value for name, value in defaults.items() if isinstance(value, list) and len(value) in depths}
     samples = {name: list(dict.fromkeys(map(_frozen, value))) for name, value in lists.items()}
     layers = max([LAYERS, *(len(kinds) for kinds in samples.values() if len(kinds) <= 4)])
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in defaults.items():
         number = _rule(name)
         if name in lists:
             kinds = list(dict.fromkeys(value)) if len(samples[name]) <= 4 else value
             if len(samples[name]) > 1:
-                given[name] = [*kinds, *[kinds[-1]] * layers][:layers]
+                values[name] = [*kinds, *[kinds[-1]] * layers][:layers]
         elif name in FLAGS and value is not None:
-            given[name] = True
+            values[name] = True
         elif name in kind.sub_configs and isinstance(value, dict):
-            given[name] = _nested(kind.sub_configs[name], value)
+            values[name] = _nested(kind.sub_configs[name], value)
         elif name.endswith("_token_id") and isinstance(value, int):
-            given[name] = min(value, VOCABULARY - 1)
+            values[name] = min(value, VOCABULARY - 1)
         elif number is not None and (value is None or _is_number(value)):
-            given[name] = layers if number is LAYERS else number
-            given[name] = given[name] if value is None or value else value  # 0 turns something off, and stays
-    return given
+            values[name] = layers if number is LAYERS else number
+            values[name] = values[name] if value is None or value else value  # 0 turns something off, and stays
+    return values
 
 
 def _nested(kind: Any, defaults: dict[str, Any]) -> dict[str, Any]:
