@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from sambaflow import plugins
 from sambaflow.dialects.text.parsing import parse_module
-from sambaflow.errors import CapacityError, InputError, PluginError
+from sambaflow.errors import CapacityError, InputError, InternalError, PluginError
 from sambaflow.machine import load
 from sambaflow.machine.dataflow import deadlock
 from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.pipelines import run_pipeline
-from sambaflow.passes.framework.solvers import WrongSolution, solve
+from sambaflow.passes.framework.solvers import Solver, WrongSolution, solve
 from sambaflow.passes.planning.access import whole
 from sambaflow.passes.planning.cutting import CUT_POINTS, Cut, CuttingProblem, Part, Section
 from sambaflow.passes.planning.facts import Operand, Result, StageFacts
@@ -332,6 +332,7 @@ ENTRIES = {
     "cuts.nothing": "NOTHING",
     "fifos.flat": "FLAT",
     "fifos.empty": "EMPTY",
+    "fifos.mixed": "ALONE",
     "sharding.columns": "COLUMNS",
     "sharding.none": "NONE",
 }
@@ -419,3 +420,16 @@ def test_solvers_of_a_package_are_chosen_by_name():
 def test_wrong_solutions_of_a_package_are_refused(text: str, pipeline: str, wrong: str):
     with pytest.raises(PluginError, match=wrong):
         ran(text, pipeline)
+
+
+@pytest.mark.usefixtures("package")
+def test_a_solver_is_for_one_kind_of_problem():
+    with pytest.raises(InputError, match=r"'fifos\.mixed' solves problems of cuts, not of fifos"):
+        ran(MAPS, PLANNED + "kernel-size-fifos{solver=mixed}")
+
+
+def test_a_wrong_solution_of_our_own_is_our_bug(monkeypatch: pytest.MonkeyPatch):
+    empty = Solver("empty", FifoProblem, lambda problem: (0,) * len(problem.channels))
+    monkeypatch.setattr(FifoProblem, "solvers", classmethod(lambda cls: (empty,)))
+    with pytest.raises(InternalError, match="the fifos of solver 'empty' is wrong: channel 0 is 0 deep"):
+        solve(RING)
