@@ -328,11 +328,11 @@ NONE = Solver("none", ShardingProblem, lambda problem: Layouts({}))
 """
 
 ENTRIES = {
-    "cuts.alone": "ALONE",
-    "cuts.nothing": "NOTHING",
-    "fifos.flat": "FLAT",
-    "fifos.empty": "EMPTY",
-    "fifos.mixed": "ALONE",
+    "cutting.alone": "ALONE",
+    "cutting.nothing": "NOTHING",
+    "fifo-sizing.flat": "FLAT",
+    "fifo-sizing.empty": "EMPTY",
+    "fifo-sizing.mixed": "ALONE",
     "sharding.columns": "COLUMNS",
     "sharding.none": "NONE",
 }
@@ -412,8 +412,12 @@ def test_solvers_of_a_package_are_chosen_by_name():
 @pytest.mark.parametrize(
     ("text", "pipeline", "wrong"),
     [
-        (MAPS, "kernel-cut-sections{solver=nothing}", "the cuts of solver 'nothing' is wrong: stage 0 stands in no"),
-        (MAPS, PLANNED + "kernel-size-fifos{solver=empty}", "the fifos of solver 'empty' is wrong: channel 0 is 0"),
+        (MAPS, "kernel-cut-sections{solver=nothing}", "the cutting of solver 'nothing' is wrong: stage 0 stands in no"),
+        (
+            MAPS,
+            PLANNED + "kernel-size-fifos{solver=empty}",
+            "the fifo-sizing of solver 'empty' is wrong: channel 0 is 0",
+        ),
         (PRODUCT, "samba-shard{solver=none}", "the sharding of solver 'none' is wrong: @f has 3 values, 0 have"),
     ],
 )
@@ -424,12 +428,12 @@ def test_wrong_solutions_of_a_package_are_refused(text: str, pipeline: str, wron
 
 @pytest.mark.usefixtures("package")
 def test_a_solver_is_for_one_kind_of_problem():
-    with pytest.raises(InputError, match=r"'fifos\.mixed' solves problems of cuts, not of fifos"):
+    with pytest.raises(InputError, match=r"'fifo-sizing\.mixed' solves problems of cutting, not of fifo-sizing"):
         ran(MAPS, PLANNED + "kernel-size-fifos{solver=mixed}")
 
 
 def test_a_wrong_solution_of_our_own_is_our_bug(monkeypatch: pytest.MonkeyPatch):
     empty = Solver("empty", FifoProblem, lambda problem: (0,) * len(problem.channels))
     monkeypatch.setattr(FifoProblem, "solvers", classmethod(lambda cls: (empty,)))
-    with pytest.raises(InternalError, match="the fifos of solver 'empty' is wrong: channel 0 is 0 deep"):
+    with pytest.raises(InternalError, match="the fifo-sizing of solver 'empty' is wrong: channel 0 is 0 deep"):
         solve(RING)
