@@ -416,7 +416,7 @@ def test_solvers_of_a_package_are_chosen_by_name():
         (
             MAPS,
             PLANNED + "kernel-size-fifos{solver=empty}",
-            "the fifo-sizing of solver 'empty' is wrong: channel 0 is 0",
+            "solver 'empty' is wrong: channel 0 is 0 deep",
         ),
         (PRODUCT, "samba-shard{solver=none}", "the sharding of solver 'none' is wrong: @f has 3 values, 0 have"),
     ],
