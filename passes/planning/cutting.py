@@ -60,7 +60,7 @@ class CuttingProblem(Problem[Cut]):
     the run reads. `planner` says what fits, and what it costs. `joined`: whether a section may hold several parts.
     """
 
-    kind = "cuts"
+    kind = "cutting"
 
     parts: tuple[Part, ...]
     stages: tuple[StageFacts, ...]

@@ -67,7 +67,7 @@ class PmuBudget:
 class FifoProblem(Problem[Depths]):
     """How deep each channel of a network is. Actors are in topological order, channels name them by number."""
 
-    kind = "fifos"
+    kind = "fifo-sizing"
 
     actors: tuple[FifoActor, ...]
     channels: tuple[FifoChannel, ...]

@@ -40,7 +40,7 @@ ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
         "fusion.rules": ("fusion", "rewriting"),
         "fusion.heuristics": ("fusion",),
         "layers": (),
-        "parallel": (),
+        "parallel": ("framework",),
         "kernel_library": ("rewriting",),
         "planning": ("framework", "rewriting", "kernel_library"),
         "lowering": ("rewriting", "planning"),

@@ -4,7 +4,7 @@
 // RUN: not samba-opt --pass-pipeline='kernel-cut-sections{solver=best}' %s 2>&1 | filecheck %s --check-prefix=WRONG
 
 // A solver that does not exist is refused with those that do.
-// WRONG: there is no solver 'best' for cuts
+// WRONG: there is no solver 'best' for cutting
 // WRONG: try: use one of shortest, greedy
 
 #row = affine_map<(d0, d1) -> (d0, d1)>

@@ -4,7 +4,7 @@
 // RUN: not samba-opt --pass-pipeline='kernel-size-fifos{solver=most}' %s 2>&1 | filecheck %s --check-prefix=WRONG
 
 // A solver that does not exist is refused with those that do.
-// WRONG: there is no solver 'most' for fifos
+// WRONG: there is no solver 'most' for fifo-sizing
 // WRONG: try: use one of pace, least
 
 #row = affine_map<(d0, d1) -> (d0, d1)>

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from sambaflow import plugins
 from sambaflow.dialects.text.parsing import parse_module
-from sambaflow.errors import CapacityError, InputError, PluginError
+from sambaflow.errors import CapacityError, InputError, InternalError, PluginError
 from sambaflow.machine import load
 from sambaflow.machine.dataflow import deadlock
 from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.pipelines import run_pipeline
-from sambaflow.passes.framework.solvers import WrongSolution, solve
+from sambaflow.passes.framework.solvers import Solver, WrongSolution, solve
 from sambaflow.passes.planning.access import whole
 from sambaflow.passes.planning.cutting import CUT_POINTS, Cut, CuttingProblem, Part, Section
 from sambaflow.passes.planning.facts import Operand, Result, StageFacts
@@ -328,10 +328,11 @@ NONE = Solver("none", ShardingProblem, lambda problem: Layouts({}))
 """
 
 ENTRIES = {
-    "cuts.alone": "ALONE",
-    "cuts.nothing": "NOTHING",
-    "fifos.flat": "FLAT",
-    "fifos.empty": "EMPTY",
+    "cutting.alone": "ALONE",
+    "cutting.nothing": "NOTHING",
+    "fifo-sizing.flat": "FLAT",
+    "fifo-sizing.empty": "EMPTY",
+    "fifo-sizing.mixed": "ALONE",
     "sharding.columns": "COLUMNS",
     "sharding.none": "NONE",
 }
@@ -411,11 +412,28 @@ def test_solvers_of_a_package_are_chosen_by_name():
 @pytest.mark.parametrize(
     ("text", "pipeline", "wrong"),
     [
-        (MAPS, "kernel-cut-sections{solver=nothing}", "the cuts of solver 'nothing' is wrong: stage 0 stands in no"),
-        (MAPS, PLANNED + "kernel-size-fifos{solver=empty}", "the fifos of solver 'empty' is wrong: channel 0 is 0"),
+        (MAPS, "kernel-cut-sections{solver=nothing}", "the cutting of solver 'nothing' is wrong: stage 0 stands in no"),
+        (
+            MAPS,
+            PLANNED + "kernel-size-fifos{solver=empty}",
+            "solver 'empty' is wrong: channel 0 is 0 deep",
+        ),
         (PRODUCT, "samba-shard{solver=none}", "the sharding of solver 'none' is wrong: @f has 3 values, 0 have"),
     ],
 )
 def test_wrong_solutions_of_a_package_are_refused(text: str, pipeline: str, wrong: str):
     with pytest.raises(PluginError, match=wrong):
         ran(text, pipeline)
+
+
+@pytest.mark.usefixtures("package")
+def test_a_solver_is_for_one_kind_of_problem():
+    with pytest.raises(InputError, match=r"'fifo-sizing\.mixed' solves problems of cutting, not of fifo-sizing"):
+        ran(MAPS, PLANNED + "kernel-size-fifos{solver=mixed}")
+
+
+def test_a_wrong_solution_of_our_own_is_our_bug(monkeypatch: pytest.MonkeyPatch):
+    empty = Solver("empty", FifoProblem, lambda problem: (0,) * len(problem.channels))
+    monkeypatch.setattr(FifoProblem, "solvers", classmethod(lambda cls: (empty,)))
+    with pytest.raises(InternalError, match="the fifo-sizing of solver 'empty' is wrong: channel 0 is 0 deep"):
+        solve(RING)

@@ -315,6 +315,6 @@ def test_no_rule_hides_among_the_invariants():
         "passes/planning/result_copies.py": 9,
         "passes/samba_outline_layers.py": 1,
         "passes/samba_partition.py": 5,
-        "passes/samba_shard.py": 1,
         "passes/parallel/factors.py": 1,
+        "passes/parallel/sharding.py": 2,
     }
