@@ -30,8 +30,9 @@ def solve_for(op: Operation, problem: Problem[SolutionT], solver: str) -> Soluti
     """
     try:
         return solve(problem, solver)
+    except CapacityError as error:
+        error.op, error.location = error.op or op.name, error.location or location_of(op)
+        raise
     except SambaError as error:
         error.location = error.location or location_of(op)
-        if isinstance(error, CapacityError):
-            error.op = error.op or op.name
         raise
