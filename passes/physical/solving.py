@@ -20,8 +20,9 @@ def solve_for(op: Operation, problem: Problem[SolutionT], solver: str | None) ->
     """
     try:
         return solve(problem, solver)
+    except CapacityError as error:
+        error.op, error.location = error.op or op.name, error.location or location_of(op)
+        raise
     except SambaError as error:
         error.location = error.location or location_of(op)
-        if isinstance(error, CapacityError):
-            error.op = error.op or op.name
         raise
