@@ -275,7 +275,7 @@ class _Section:
     def _root(self, value: int) -> tuple[int, tuple[StageFacts, ...]]:
         """The value behind folded moves, and the moves, the nearest to the reader first.
 
-        Of an argument it is the smallest tensor on the way: a load reads only what a slice leaves.
+        Of what stands off the chip it is the smallest tensor on the way: a load reads only what a slice leaves.
         """
         moves: list[StageFacts] = []
         values = [value]
@@ -283,7 +283,7 @@ class _Section:
             moves.append(stage)
             value = stage.operands[0].value
             values.append(value)
-        if moves and value not in self.made:
+        if moves and (value not in self.made or value in self.off_chip):
             sizes = [*(prod(move.results[0].shape) for move in moves), moves[-1].operands[0].elements]
             at = max(i for i, size in enumerate(sizes) if all(size <= later for later in sizes[i:]))
             while at and sizes[at - 1] < sizes[at]:
@@ -360,11 +360,17 @@ class _Section:
             self.loads[value, -1] = max(self.loads.get((value, -1), 0), loaded.elements * loaded.element_bytes)
 
     def _edge(self, value: int, target: _Node | None, operand: int, read: int, size: int) -> _Edge:
-        after = self.off_chip.get(value)
+        after = self._updated(value)
         source = self._maker(value) if after is None else None
         if source is None:
             self.loads[value, -1] = max(self.loads.get((value, -1), 0), read)
         return _Edge(source, value, target, operand, read, size, after=after)
+
+    def _updated(self, value: int) -> _Node | None:
+        """The scatter that updates, off the chip, the tensor that a value is or is a slice of."""
+        while value in self.made and (stage := self.stages[self.made[value][0]]).fold:
+            value = stage.operands[0].value
+        return self.off_chip.get(value)
 
     def _maker(self, value: int) -> _Node | None:
         """The node that makes a value; None for an argument and for what folded moves make of one."""
