@@ -34,8 +34,11 @@ class KernelTilePass(SambaPass):
     counters = {"stages": "stages that got a mapping"}
     preserves = (sections_of,)
 
+    solver: str | None = None
+    """`bisection` (the default), `narrow`, or one that a package adds."""
+
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for section in sections_for(self.name, ctx, op):
+        for section in sections_for(self.name, ctx, op, self.solver):
             for stage, plan in section.planned():
                 if decide(stage, "tile", MappingAttr.of(plan.tile, (), plan.order, plan.hold), "search"):
                     self.count(ctx, "stages")

@@ -15,9 +15,11 @@ from sambaflow.errors import CapacityError
 from sambaflow.machine import capacity_error, load
 from sambaflow.passes.framework.analyses import analyses_of
 from sambaflow.passes.framework.base import functions_of, target_of
+from sambaflow.passes.framework.solvers import solve
 from sambaflow.passes.planning.analysis import Analysis
 from sambaflow.passes.planning.facts import SectionPlan, StagePlan
 from sambaflow.passes.planning.planner import Planner, Resources
+from sambaflow.passes.planning.section_problem import SectionProblem
 from sambaflow.passes.planning.standing import (
     ORDER,
     Standing,
@@ -45,6 +47,8 @@ class PlannedSection:
 
     def __init__(self, op: kernel.SectionOp, planner: Planner, pass_name: str) -> None:
         self.op, self.planner, self.pass_name = op, planner, pass_name
+        self.solver: str | None = None
+        """Of its plan; none: the default."""
         self._plan: SectionPlan | None = None
         self._analysis: Analysis | None = None
 
@@ -66,14 +70,17 @@ class PlannedSection:
     def plan(self) -> SectionPlan:
         """The plan; CapacityError when the section does not fit the machine."""
         if self._plan is None:
-            plan = self.planner.plan(self.analysis.stages, self.live_out, self._standing())
+            problem = SectionProblem(tuple(self.analysis.stages), tuple(self.live_out), self.planner, self._standing())
+            plan = solve(problem, self.solver)
             if not plan.feasible:
                 raise does_not_fit(self.op, plan)
             self._plan = plan
         return self._plan
 
-    def decide_in(self, pass_name: str) -> None:
-        """Say which pass decides now; without a plan that it can go on with, it makes its own."""
+    def decide_in(self, pass_name: str, solver: str | None = None) -> None:
+        """Say which pass decides now, by which solver; without a plan that it can go on with, it makes its own."""
+        if solver != self.solver and solver is not None:
+            self.solver, self._plan = solver, None
         if self._plan is None and self.pass_name != pass_name:
             self.pass_name = pass_name
             self.forget()
@@ -132,11 +139,13 @@ def sections_of(module: ModuleOp) -> tuple[PlannedSection, ...]:
     return tuple(PlannedSection(op, planner, ORDER[0]) for op in sections if planner is not None)
 
 
-def sections_for(pass_name: str, ctx: Context, module: ModuleOp) -> tuple[PlannedSection, ...]:
-    """The sections of a module as `pass_name` decides about them."""
+def sections_for(
+    pass_name: str, ctx: Context, module: ModuleOp, solver: str | None = None
+) -> tuple[PlannedSection, ...]:
+    """The sections of a module as `pass_name` decides about them, planned by the solver of that name."""
     sections = analyses_of(ctx).get(sections_of, module)
     for section in sections:
-        section.decide_in(pass_name)
+        section.decide_in(pass_name, solver)
     return sections
 
 
