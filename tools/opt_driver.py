@@ -140,10 +140,9 @@ class SambaOpt(xDSLOptMain):
         args = self.args
         asked: list[Instrumentation] = []
         if args.crash_reproducer is not None:
-            flags = [f"--load-pass-plugin={path}" for path in args.load_pass_plugin]
-            flags += ["--verify-each"] * args.verify_each + ["--check-semantics"] * (args.check_semantics is not None)
+            flags = ["--verify-each"] * args.verify_each + ["--check-semantics"] * (args.check_semantics is not None)
             text_of = partial(self.text_of, generic=True, locations=True)
-            asked.append(CrashReproducer(args.crash_reproducer, text_of, write_file, flags))
+            asked.append(CrashReproducer(args.crash_reproducer, text_of, write_file, flags, args.load_pass_plugin))
         if self.printed_before or self.printed_after or args.print_ir_after_failure:
             asked.append(
                 IrPrinting(
