@@ -31,6 +31,7 @@ from torch.serialization import get_unsafe_globals_in_checkpoint
 from torch.utils import _pytree as pytree
 
 from sambaflow.errors import InputError, Location
+from sambaflow.files import read_bytes
 from sambaflow.frontends.archive_records import Records, Unreadable
 from sambaflow.frontends.archive_schema import read_as
 from sambaflow.frontends.calls import leaves_of, map_only
@@ -52,7 +53,7 @@ def read_archive(path: str | Path, *, trust: bool = False) -> ExportedProgram:
     `torch.export.load` reads it. Raises InputError, at the file, for one that cannot be read.
     """
     try:
-        return torch.export.load(path) if trust else _read(Records(Path(path).read_bytes()))
+        return torch.export.load(path) if trust else _read(Records(read_bytes(path)))
     except Exception as error:  # PyTorch's own checks of a program raise what they like
         reason = error.strerror if isinstance(error, OSError) else _first_line(error.__cause__ or error)
         if isinstance(error, Unreadable):

@@ -20,7 +20,7 @@ import torch
 
 from sambaflow.backends.rdu.image import Image, Schedule, Symbol
 from sambaflow.errors import InputError, PefError, WeightError
-from sambaflow.files import Content, is_plain, write_files
+from sambaflow.files import Content, is_plain, read_bytes, write_files
 from sambaflow.samba.convention import Convention, check_written, usable
 from sambaflow.sim.functional.engine import Engine, schedule_of, whole_shape
 
@@ -301,7 +301,7 @@ def load(path: str | Path, weights: str | Path | Mapping[str, torch.Tensor] | No
     from sambaflow.backends.rdu.decode import decode
 
     try:
-        data = Path(path).read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise PefError(f"cannot read {path}: {error.strerror or error}") from error
     image = decode(data, str(path))

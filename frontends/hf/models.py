@@ -16,6 +16,7 @@ import transformers
 from transformers.models.auto import modeling_auto
 
 from sambaflow.errors import InputError, Location
+from sambaflow.files import MOST_JSON, read_bytes
 from sambaflow.frontends.hf.attention import ATTENTION
 
 META_PARAMETERS = 100_000_000
@@ -52,7 +53,7 @@ def load_config(path: str | Path, **changes: Any) -> transformers.PretrainedConf
 
 def _fields(file: Path, given: str) -> dict[str, Any]:
     try:
-        fields: Any = json.loads(file.read_text(encoding="utf-8"), object_hook=_number_or_object)
+        fields: Any = json.loads(read_bytes(file, MOST_JSON).decode("utf-8"), object_hook=_number_or_object)
     except (FileNotFoundError, NotADirectoryError) as error:
         what = (
             "no such file" if Path(given).parent.is_dir() or file.name != Path(given).name else "no such file or folder"

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Literal, TextIO
 
 from sambaflow.errors import Diagnostic, Location, Note, SambaError, Severity
+from sambaflow.files import MOST_STREAMED, read_bytes
 
 Color = Literal["auto", "always", "never"]
 Format = Literal["text", "json"]
@@ -119,8 +120,7 @@ def _read_lines(path: str) -> list[str] | None:
     try:
         if not os.path.isfile(path):  # a pipe would wait, a device never end
             return None
-        with open(path, encoding="utf-8", newline="") as file:
-            return file.read().split("\n")
+        return read_bytes(path, MOST_STREAMED).decode("utf-8").split("\n")
     except (OSError, ValueError):
         return None
 

@@ -10,6 +10,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sambaflow.files import read_bytes
+
 if TYPE_CHECKING:
     from yaml import Node
 
@@ -34,7 +36,7 @@ def read(path: Path) -> str:
     if (size := path.stat().st_size) > MOST_BYTES:
         raise YamlProblem(f"has {size} bytes, more than {MOST_BYTES}")
     try:
-        return path.read_bytes()[: MOST_BYTES + 1].decode("utf-8-sig")
+        return read_bytes(path, MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise YamlProblem("not UTF-8 text") from None
 

@@ -21,6 +21,9 @@ import pytest
 from sambaflow import files
 from sambaflow.errors import InputError
 from sambaflow.files import read_input, remedies, write_file, write_files
+from sambaflow.frontends.archives import read_archive
+from sambaflow.frontends.checkpoints import read_checkpoint
+from sambaflow.frontends.hf.models import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -284,10 +287,29 @@ def test_devices_are_written_to(tmp_path: Path):
     assert os.listdir(tmp_path) == ["null"]
 
 
-def test_what_never_ends_is_not_read(monkeypatch: pytest.MonkeyPatch):
+def test_what_never_ends_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(files, "MOST_STREAMED", 1000)
     with pytest.raises(InputError, match="gives more than 1000 bytes"):
         read_input("/dev/zero")
     with pytest.raises(InputError, match="embedded null byte"):
         read_input("a\0b")
     assert read_input("/dev/null") == b""
+    (tmp_path / "config.json").write_text("{}" * 8)
+    with pytest.raises(InputError, match="gives more than 15 bytes"):
+        read_input(str(tmp_path / "config.json"), most=15)
+    assert read_input(str(tmp_path / "config.json"), most=16) == b"{}" * 8
+    with open("/dev/zero") as endless, pytest.raises(InputError, match="-: gives more than 1000 bytes"):
+        monkeypatch.setattr("sys.stdin", endless)
+        read_input("-")
+
+
+def test_links_to_what_never_ends_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(files, "MOST_STREAMED", 1000)
+    for name in ("m.pt2", "config.json", "model.safetensors.index.json"):
+        (tmp_path / name).symlink_to("/dev/zero")
+    with pytest.raises(InputError, match=r"m\.pt2: .* gives more than 1000 bytes"):
+        read_archive(tmp_path / "m.pt2")
+    with pytest.raises(InputError, match=r"config\.json: gives more than 16777216 bytes"):
+        load_config(tmp_path)
+    with pytest.raises(InputError, match="cannot read the index: gives more than 16777216 bytes"):
+        read_checkpoint(tmp_path)
