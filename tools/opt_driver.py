@@ -40,6 +40,7 @@ from sambaflow.passes.framework.verification import verify_module
 from sambaflow.remarks import Remark
 from sambaflow.reporting import Reporter
 from sambaflow.tools.opt_arguments import UsageError, add_arguments, join_bare_flags, pass_names_of
+from sambaflow.tools.paths import Use, check_paths
 from sambaflow.tools.report_arguments import print_remarks, reporter_of, run, write_remarks
 
 SEPARATOR = "// -----"
@@ -103,6 +104,7 @@ class SambaOpt(xDSLOptMain):
             return 0
 
     def _main(self) -> int:
+        self._check_paths()
         for path in self.args.load_pass_plugin:
             load_pass_file(path)
         if self._answered_about_passes():
@@ -125,6 +127,19 @@ class SambaOpt(xDSLOptMain):
             return 1
         self._write(f"{SEPARATOR}\n".join(outputs))
         return int(failed)
+
+    def _check_paths(self) -> None:
+        args = self.args
+        check_paths(
+            [
+                Use("the result (-o)", args.output_file),
+                Use("--remarks-output", args.remarks_output),
+                Use("--crash-reproducer", args.crash_reproducer),
+            ],
+            [Use("the input", args.input_file), *(Use("--load-pass-plugin", path) for path in args.load_pass_plugin)],
+            in_place=[("the result (-o)", "the input")],
+            streamed="the result (-o)",
+        )
 
     def _answered_about_passes(self) -> bool:
         """Whether the run was only for `--list-passes` or `--help-pass`."""

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from sambaflow.files import STANDARD, Content, read_input, write_files, write_output
 from sambaflow.reporting import Reporter
+from sambaflow.tools.paths import Use, check_paths, files_in, with_suffix
 from sambaflow.tools.report_arguments import add_diagnostics_arguments, parse_command_line, reporter_of, run
 
 if TYPE_CHECKING:
@@ -67,7 +68,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run(reporter, lambda: _run(args, reporter), args.pef)
 
 
+def _check_paths(args: argparse.Namespace) -> None:
+    check_paths(
+        [
+            Use("--outputs", args.outputs),
+            Use("--state-out", args.state_out),
+            Use("--report", args.report),
+            Use("--trace", args.trace),
+        ],
+        [
+            Use("the PEF", args.pef),
+            Use("the weights beside the PEF", with_suffix(args.pef, ".safetensors")),
+            *files_in("--weights", args.weights),
+            Use("--inputs", args.inputs),
+            Use("--state-in", args.state_in),
+            Use("--machine", args.machine),
+        ],
+        in_place=[("--state-out", "--state-in")],
+    )
+
+
 def _run(args: argparse.Namespace, reporter: Reporter) -> None:
+    _check_paths(args)
     image = _read_image(args.pef)
     numbers = any(path is not None for path in (args.inputs, args.outputs, args.state_in, args.state_out))
     report: dict[str, Any] = {}

@@ -307,7 +307,7 @@ def test_weights_beside_a_pef_do_not_replace_those_that_they_come_from(tmp_path:
     weights.write_bytes(b"not read")
     for source in (tmp_path, tmp_path / "config.json"):
         said = refused("samba_compile", "--hf", source, "-o", tmp_path / "model.pef", output=tmp_path / "model.pef")
-        assert "would replace model.safetensors" in said and "another folder" in said
+        assert "would replace model.safetensors of the checkpoint" in said and "another folder" in said
     assert weights.read_bytes() == b"not read"
 
 
