@@ -140,6 +140,8 @@ class SymbolOp(IRDLOperation):
         }
 
     def verify_(self) -> None:
+        if self.sym_name.data == "__metadata__":
+            raise VerifyException("the name __metadata__ is kept for metadata in safetensors files")
         if self.role.data not in ROLES:
             raise VerifyException(f"role is one of {', '.join(ROLES)}, not {self.role.data}")
         if not self.type.has_static_shape() or not self.dtype:
