@@ -97,3 +97,11 @@ func.func @ties(%a: tensor<2xf32>) -> (tensor<2xf32> {samba.tied = 0 : i64}, ten
 
 // expected-error@+1 {{function @f: is a declaration: its text has no place for attributes of arguments}}
 "func.func"() <{sym_name = "f", function_type = (f32) -> (), arg_attrs = [{samba.name = "x"}]}> ({}) : () -> ()
+
+// -----
+
+// A tensor has no more dimensions than PyTorch's, with which the simulator computes.
+// expected-error@below {{function @deep: needs tensors of at most 64 dimensions, got 65}}
+func.func @deep(%a: tensor<1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1xf32>) {
+  func.return
+}
