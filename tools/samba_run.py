@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sambaflow.files import STANDARD, Content, read_input, write_files, write_output
-from sambaflow.reporting import Reporter
+from sambaflow.reporting import Reporter, printable
 from sambaflow.tools.paths import Use, check_paths, files_in, with_suffix
 from sambaflow.tools.report_arguments import add_diagnostics_arguments, parse_command_line, reporter_of, run
 
@@ -109,7 +109,7 @@ def _run(args: argparse.Namespace, reporter: Reporter) -> None:
 
             files.append((args.trace, trace_json(image, args.graph, _machine(args))))
         if not args.json and (args.timing or not numbers):
-            write_output(STANDARD, render(time))
+            write_output(STANDARD, printable(render(time)))
     write_files(files)
     if args.json:
         write_output(STANDARD, json.dumps(report) + "\n")
@@ -160,7 +160,7 @@ def _numbers(
     }
     if not args.json:
         for name, fact in described.items():
-            write_output(STANDARD, f"{name}: {fact['dtype']}{fact['shape']}\n")
+            write_output(STANDARD, printable(f"{name}: {fact['dtype']}{fact['shape']}\n"))
     return {"outputs": described}
 
 

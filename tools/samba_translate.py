@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from sambaflow.files import read_input, write_output
+from sambaflow.reporting import printable
 from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from, model_file, read_module
 from sambaflow.tools.paths import Use, check_paths, files_in
 from sambaflow.tools.report_arguments import add_diagnostics_arguments, parse_command_line, reporter_of, run
@@ -116,7 +117,7 @@ def _inspect(args: argparse.Namespace) -> str:
     from sambaflow.backends.rdu.decode import decode
     from sambaflow.backends.rdu.inspect import summary
 
-    return summary(decode(read_input(args.model), args.model))
+    return printable(summary(decode(read_input(args.model), args.model)))
 
 
 def _strip(args: argparse.Namespace) -> bytes:

@@ -149,7 +149,7 @@ def _render_one(
     severity: Severity, message: str, location: Location | None, sources: Sources | None, colored: bool
 ) -> str:
     place = f"{_printable(str(location))}: " if location and str(location) else ""
-    text = "\n".join(map(_printable, cut(message).split("\n")))
+    text = printable(cut(message))
     head = (
         _paint("bold", place, colored)
         + _paint(severity, f"{severity}: ", colored)
@@ -194,6 +194,11 @@ def _window(length: int, start: int) -> tuple[int, int]:
         return 0, length
     first = min(max(start - LINE_LIMIT // 3, 0), length - LINE_LIMIT)
     return first, first + LINE_LIMIT
+
+
+def printable(text: str) -> str:
+    """Text for people: what a terminal would obey, in a name that a file gives, is replaced; lines stay lines."""
+    return "\n".join(map(_printable, text.split("\n")))
 
 
 def _printable(text: str) -> str:
