@@ -6,12 +6,14 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
 from sambaflow.errors import Location, WeightError
 from sambaflow.files import write_file
@@ -43,8 +45,12 @@ def weights_content(tensors: Mapping[str, torch.Tensor]) -> tuple[Callable[[str]
     hashes = {name: weight_hash(tensor) for name, tensor in ordered.items()}
 
     def write(path: str) -> None:
+        copies = {name: tensor.clone() for name, tensor in ordered.items()}
         try:
-            save_file({name: tensor.clone() for name, tensor in ordered.items()}, path, metadata=hashes)
+            if _is_text(path):
+                save_file(copies, path, metadata=hashes)
+            else:
+                Path(path).write_bytes(save(copies, hashes))
         except SafetensorError as error:  # what the library makes of an OSError
             raise OSError(errno.EIO, str(error), path) from None
 
@@ -60,7 +66,7 @@ def load_weights(path: str | Path, what: str = "weights") -> dict[str, torch.Ten
     place = Location(str(path))
     try:
         _check_regular(path)
-        with safe_open(str(path), framework="pt") as file:
+        with _named_in_text(path) as readable, safe_open(readable, framework="pt") as file:
             hashes: dict[str, str] = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, ValueError, SafetensorError) as error:  # a ValueError for what no path may hold
@@ -72,6 +78,26 @@ def load_weights(path: str | Path, what: str = "weights") -> dict[str, torch.Ten
         if name in hashes and weight_hash(tensor) != hashes[name]:
             raise WeightError(f"weight {name!r} is altered: its hash differs from the recorded one", location=place)
     return tensors
+
+
+@contextmanager
+def _named_in_text(path: str | Path) -> Generator[str]:
+    """A path that the library takes: one of bytes that are no UTF-8 is read through a link."""
+    if _is_text(path):
+        yield str(path)
+        return
+    with TemporaryDirectory() as folder:
+        link = os.path.join(folder, "weights")
+        os.symlink(os.path.abspath(path), link)
+        yield link
+
+
+def _is_text(path: str | Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_regular(path: str | Path) -> None:
