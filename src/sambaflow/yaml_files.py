@@ -107,5 +107,17 @@ def entries(node: Node) -> dict[Any, tuple[Node, Node]]:
     return found
 
 
+def places(node: Node, prefix: str = "") -> dict[str, tuple[int, int]]:
+    """Line and column of each key in mappings of mappings, by its path: `a.b`."""
+    import yaml
+
+    found: dict[str, tuple[int, int]] = {}
+    if isinstance(node, yaml.MappingNode):
+        for name, (key, value) in entries(node).items():
+            found[f"{prefix}{name}"] = key.start_mark.line + 1, key.start_mark.column + 1
+            found |= places(value, f"{prefix}{name}.")
+    return found
+
+
 def _at(message: str, place: Any) -> YamlProblem:
     return YamlProblem(message, place.start_mark.line + 1, place.start_mark.column + 1)
