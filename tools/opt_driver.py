@@ -17,10 +17,11 @@ from xdsl.utils.exceptions import ShrinkException
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from sambaflow import __version__
+from sambaflow.diagnostics import location_of
 from sambaflow.dialects.text.older_mlir import OlderPrinter
 from sambaflow.dialects.text.parsing import decode, parse_module
 from sambaflow.dialects.text.printing import FastPrinter
-from sambaflow.errors import Diagnostic, InternalError, PluginError, SambaError
+from sambaflow.errors import Diagnostic, InputError, InternalError, PluginError, SambaError
 from sambaflow.files import STANDARD, read_input, write_file, write_output
 from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.instrumentation import (
@@ -100,7 +101,7 @@ class SambaOpt(xDSLOptMain):
         except UsageError as error:
             return _misused(error)
         except ShrinkException:
-            print("Success, can shrink")
+            write_output(STANDARD, "Success, can shrink\n")
             return 0
 
     def _main(self) -> int:
@@ -120,7 +121,7 @@ class SambaOpt(xDSLOptMain):
             print_remarks(self.args, self.ctx.journal, self.reporter)
         outputs, failed = self._process_all(name)
         if self.args.shrink:
-            print("Failure, can't shrink")
+            write_output(STANDARD, "Failure, can't shrink\n")
             return 1
         self._report()
         if failed and self.args.output_file is not None:
@@ -147,7 +148,8 @@ class SambaOpt(xDSLOptMain):
             return False
         from sambaflow.passes.framework.help import help_of_pass, list_of_passes
 
-        print(list_of_passes() if self.args.list_passes else help_of_pass(self.args.help_pass))
+        text = list_of_passes() if self.args.list_passes else help_of_pass(self.args.help_pass)
+        write_output(STANDARD, f"{text}\n")
         return True
 
     def _instrumentations(self) -> list[Instrumentation]:
@@ -266,10 +268,26 @@ class SambaOpt(xDSLOptMain):
     def output_resulting_program(self, prog: ModuleOp) -> str:
         """What xDSL's driver gives, in less time where it is plain MLIR."""
         if self.args.target != "mlir" or self.args.syntax_highlight:
-            return super().output_resulting_program(prog)
+            return self._translated(prog)
         printer = self._printed(prog)
         printer.print_metadata(self.ctx.loaded_dialects)
         return printer.text() + "\n\n"
+
+    def _translated(self, module: ModuleOp) -> str:
+        """The module as a target of xDSL's, written by xDSL; InputError with its words when it cannot."""
+        try:
+            return super().output_resulting_program(module)
+        except Exception as error:
+            said = str(error).strip().split("\n")[0]
+            raise InputError(
+                f"xDSL cannot write this module for the target '{self.args.target}': {type(error).__name__}: {said}",
+                location=location_of(module),
+                levers=[
+                    "install the package that it lacks"
+                    if isinstance(error, ImportError)
+                    else "lower the module to the dialects of that target first"
+                ],
+            ) from error
 
     def _printed(self, op: Operation, generic: bool = False, locations: bool = False) -> FastPrinter:
         generic, locations = generic or self.args.print_op_generic, locations or self.args.print_debuginfo

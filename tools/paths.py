@@ -23,7 +23,7 @@ class Use(NamedTuple):
 def check_paths(
     writes: Sequence[Use], reads: Sequence[Use], in_place: Collection[tuple[str, str]] = (), streamed: str = ""
 ) -> None:
-    """InputError for two outputs at one path, and for an output at the path of an input.
+    """InputError for two outputs at one path, for one at the path of an input, and for one that can be no file.
 
     `in_place`: names of an output and an input that may be one file. `streamed`: the output that may be standard
     output. Devices and FIFOs take what they are given.
@@ -36,6 +36,12 @@ def check_paths(
                 f"{name} writes a file, and '-' stands for standard output",
                 location=Location(path),
                 levers=["./- is a file of that name", "/dev/stdout"],
+            )
+        if path and not os.path.basename(path):
+            raise InputError(
+                f"{name} writes a file, and '{path}' names a folder",
+                location=Location(path),
+                levers=["name a file in that folder"],
             )
         real = _file(path)
         if path is None or real is None:

@@ -167,11 +167,13 @@ def _written(path: str, content: Content) -> list[tuple[str, str]]:
 def _mode(path: str) -> int | None:
     """The permissions of the file at a path, or of a new one; None for what is written to as it is.
 
-    Raises OSError for a folder, and for a file that may not be written.
+    Raises OSError for a folder, also one that is not there, and for a file that may not be written.
     """
     try:
         found = os.stat(path).st_mode
     except FileNotFoundError:
+        if not os.path.basename(path):  # `x/` means a folder: a file `x` is not what was asked for
+            raise
         mask = os.umask(0)
         os.umask(mask)
         return 0o666 & ~mask

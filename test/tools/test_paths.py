@@ -42,6 +42,8 @@ LOST = "which this run reads"
         ("opt a.mlir --crash-reproducer a.mlir", f"--crash-reproducer would replace the input, {LOST}"),
         ("opt a.mlir -o x.yaml --remarks-output x.yaml", f"the result (-o) and --remarks-output {ONE}"),
         ("run m.pef --outputs -", "--outputs writes a file, and '-' stands for standard output"),
+        ("compile a.mlir -o new/", "the PEF (-o) writes a file, and 'new/' names a folder"),
+        ("opt a.mlir -o folder/", "the result (-o) writes a file, and 'folder/' names a folder"),
         ("compile a.mlir -o -", "the PEF (-o) writes a file, and '-' stands for standard output"),
     ],
 )  # fmt: skip
