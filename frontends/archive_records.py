@@ -7,7 +7,7 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 
 class Unreadable(ValueError):
@@ -21,13 +21,12 @@ class Unreadable(ValueError):
 class Records:
     """The records of an archive by name, without the name of its folder.
 
-    What `torch.export.save` writes is stored as it is, so no record can be larger than the file, and records that
-    overlap would be larger than it together. Raises Unreadable for a file that is no such zip, OSError for one that
-    cannot be opened.
+    What `torch.export.save` and `torch.save` write is stored as it is, so no record can be larger than the file, and
+    records that overlap would be larger than it together. Raises Unreadable for bytes that are no such zip.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self._file = io.BytesIO(Path(path).read_bytes())
+    def __init__(self, data: bytes | bytearray) -> None:
+        self._file = io.BytesIO(data)
         try:
             self._zip = zipfile.ZipFile(self._file)
         except (zipfile.BadZipFile, ValueError, RuntimeError, EOFError) as error:
@@ -81,11 +80,11 @@ class Records:
 
 
 def _check(entry: zipfile.ZipInfo) -> None:
-    """Unreadable for a record that `torch.export.save` does not write."""
+    """Unreadable for a record that PyTorch does not write."""
     parts = PurePosixPath(entry.filename).parts
     if ".." in parts or entry.filename.startswith("/") or re.search(r"[\\:\0]", entry.filename):
         raise Unreadable(f"it holds a record of the name {entry.filename!r}, which leads out of the archive")
     if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
-        raise Unreadable(f"record {entry.filename!r} is compressed, torch.export.save compresses none")
+        raise Unreadable(f"record {entry.filename!r} is compressed, PyTorch compresses none")
     if entry.flag_bits & 1:
         raise Unreadable(f"record {entry.filename!r} is encrypted")

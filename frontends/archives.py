@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from torch.serialization import get_unsafe_globals_in_checkpoint
 from torch.utils import _pytree as pytree
 
 from sambaflow.errors import InputError, Location
+from sambaflow.files import read_bytes
 from sambaflow.frontends.archive_records import Records, Unreadable
 from sambaflow.frontends.archive_schema import read_as
 from sambaflow.frontends.calls import leaves_of, map_only
@@ -51,7 +53,7 @@ def read_archive(path: str | Path, *, trust: bool = False) -> ExportedProgram:
     `torch.export.load` reads it. Raises InputError, at the file, for one that cannot be read.
     """
     try:
-        return torch.export.load(path) if trust else _read(Records(path))
+        return torch.export.load(path) if trust else _read(Records(read_bytes(path)))
     except Exception as error:  # PyTorch's own checks of a program raise what they like
         reason = error.strerror if isinstance(error, OSError) else _first_line(error.__cause__ or error)
         if isinstance(error, Unreadable):
@@ -118,7 +120,9 @@ def _check_sample_inputs(records: Records) -> None:
     if not data:
         return
     try:
-        named = set(get_unsafe_globals_in_checkpoint(io.BytesIO(data)))
+        named = set(get_unsafe_globals_in_checkpoint(_pickle_alone(data)))
+    except Unreadable as error:
+        raise Unreadable(f"in record {name!r}: {error}", [_SAVE_AGAIN]) from error
     except Exception as error:  # PyTorch's parser of pickles raises what it likes
         raise Unreadable(
             f"record {name!r} holds no sample inputs as torch.export.save writes them", [_TRUST]
@@ -130,6 +134,21 @@ def _check_sample_inputs(records: Records) -> None:
             f"record {name!r} is a pickle that calls {', '.join(unknown[:3])}",
             ["save the program without sample inputs (program.example_inputs = None)", _TRUST],
         )
+
+
+def _pickle_alone(data: bytearray) -> io.BytesIO:
+    """What `torch.save` wrote, without its tensors: PyTorch opens a zip that was made here, of a pickle in bounds.
+
+    Raises Unreadable for a zip with compressed records, which may be thousands of times larger than the file.
+    """
+    if not data.startswith(b"PK"):
+        raise ValueError("not written by torch.save")
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("archive/data.pkl", bytes(Records(data).read("data.pkl")))
+        archive.writestr("archive/version", "3\n")
+    made.seek(0)
+    return made
 
 
 _NAMED_IN_SAMPLES = frozenset(

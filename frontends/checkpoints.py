@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from sambaflow.errors import Location, WeightError
+from sambaflow.files import MOST_JSON, read_bytes
 from sambaflow.frontends.weights import load_weights
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -149,7 +150,7 @@ def _weight_map(index: Path) -> dict[str, str]:
     """The file of each tensor as the index says."""
     place = Location(str(index))
     try:
-        content: Any = json.loads(index.read_text(encoding="utf-8"))
+        content: Any = json.loads(read_bytes(index, MOST_JSON).decode("utf-8"))
     except OSError as error:
         raise WeightError(f"cannot read the index: {error.strerror or error}", location=place) from error
     except (ValueError, RecursionError) as error:

@@ -13,7 +13,7 @@ from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from sambaflow.diagnostics import location_attr
-from sambaflow.dialects.samba import ConstantOp, Shaped, build, shaped_of, tensor_type
+from sambaflow.dialects.samba import ConstantOp, Shaped, build, shaped_of, tensor_type, unfit
 from sambaflow.errors import InputError, WeightError
 from sambaflow.frontends.calls import Call, Value, result_shells
 from sambaflow.frontends.conversions import DTYPES, TORCH_DTYPES, Bound, bind
@@ -45,12 +45,9 @@ class FunctionBuilder:
     def argument(self, shape: tuple[int, ...], dtype: torch.dtype, name: str, role: str) -> SSAValue:
         """A new argument with PyTorch's name and a role (`input` needs no mark).
 
-        Raises InputError for a name that is no text: weights are stored by name.
+        Raises InputError for a name that no file can hold: weights, inputs and results are stored by name.
         """
-        if any(unicodedata.category(char) == "Cs" for char in name):
-            raise InputError(
-                f"the name {name!a} of a {role} is no text: it has half a surrogate pair", levers=["rename it"]
-            )
+        _check_name(name, role)
         entries: dict[str, Attribute] = {} if role == "input" else {"samba.role": StringAttr(role)}
         entries["samba.name"] = StringAttr(name)
         self._argument_index[name] = len(self._argument_attributes)
@@ -120,7 +117,11 @@ class FunctionBuilder:
         return op.results[0]
 
     def result(self, value: Value, name: str, tied: str | None) -> None:
-        """A new result; `tied` names the argument that it is the new value of."""
+        """A new result; `tied` names the argument that it is the new value of.
+
+        Raises InputError for a name that no file can hold.
+        """
+        _check_name(name, "result")
         entries: dict[str, Attribute] = {"samba.name": StringAttr(name)}
         if tied is not None:
             entries["samba.tied"] = IntegerAttr(self._argument_index[tied], i64)
@@ -156,6 +157,13 @@ def _static(shell: torch.Tensor, call: Call) -> tuple[int, ...]:
         f"the result's shape [{', '.join(map(str, shape))}] depends on data or is symbolic", op=call.name,
         location=call.location, levers=["export with constant shapes, one graph per shape"],
     )  # fmt: skip
+
+
+def _check_name(name: str, role: str) -> None:
+    is_text = not any(unicodedata.category(char) == "Cs" for char in name)
+    reason = unfit(name) if is_text else "is no text: it has half a surrogate pair"
+    if reason:
+        raise InputError(f"the name {name!a} of the {role} {reason}", levers=["rename it"])
 
 
 def _hint(name: str) -> str | None:

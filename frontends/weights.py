@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Callable, Mapping
+import os
+import stat
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
 from sambaflow.errors import Location, WeightError
 from sambaflow.files import write_file
@@ -41,38 +45,76 @@ def weights_content(tensors: Mapping[str, torch.Tensor]) -> tuple[Callable[[str]
     hashes = {name: weight_hash(tensor) for name, tensor in ordered.items()}
 
     def write(path: str) -> None:
+        copies = {name: tensor.clone() for name, tensor in ordered.items()}
         try:
-            save_file({name: tensor.clone() for name, tensor in ordered.items()}, path, metadata=hashes)
+            if _is_text(path):
+                save_file(copies, path, metadata=hashes)
+            else:
+                Path(path).write_bytes(save(copies, hashes))
         except SafetensorError as error:  # what the library makes of an OSError
             raise OSError(errno.EIO, str(error), path) from None
 
     return write, hashes
 
 
-def load_weights(path: str | Path) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file by name.
+def load_weights(path: str | Path, what: str = "weights") -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file by name. `what` they are is said when they cannot be read.
 
-    Raises WeightError for a file that is not safetensors, or in which a tensor differs from its recorded hash.
+    Raises WeightError for a path that is no file (the library maps files, and would wait for a FIFO without an end to
+    it), for a file that is not safetensors, and for one in which a tensor differs from its recorded hash.
     """
+    place = Location(str(path))
     try:
-        with safe_open(str(path), framework="pt") as file:
+        _check_regular(path)
+        with _named_in_text(path) as readable, safe_open(readable, framework="pt") as file:
             hashes: dict[str, str] = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:  # a ValueError for what no path may hold
+        reason = getattr(error, "strerror", None) or error
         raise WeightError(
-            f"cannot read the weights {path}: {error}",
-            location=Location(str(path)),
-            levers=_levers_for(path, error),
+            f"cannot read the {what}: {reason}", location=place, levers=_levers_for(Path(path), error)
         ) from error
     for name, tensor in tensors.items():
         if name in hashes and weight_hash(tensor) != hashes[name]:
-            raise WeightError(f"weight {name!r} in {path} is altered: its hash differs from the recorded one")
+            raise WeightError(f"weight {name!r} is altered: its hash differs from the recorded one", location=place)
     return tensors
 
 
-def _levers_for(path: str | Path, error: Exception) -> list[str]:
+@contextmanager
+def _named_in_text(path: str | Path) -> Generator[str]:
+    """A path that the library takes: one of bytes that are no UTF-8 is read through a link."""
+    if _is_text(path):
+        yield str(path)
+        return
+    with TemporaryDirectory() as folder:
+        link = os.path.join(folder, "weights")
+        os.symlink(os.path.abspath(path), link)
+        yield link
+
+
+def _is_text(path: str | Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_regular(path: str | Path) -> None:
+    """OSError for a path where no file is."""
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        kinds = {"a folder": stat.S_ISDIR, "a FIFO": stat.S_ISFIFO, "a socket": stat.S_ISSOCK}
+        kind = next((name for name, is_one in kinds.items() if is_one(mode)), "a device")
+        raise OSError(errno.EINVAL, f"it is {kind}, and only files hold safetensors", str(path))
+
+
+def _levers_for(path: Path, error: Exception) -> list[str]:
     """How PyTorch's own files, which are pickles and not read here, become safetensors, or what else may help."""
-    if Path(path).suffix in (".bin", ".pt", ".pth", ".ckpt", ".pt2") and Path(path).is_file():
-        return [f"convert it: safetensors.torch.save_file(torch.load({Path(path).name!r}, weights_only=True), ...)"]
-    cut = isinstance(error, SafetensorError)
-    return ["copy the file again: it is cut, or is no safetensors file"] if cut else []
+    if path.suffix in (".bin", ".pt", ".pth", ".ckpt", ".pt2") and path.is_file():
+        return [f"convert it: safetensors.torch.save_file(torch.load({path.name!r}, weights_only=True), ...)"]
+    if not isinstance(error, SafetensorError):
+        return ["write the tensors to a file first"] if getattr(error, "errno", None) == errno.EINVAL else []
+    if "Dtype not understood" in str(error):
+        return ["convert the tensors to a dtype that PyTorch has, for example bfloat16"]
+    return ["copy the file again: it is cut, or is no safetensors file"]

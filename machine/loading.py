@@ -5,16 +5,17 @@ A value stands with its mark and source, or bare:
     clock: {value: 1.6e9, mark: derived, source: "638 TFLOPS over 1040 x 384 flop a cycle"}
     clock: 1.6e9
 
-`extends: sn40l` takes every key that is not given from that machine; `hbm: null` removes a tier that it has.
+`extends: sn40l` takes every key that is not given from that machine; `tiers: {hbm: null}` removes a tier that it has.
 """
 
 import math
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, cast, get_type_hints
+from typing import Any, TypeAlias, cast, get_type_hints
 
 from sambaflow import plugins, yaml_files
 from sambaflow.errors import Location, MachineError
@@ -80,7 +81,7 @@ def to_dict(machine: Machine) -> dict[str, Any]:
 
 def from_dict(data: Mapping[str, Any], file: str = "embedded machine") -> Machine:
     """The inverse of `to_dict`. Raises MachineError as `load` does."""
-    return _build(data, file)
+    return _build(data, lambda key: Location(file))
 
 
 def check_same_structure(mapped: Machine, other: Machine) -> None:
@@ -108,8 +109,12 @@ class _Entry:
     source: str
 
 
-def _refuse(file: str, key: str, value: object, allowed: str) -> MachineError:
-    return MachineError(f"key '{key}': found {value!r}, allowed: {allowed}", location=Location(file))
+At: TypeAlias = Callable[[str], Location]
+"""Where a key stands, by its path: `pcu.lanes`."""
+
+
+def _refuse(at: At, key: str, value: object, allowed: str) -> MachineError:
+    return MachineError(f"key '{key}': found {value!r}, allowed: {allowed}", location=at(key))
 
 
 def _path(name: str) -> Path:
@@ -138,7 +143,8 @@ def _own_text(name: str) -> str:
     return _path(name).read_text(encoding="utf-8")
 
 
-def _read(name: str) -> _Source:
+def _read(name: str, asked: Location | None) -> _Source:
+    """The text of a machine's file. `asked`: where another file names it."""
     path = _path(name)
     try:
         name.encode()  # it goes into IR and PEFs, which are UTF-8
@@ -148,7 +154,7 @@ def _read(name: str) -> _Source:
     except (OSError, ValueError) as error:  # a ValueError for what no path may hold
         allowed = f"one of {', '.join(names())}, or the path of a YAML file"
         reason = getattr(error, "strerror", None) or error
-        raise MachineError(f"no machine '{name}' ({reason}); allowed: {allowed}") from error
+        raise MachineError(f"no machine '{name}' ({reason}); allowed: {allowed}", location=asked) from error
 
 
 @lru_cache(maxsize=64)
@@ -165,19 +171,42 @@ def _document(source: _Source) -> Mapping[str, Any]:
     return cast(dict[str, Any], data)
 
 
+@lru_cache(maxsize=64)
+def _places(source: _Source) -> Mapping[str, tuple[int, int]]:
+    root = yaml_files.compose(source.text)
+    return {} if root is None else yaml_files.places(root)
+
+
+def _at(sources: Sequence[_Source]) -> At:
+    """Where the keys of a machine stand: in the first file that gives a key, or else the one around it."""
+
+    def place(key: str) -> Location:
+        path = key.split(".")
+        for known in (".".join(path[:count]) for count in range(len(path), 0, -1)):
+            for source in sources:
+                if known in (places := _places(source)):
+                    return Location(source.file, *places[known])
+        return Location(sources[0].file)
+
+    return place
+
+
 def _sources(name: str) -> tuple[_Source, ...]:
     """The file of a machine, then the one that it extends, and so on."""
     chain: list[_Source] = []
     seen: list[str] = []
     following: str | None = name
     while following is not None:
-        if following in seen:
-            raise _refuse(str(_path(following)), "extends", following, f"no cycle ({' -> '.join((*seen, following))})")
-        seen.append(following)
-        chain.append(_read(following))
+        at = _at(chain[-1:]) if chain else None
+        real = os.path.realpath(_path(following)) if "\0" not in following else following
+        if at is not None and real in seen:
+            circle = " -> ".join(os.path.basename(file) for file in (*seen, real))
+            raise _refuse(at, "extends", following, f"no cycle ({circle})")
+        seen.append(real)
+        chain.append(_read(following, None if at is None else at("extends")))
         base = _document(chain[-1]).get("extends")
         if base is not None and not isinstance(base, str):
-            raise _refuse(chain[-1].file, "extends", base, "the name or path of a machine")
+            raise _refuse(_at(chain[-1:]), "extends", base, "the name or path of a machine")
         following = base if base is None or base in names() else str(_path(following).parent / base)
     return tuple(chain)
 
@@ -186,37 +215,58 @@ def _resolve(sources: tuple[_Source, ...]) -> dict[str, Any]:
     """The tree of entries of a file over those that it extends."""
     tree: dict[str, Any] = {}
     for source in reversed(sources):
+        at = _at([source])
         data = {"name": Path(source.file).stem, **_document(source)}
         data.pop("extends", None)
-        tree = _overlay(tree, _entries(data, "", source.file))
+        _check_keys(data, Machine, "", at)
+        tree = _overlay(tree, _entries(data, "", at))
     return tree
+
+
+def _check_keys(node: Mapping[str, Any], cls: type, prefix: str, at: At) -> None:
+    """Refuse what no machine has, also where `null` would take it away."""
+    schema = _schema(cls, prefix)
+    for key, child in node.items():
+        if key not in schema:
+            raise _refuse(at, f"{prefix}{key}", key, ", ".join(schema))
+        kind, rule = schema[key]
+        if rule is not None or not isinstance(child, dict):
+            continue
+        inner = cast(dict[str, Any], child)
+        if is_dataclass(kind):
+            _check_keys(inner, cast(type, kind), f"{prefix}{key}.", at)
+        for tier, part in inner.items() if key == "tiers" else ():
+            if tier not in TIERS:
+                raise _refuse(at, f"{prefix}{key}.{tier}", tier, ", ".join(TIERS))
+            if isinstance(part, dict):
+                _check_keys(cast(dict[str, Any], part), Tier, f"{prefix}{key}.{tier}.", at)
 
 
 @lru_cache(maxsize=64)
 def _built(sources: tuple[_Source, ...]) -> Machine:
-    return _build(_values(_resolve(sources)), Path(sources[0].file).name)
+    return _build(_values(_resolve(sources)), _at(sources))
 
 
-def _entries(node: dict[str, Any], prefix: str, file: str) -> dict[str, Any]:
+def _entries(node: dict[str, Any], prefix: str, at: At) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for key, child in node.items():
         where = f"{prefix}{key}"
         if isinstance(child, dict) and "value" in child:
-            tree[key] = _entry(cast(dict[str, Any], child), where, file)
+            tree[key] = _entry(cast(dict[str, Any], child), where, at)
         elif isinstance(child, dict):
-            tree[key] = _entries(cast(dict[str, Any], child), f"{where}.", file)
+            tree[key] = _entries(cast(dict[str, Any], child), f"{where}.", at)
         else:
             tree[key] = None if child is None else _Entry(_number(child), "", "")
     return tree
 
 
-def _entry(node: dict[str, Any], where: str, file: str) -> _Entry:
+def _entry(node: dict[str, Any], where: str, at: At) -> _Entry:
     for extra in node:
         if extra not in ("value", "mark", "source"):
-            raise _refuse(file, f"{where}.{extra}", extra, "value, mark, source")
+            raise _refuse(at, f"{where}.{extra}", extra, "value, mark, source")
     mark = node.get("mark", "")
     if mark not in MARKS:
-        raise _refuse(file, f"{where}.mark", mark, "one of " + ", ".join(MARKS))
+        raise _refuse(at, f"{where}.mark", mark, "one of " + ", ".join(MARKS))
     return _Entry(_number(node["value"]), mark, str(node.get("source", "")))
 
 
@@ -254,51 +304,51 @@ def _schema(cls: type, prefix: str) -> dict[str, tuple[type, Rule | None]]:
     return {f.name: (hints[f.name], f.metadata.get("rule")) for f in fields(cls)}
 
 
-def _build(data: Mapping[str, Any], file: str) -> Machine:
-    return _build_part(Machine, data, "", file)
+def _build(data: Mapping[str, Any], at: At) -> Machine:
+    return _build_part(Machine, data, "", at)
 
 
-def _build_part(cls: Any, data: Any, prefix: str, file: str) -> Any:
+def _build_part(cls: Any, data: Any, prefix: str, at: At) -> Any:
     schema = _schema(cls, prefix)
     if not isinstance(data, Mapping):
-        raise _refuse(file, prefix.rstrip("."), data, "a mapping of " + ", ".join(schema))
+        raise _refuse(at, prefix.rstrip("."), data, "a mapping of " + ", ".join(schema))
     node = cast(Mapping[str, Any], data)
     for key in node:
         if key not in schema:
-            raise _refuse(file, f"{prefix}{key}", key, ", ".join(schema))
+            raise _refuse(at, f"{prefix}{key}", key, ", ".join(schema))
     values: dict[str, Any] = {}
     for key, (kind, rule) in schema.items():
         where = f"{prefix}{key}"
         if key not in node:
-            raise _refuse(file, where, None, rule.allowed if rule else "this key is required")
+            raise _refuse(at, where, None, rule.allowed if rule else "this key is required")
         value = node[key]
         if rule is not None:
-            values[key] = _checked(value, kind, rule, where, file)
+            values[key] = _checked(value, kind, rule, where, at)
         elif key == "tiers":
-            values[key] = _build_tiers(value, where, file)
+            values[key] = _build_tiers(value, where, at)
         elif is_dataclass(kind):
-            values[key] = _build_part(kind, value, f"{where}.", file)
+            values[key] = _build_part(kind, value, f"{where}.", at)
         elif isinstance(value, str):
             values[key] = value
         else:
-            raise _refuse(file, where, value, "a string")
+            raise _refuse(at, where, value, "a string")
     return cls(**values)
 
 
-def _checked(value: Any, kind: type, rule: Rule, where: str, file: str) -> Any:
+def _checked(value: Any, kind: type, rule: Rule, where: str, at: At) -> Any:
     if not rule.accepts(value):
-        raise _refuse(file, where, value, rule.allowed)
+        raise _refuse(at, where, value, rule.allowed)
     return kind(value)
 
 
-def _build_tiers(data: Any, where: str, file: str) -> dict[str, Tier]:
+def _build_tiers(data: Any, where: str, at: At) -> dict[str, Tier]:
     node = cast(Mapping[str, Any], data) if isinstance(data, Mapping) else {}
     for key in node:
         if key not in TIERS:
-            raise _refuse(file, f"{where}.{key}", key, ", ".join(TIERS))
+            raise _refuse(at, f"{where}.{key}", key, ", ".join(TIERS))
     if not node:
-        raise _refuse(file, where, data, "at least one of " + ", ".join(TIERS))
-    return {key: _build_part(Tier, node[key], f"{where}.{key}.", file) for key in TIERS if key in node}
+        raise _refuse(at, where, data, "at least one of " + ", ".join(TIERS))
+    return {key: _build_part(Tier, node[key], f"{where}.{key}.", at) for key in TIERS if key in node}
 
 
 def _structure(data: Mapping[str, Any], cls: type, prefix: str) -> dict[str, Any]:

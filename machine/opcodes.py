@@ -61,6 +61,8 @@ DTYPE_BY_NUMBER: Mapping[int, Dtype] = MappingProxyType({row.number: row for row
 
 MOST_ELEMENTS = 1 << 56
 """Elements of a tensor, and points of a domain: their bytes, addresses and times are numbers of 64 bits."""
+MOST_DIMENSIONS = 64
+"""Of a tensor: PyTorch, which the simulator computes with, has no operators on more."""
 
 FLOATS = ("bf16", "f16", "f32", "f64")
 INTEGERS = ("i1", "i8", "i16", "i32", "i64", "u8")

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sambaflow.backends.rdu.image import Image, Schedule, Symbol
-from sambaflow.errors import InputError, PefError, WeightError
-from sambaflow.files import Content, is_plain, write_files
+from sambaflow.errors import InputError, Location, PefError, WeightError
+from sambaflow.files import Content, is_plain, read_bytes, write_files
 from sambaflow.samba.convention import Convention, check_written, usable
 from sambaflow.sim.functional.engine import Engine, schedule_of, whole_shape
 
@@ -245,6 +245,12 @@ class Executable:
         files: list[tuple[str | Path, Content]] = [(target, encode(self.image))]
         has_weights = bool(self.weights) and not any(tensor.is_meta for tensor in self.weights.values())
         if has_weights and is_plain(target):
+            if target.suffix == ".safetensors":
+                raise InputError(
+                    "the PEF and the weights beside it would be written to one file",
+                    location=Location(str(target)),
+                    levers=[f"save it as {target.with_suffix('.pef').name}"],
+                )
             files.append((target.with_suffix(".safetensors"), weights_content(self.weights)[0]))
         write_files(files)
 
@@ -304,7 +310,7 @@ def load(path: str | Path, weights: str | Path | Mapping[str, torch.Tensor] | No
     from sambaflow.backends.rdu.decode import decode
 
     try:
-        data = Path(path).read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise PefError(f"cannot read {path}: {error.strerror or error}") from error
     image = decode(data, str(path))

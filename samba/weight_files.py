@@ -22,10 +22,10 @@ def weights_of(image: Image, pef: str | Path, source: str | Path | None = None) 
     file beside the PEF, or none if there is no such file. Raises WeightError for weights that cannot be read.
     """
     beside = Path(pef).with_suffix(".safetensors")
-    if source is None:
-        return load_weights(beside) if beside.is_file() else {}
-    checkpoint = read_checkpoint(source)
     wanted = [symbol for symbol in image.symbols if symbol.role in ("param", "buffer")]
+    if source is None:  # what stands there and is no file is refused by name
+        return load_weights(beside) if beside.is_file() or (wanted and beside.exists()) else {}
+    checkpoint = read_checkpoint(source)
     tensors = checkpoint.tensors
     is_saved = checkpoint.config is not None or checkpoint.path.is_dir()
     if is_saved and not all(_fits(symbol, tensors.get(symbol.name)) for symbol in wanted):

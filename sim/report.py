@@ -45,7 +45,9 @@ def render(time: ProgramTime, width: int = 120) -> str:
 
     from rich.console import Console
 
-    console = Console(file=io.StringIO(), width=width, color_system=None)
+    # names are those of a file: none of them is markup
+    plain: dict[str, Any] = {"color_system": None, "markup": False, "emoji": False, "highlight": False}
+    console = Console(file=io.StringIO(), width=width, **plain)
     console.print(_summary(time))
     for title, head, rows in (_memories(time), _sections(time), _stalls(time)):
         if rows:

@@ -70,9 +70,10 @@ def _end_on_signals(name: str) -> None:
     """Signals end the process without unwinding it: nothing that catches all exceptions can hold one up."""
 
     def end(number: int, frame: FrameType | None) -> None:
-        from sambaflow.files import discard_temporaries
-
-        discard_temporaries()
+        # not imported here: the import itself may be what the signal stops, and then there is nothing to discard
+        discard = getattr(sys.modules.get("sambaflow.files"), "discard_temporaries", None)
+        if discard is not None:
+            discard()
         _say(f"{name}: {ENDINGS[signal.Signals(number).name]}")
         os._exit(128 + number)
 

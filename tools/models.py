@@ -57,6 +57,12 @@ def check_model_arguments(parser: argparse.ArgumentParser, args: argparse.Namesp
         parser.error(f"--trust {args.trust}: name the MODEL, a .pt2 file")
 
 
+def model_file(args: argparse.Namespace) -> str | None:
+    """The file of MODEL, if there is one."""
+    path, colon, _ = str(args.model or "").rpartition(":")
+    return path if colon and path.endswith(".py") else args.model
+
+
 def import_from(args: argparse.Namespace) -> Imported:
     """The module that the arguments name, its weights, and the graphs' calling conventions (none for .mlir)."""
     if args.hf is not None:

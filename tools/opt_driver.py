@@ -17,10 +17,11 @@ from xdsl.utils.exceptions import ShrinkException
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from sambaflow import __version__
+from sambaflow.diagnostics import location_of
 from sambaflow.dialects.text.older_mlir import OlderPrinter
 from sambaflow.dialects.text.parsing import decode, parse_module
 from sambaflow.dialects.text.printing import FastPrinter
-from sambaflow.errors import Diagnostic, InternalError, PluginError, SambaError
+from sambaflow.errors import Diagnostic, InputError, InternalError, PluginError, SambaError
 from sambaflow.files import STANDARD, read_input, write_file, write_output
 from sambaflow.passes.framework.context import SambaContext
 from sambaflow.passes.framework.instrumentation import (
@@ -40,6 +41,7 @@ from sambaflow.passes.framework.verification import verify_module
 from sambaflow.remarks import Remark
 from sambaflow.reporting import Reporter
 from sambaflow.tools.opt_arguments import UsageError, add_arguments, join_bare_flags, pass_names_of
+from sambaflow.tools.paths import Use, check_paths
 from sambaflow.tools.report_arguments import print_remarks, reporter_of, run, write_remarks
 
 SEPARATOR = "// -----"
@@ -99,10 +101,11 @@ class SambaOpt(xDSLOptMain):
         except UsageError as error:
             return _misused(error)
         except ShrinkException:
-            print("Success, can shrink")
+            write_output(STANDARD, "Success, can shrink\n")
             return 0
 
     def _main(self) -> int:
+        self._check_paths()
         for path in self.args.load_pass_plugin:
             load_pass_file(path)
         if self._answered_about_passes():
@@ -118,7 +121,7 @@ class SambaOpt(xDSLOptMain):
             print_remarks(self.args, self.ctx.journal, self.reporter)
         outputs, failed = self._process_all(name)
         if self.args.shrink:
-            print("Failure, can't shrink")
+            write_output(STANDARD, "Failure, can't shrink\n")
             return 1
         self._report()
         if failed and self.args.output_file is not None:
@@ -126,13 +129,27 @@ class SambaOpt(xDSLOptMain):
         self._write(f"{SEPARATOR}\n".join(outputs))
         return int(failed)
 
+    def _check_paths(self) -> None:
+        args = self.args
+        check_paths(
+            [
+                Use("the result (-o)", args.output_file),
+                Use("--remarks-output", args.remarks_output),
+                Use("--crash-reproducer", args.crash_reproducer),
+            ],
+            [Use("the input", args.input_file), *(Use("--load-pass-plugin", path) for path in args.load_pass_plugin)],
+            in_place=[("the result (-o)", "the input")],
+            streamed="the result (-o)",
+        )
+
     def _answered_about_passes(self) -> bool:
         """Whether the run was only for `--list-passes` or `--help-pass`."""
         if not self.args.list_passes and self.args.help_pass is None:
             return False
         from sambaflow.passes.framework.help import help_of_pass, list_of_passes
 
-        print(list_of_passes() if self.args.list_passes else help_of_pass(self.args.help_pass))
+        text = list_of_passes() if self.args.list_passes else help_of_pass(self.args.help_pass)
+        write_output(STANDARD, f"{text}\n")
         return True
 
     def _instrumentations(self) -> list[Instrumentation]:
@@ -140,10 +157,9 @@ class SambaOpt(xDSLOptMain):
         args = self.args
         asked: list[Instrumentation] = []
         if args.crash_reproducer is not None:
-            flags = [f"--load-pass-plugin={path}" for path in args.load_pass_plugin]
-            flags += ["--verify-each"] * args.verify_each + ["--check-semantics"] * (args.check_semantics is not None)
+            flags = ["--verify-each"] * args.verify_each + ["--check-semantics"] * (args.check_semantics is not None)
             text_of = partial(self.text_of, generic=True, locations=True)
-            asked.append(CrashReproducer(args.crash_reproducer, text_of, write_file, flags))
+            asked.append(CrashReproducer(args.crash_reproducer, text_of, write_file, flags, args.load_pass_plugin))
         if self.printed_before or self.printed_after or args.print_ir_after_failure:
             asked.append(
                 IrPrinting(
@@ -252,10 +268,26 @@ class SambaOpt(xDSLOptMain):
     def output_resulting_program(self, prog: ModuleOp) -> str:
         """What xDSL's driver gives, in less time where it is plain MLIR."""
         if self.args.target != "mlir" or self.args.syntax_highlight:
-            return super().output_resulting_program(prog)
+            return self._translated(prog)
         printer = self._printed(prog)
         printer.print_metadata(self.ctx.loaded_dialects)
         return printer.text() + "\n\n"
+
+    def _translated(self, module: ModuleOp) -> str:
+        """The module as a target of xDSL's, written by xDSL; InputError with its words when it cannot."""
+        try:
+            return super().output_resulting_program(module)
+        except Exception as error:
+            said = str(error).strip().split("\n")[0]
+            raise InputError(
+                f"xDSL cannot write this module for the target '{self.args.target}': {type(error).__name__}: {said}",
+                location=location_of(module),
+                levers=[
+                    "install the package that it lacks"
+                    if isinstance(error, ImportError)
+                    else "lower the module to the dialects of that target first"
+                ],
+            ) from error
 
     def _printed(self, op: Operation, generic: bool = False, locations: bool = False) -> FastPrinter:
         generic, locations = generic or self.args.print_op_generic, locations or self.args.print_debuginfo

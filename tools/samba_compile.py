@@ -15,14 +15,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sambaflow.errors import CapacityError, InputError, Location
+from sambaflow.errors import CapacityError
 from sambaflow.files import is_plain, write_file
 from sambaflow.passes.framework.pipelines import mode_names
 from sambaflow.reporting import Reporter
-from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from
+from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from, model_file
+from sambaflow.tools.paths import Use, check_paths, files_in, with_suffix
 from sambaflow.tools.report_arguments import (
     add_diagnostics_arguments,
     add_remarks_arguments,
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _compile(args: argparse.Namespace, reporter: Reporter) -> None:
     from sambaflow.passes.framework.context import SambaContext
 
-    _spare_checkpoint(args)
+    _check_paths(args)
     ctx = SambaContext()
     imported = import_from(args)
     for diagnostic in imported.diagnostics:
@@ -90,21 +90,25 @@ def _compile(args: argparse.Namespace, reporter: Reporter) -> None:
         reporter.warning(f"the weights are not written: {args.output} is no file that they could stand beside")
 
 
-def _spare_checkpoint(args: argparse.Namespace) -> None:
-    """The weights beside the PEF must not take the place of those that they come from."""
-    if args.hf is None or not Path(args.output).name:
-        return
-    beside, source = Path(args.output).with_suffix(".safetensors"), Path(args.hf).resolve()
-    if (
-        beside.is_file()
-        and beside.name.startswith("model")
-        and (beside.resolve().parent == (source if source.is_dir() else source.parent))
-    ):
-        raise InputError(
-            f"the weights beside the PEF would replace {beside.name} of the checkpoint",
-            location=Location(str(beside)),
-            levers=["-o in another folder"],
-        )
+def _check_paths(args: argparse.Namespace) -> None:
+    """The weights beside the PEF are an output too, and must not take the place of those that they come from."""
+    source = files_in("the checkpoint", args.hf)
+    if args.hf is not None and os.path.isfile(args.hf):
+        source += files_in("the checkpoint", os.path.dirname(args.hf) or ".")
+    beside = None if str(args.model).endswith(".mlir") else with_suffix(args.output, ".safetensors")
+    check_paths(
+        [
+            Use("the PEF (-o)", args.output),
+            Use("the weights beside the PEF", beside if is_plain(args.output) else None),
+            Use("--remarks-output", args.remarks_output),
+        ],
+        [
+            Use("MODEL", model_file(args)),
+            *source,
+            Use("--machine", args.machine if args.machine.endswith(".yaml") else None),
+            Use("--rules", args.rules or None),
+        ],
+    )
 
 
 def _compiled(imported: Imported, args: argparse.Namespace, ctx: SambaContext) -> Callable[[], None]:

@@ -19,9 +19,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sambaflow.errors import Location, WeightError
 from sambaflow.files import STANDARD, Content, read_input, write_files, write_output
-from sambaflow.reporting import Reporter
+from sambaflow.reporting import Reporter, printable
+from sambaflow.tools.paths import Use, check_paths, files_in, with_suffix
 from sambaflow.tools.report_arguments import add_diagnostics_arguments, parse_command_line, reporter_of, run
 
 if TYPE_CHECKING:
@@ -68,26 +68,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run(reporter, lambda: _run(args, reporter), args.pef)
 
 
+def _check_paths(args: argparse.Namespace) -> None:
+    check_paths(
+        [
+            Use("--outputs", args.outputs),
+            Use("--state-out", args.state_out),
+            Use("--report", args.report),
+            Use("--trace", args.trace),
+        ],
+        [
+            Use("the PEF", args.pef),
+            Use("the weights beside the PEF", with_suffix(args.pef, ".safetensors")),
+            *files_in("--weights", args.weights),
+            Use("--inputs", args.inputs),
+            Use("--state-in", args.state_in),
+            Use("--machine", args.machine),
+        ],
+        in_place=[("--state-out", "--state-in")],
+    )
+
+
 def _run(args: argparse.Namespace, reporter: Reporter) -> None:
+    _check_paths(args)
     image = _read_image(args.pef)
-    numbers = any((args.inputs, args.outputs, args.state_in, args.state_out))
+    numbers = any(path is not None for path in (args.inputs, args.outputs, args.state_in, args.state_out))
     report: dict[str, Any] = {}
     files: list[tuple[str | Path, Content]] = []
     if numbers:
         report |= _numbers(args, image, files, reporter)
-    if args.timing or args.trace or args.report or args.json or not numbers:
+    timed = args.timing or args.json or args.trace is not None or args.report is not None
+    if timed or not numbers:
         from sambaflow.sim.report import render
 
         time = _time(args, image)
         report = time.to_dict() | report
-        if args.report:
+        if args.report is not None:
             files.append((args.report, json.dumps(time.to_dict(), indent=1) + "\n"))
-        if args.trace:
+        if args.trace is not None:
             from sambaflow.sim.timing.trace import trace_json
 
             files.append((args.trace, trace_json(image, args.graph, _machine(args))))
         if not args.json and (args.timing or not numbers):
-            write_output(STANDARD, render(time))
+            write_output(STANDARD, printable(render(time)))
     write_files(files)
     if args.json:
         write_output(STANDARD, json.dumps(report) + "\n")
@@ -119,25 +141,26 @@ def _numbers(
     """One call in the functional engine; what is to be written goes to `files`."""
     from safetensors.torch import save
 
+    from sambaflow.frontends.weights import load_weights
     from sambaflow.samba.executable import Executable
     from sambaflow.samba.weight_files import weights_of
 
     exe = Executable(image, weights_of(image, args.pef, args.weights), tiled=args.tiled)
-    if args.state_in:
-        for name, tensor in _tensors(args.state_in).items():
+    if args.state_in is not None:
+        for name, tensor in load_weights(args.state_in, "state").items():
             exe.state[name] = tensor
-    outputs = exe.run(args.graph, _tensors(args.inputs) if args.inputs else {})
+    outputs = exe.run(args.graph, {} if args.inputs is None else load_weights(args.inputs, "inputs"))
     _finite(outputs, reporter)
-    if args.outputs:
+    if args.outputs is not None:
         files.append((args.outputs, save({name: value.contiguous() for name, value in outputs.items()})))
-    if args.state_out:
+    if args.state_out is not None:
         files.append((args.state_out, save({name: value.contiguous() for name, value in exe.state.items()})))
     described = {
         name: {"shape": list(v.shape), "dtype": str(v.dtype).removeprefix("torch.")} for name, v in outputs.items()
     }
     if not args.json:
         for name, fact in described.items():
-            write_output(STANDARD, f"{name}: {fact['dtype']}{fact['shape']}\n")
+            write_output(STANDARD, printable(f"{name}: {fact['dtype']}{fact['shape']}\n"))
     return {"outputs": described}
 
 
@@ -146,16 +169,6 @@ def _finite(outputs: Mapping[str, torch.Tensor], reporter: Reporter) -> None:
     for name, value in outputs.items():
         if value.is_floating_point() and not bool(value.isfinite().all()):
             reporter.warning(f"output '{name}' has values that are not finite")
-
-
-def _tensors(path: str) -> dict[str, torch.Tensor]:
-    from sambaflow.frontends.weights import load_weights
-
-    try:
-        return load_weights(path)
-    except WeightError as error:
-        error.location = error.location or Location(path)
-        raise
 
 
 if __name__ == "__main__":

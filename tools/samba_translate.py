@@ -19,7 +19,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from sambaflow.files import read_input, write_output
-from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from, read_module
+from sambaflow.reporting import printable
+from sambaflow.tools.models import add_model_arguments, check_model_arguments, import_from, model_file, read_module
+from sambaflow.tools.paths import Use, check_paths, files_in
 from sambaflow.tools.report_arguments import add_diagnostics_arguments, parse_command_line, reporter_of, run
 
 if TYPE_CHECKING:
@@ -56,7 +58,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     translate = TRANSLATIONS[args.translation][0]
     reporter = reporter_of(args)
     reporter.sources.folders.append(os.path.dirname(str(args.model or args.hf)))
-    return run(reporter, lambda: write_output(args.output, translate(args)), args.output)
+    return run(reporter, lambda: _write(args, translate), args.output)
+
+
+def _write(args: argparse.Namespace, translate: Translation) -> None:
+    check_paths(
+        [Use("the result (-o)", args.output), Use("--weights", args.weights)],
+        [Use("MODEL", model_file(args)), *files_in("the checkpoint", args.hf)],
+        streamed="the result (-o)",
+    )
+    write_output(args.output, translate(args))
 
 
 def _from_torch(args: argparse.Namespace) -> str:
@@ -108,7 +119,7 @@ def _inspect(args: argparse.Namespace) -> str:
     from sambaflow.backends.rdu.decode import decode
     from sambaflow.backends.rdu.inspect import summary
 
-    return summary(decode(read_input(args.model), args.model))
+    return printable(summary(decode(read_input(args.model), args.model)))
 
 
 def _strip(args: argparse.Namespace) -> bytes:

@@ -110,7 +110,8 @@ def _header(image: im.Image) -> bytes:
 
 def _debug(image: im.Image) -> bytes:
     units = [[[unit.name, unit.location] for unit in section.units] for section in image.sections]
-    return canonical_json({"strings": image.debug.strings, "units": units}).encode()
+    # bytes of a path that are no UTF-8 stand in Python as half a surrogate pair, which JSON writes as an escape
+    return canonical_json({"strings": image.debug.strings, "units": units}).encode(errors="backslashreplace")
 
 
 def _symbols(image: im.Image, config: Sequence[bytes], names: StringTable) -> list[ElfSymbol]:

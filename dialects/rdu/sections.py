@@ -41,7 +41,7 @@ from sambaflow.dialects.rdu.assembly import (
 from sambaflow.dialects.rdu.attributes import Row, array, numbers_of, row_count, rows, table, table_of, values
 from sambaflow.dialects.rdu.dtypes import DTYPE_BYTES, dtype_name
 from sambaflow.dialects.rdu.units import Array, StoreOp, UnitOp, number
-from sambaflow.machine.opcodes import MOST_ELEMENTS
+from sambaflow.machine.opcodes import MOST_DIMENSIONS, MOST_ELEMENTS
 
 if TYPE_CHECKING:
     from sambaflow.dialects.rdu.attributes import Numbers
@@ -140,10 +140,14 @@ class SymbolOp(IRDLOperation):
         }
 
     def verify_(self) -> None:
+        if self.sym_name.data == "__metadata__":
+            raise VerifyException("the name __metadata__ is kept for metadata in safetensors files")
         if self.role.data not in ROLES:
             raise VerifyException(f"role is one of {', '.join(ROLES)}, not {self.role.data}")
         if not self.type.has_static_shape() or not self.dtype:
             raise VerifyException(f"a symbol has a static shape and elements that units handle, not {self.type}")
+        if len(self.shape) > MOST_DIMENSIONS:
+            raise VerifyException(f"has {len(self.shape)} dimensions, more than {MOST_DIMENSIONS}")
         if self.bytes > MOST_ELEMENTS:
             raise VerifyException(f"takes {self.bytes} bytes, more than {MOST_ELEMENTS}")
         if self.tier is not None and self.tier.data not in TIERS:

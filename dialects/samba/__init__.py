@@ -9,7 +9,7 @@ from __future__ import annotations
 from xdsl.ir import Dialect
 
 from sambaflow.dialects.samba.attributes import ShardAttr
-from sambaflow.dialects.samba.conventions import ROLES, verify_conventions
+from sambaflow.dialects.samba.conventions import ROLES, unfit, verify_conventions
 from sambaflow.dialects.samba.inference import Shaped
 from sambaflow.dialects.samba.ops import (
     ALL_OPERATIONS,
@@ -44,6 +44,7 @@ __all__ = [
     "infer_results",
     "shaped_of",
     "tensor_type",
+    "unfit",
     "verify_conventions",
 ]
 

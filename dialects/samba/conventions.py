@@ -18,6 +18,8 @@ from sambaflow.dialects.samba.attributes import ShardAttr
 from sambaflow.dialects.samba.ops import shaped_of
 
 ROLES = ("input", "param", "buffer", "state")
+METADATA = "__metadata__"
+"""What safetensors, the files of tensors by name, keep for something else."""
 """Roles of a function's arguments; `input` if none is given."""
 
 
@@ -86,10 +88,19 @@ def _verify_values(kind: str, attributes: Sequence[Mapping[str, Attribute]], typ
         name = entry.get("samba.name")
         if name is not None and not isinstance(name, StringAttr):
             raise VerifyException(f"{kind} {i}: samba.name must be a string, got {name}")
+        if name is not None and (reason := unfit(name.data)):
+            raise VerifyException(f"{kind} {i}: the samba.name {name} {reason}")
         if name is not None and kind == "argument":
             if name.data in names:
                 raise VerifyException(f'arguments {names[name.data]} and {i} have the same name "{name.data}"')
             names[name.data] = i
+
+
+def unfit(name: str) -> str:
+    """Why no file can hold a tensor of a name; nothing if one can."""
+    if "\0" in name:
+        return "holds a zero byte, which no PEF can store"
+    return "is kept for metadata in safetensors files" if name == METADATA else ""
 
 
 def _verify_role(place: str, entry: Mapping[str, Attribute]) -> None:

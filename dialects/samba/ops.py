@@ -31,7 +31,7 @@ from sambaflow.dialects.samba.attributes import float_text, print_value
 from sambaflow.dialects.samba.inference import Shaped, is_float
 from sambaflow.dialects.samba.table import OPERATORS, REQUIRED, Row, Trait, shaped
 from sambaflow.errors import InputError, Location
-from sambaflow.machine.opcodes import MOST_ELEMENTS
+from sambaflow.machine.opcodes import MOST_DIMENSIONS, MOST_ELEMENTS
 
 
 @lru_cache(maxsize=1 << 14)
@@ -49,6 +49,8 @@ def shaped_of(value: SSAValue | Attribute) -> Shaped:
     shape = kind.get_shape()
     if min(shape, default=0) < 0:
         raise VerifyException(f"needs static shapes, got {kind}")
+    if len(shape) > MOST_DIMENSIONS:
+        raise VerifyException(f"needs tensors of at most {MOST_DIMENSIONS} dimensions, got {len(shape)}")
     if prod(shape) > MOST_ELEMENTS or max(shape, default=0) > MOST_ELEMENTS:
         raise VerifyException(f"needs tensors of at most {MOST_ELEMENTS} elements, got {kind}")
     return Shaped(shape, kind.element_type)

@@ -17,6 +17,7 @@ from sambaflow.frontends.hf.cache import cache_of
 from sambaflow.frontends.hf.inputs import (
     accepts,
     call_once,
+    check_elements,
     check_unrolled,
     has_two_sequences,
     inputs_of,
@@ -169,14 +170,15 @@ def graph(
         levers = [" or ".join(f"--phase {name}" for name in phases)]
         raise InputError(f"{type(model).__name__} has no graph for phase {phase!r}", levers=levers)
     _check_length(model, tokens, length)
+    surveyed = survey(model)
+    shapes = [(batch, tensor.shape[1], length, tensor.shape[3]) for tensor in surveyed.tensors]
+    check_elements(model, [(batch, tokens), *shapes])
     device = next(model.parameters()).device
     args: list[Any] = [torch.zeros(batch, tokens, dtype=torch.long, device=device)]
     names = ["input_ids"]
     if phase == "decode":
         args.append(torch.zeros(1, dtype=torch.long, device=device))
         names.append("position")
-    surveyed = survey(model)
-    shapes = [(batch, tensor.shape[1], length, tensor.shape[3]) for tensor in surveyed.tensors]
     args.append([tensor.new_zeros(shape) for tensor, shape in zip(surveyed.tensors, shapes, strict=True)])
     state = tuple(f"{kind}_cache_{i}" for i in surveyed.layers for kind in ("key", "value"))
     module = (
@@ -190,6 +192,7 @@ LENGTH = 1024
 
 
 def _forward_graph(model: transformers.PreTrainedModel, batch: int, length: int, tokens: int) -> HfGraph:
+    check_elements(model, [(batch, tokens)])
     if token_inputs(model):
         _check_length(model, tokens, length)
         check_unrolled(model, batch, tokens)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sambaflow.errors import InputError, Note
+from sambaflow.frontends.hf.loading import available_bytes
 from sambaflow.frontends.quiet import without_logs
 
 IMAGE = 224
@@ -56,6 +58,24 @@ def token_inputs(model: transformers.PreTrainedModel) -> tuple[str, ...]:
     )
 
 
+MOST_ELEMENTS = 1 << 40
+"""Of all inputs and state of a graph together, where none of them has data: a hundred times those of a large model."""
+
+
+def check_elements(model: transformers.PreTrainedModel, shapes: Iterable[Shape]) -> None:
+    """InputError for inputs and state that are larger than memory, before there are any."""
+    elements = sum(map(math.prod, shapes))
+    limit = MOST_ELEMENTS if model.device.type == "meta" else available_bytes() // 8
+    if elements > limit:
+        raise InputError(
+            f"the inputs and the state of {type(model).__name__} are too large",
+            demand=f"{elements} elements",
+            limit=f"{limit} elements",
+            shortfall=f"{elements - limit} elements",
+            levers=["lower --batch, --length or --prompt"],
+        )
+
+
 def inputs_of(model: transformers.PreTrainedModel, batch: int, tokens: int) -> dict[str, torch.Tensor]:
     """Zeros of the arguments that the model needs, with shapes that it runs on.
 
@@ -64,6 +84,7 @@ def inputs_of(model: transformers.PreTrainedModel, batch: int, tokens: int) -> d
     reason: Exception | None = None
     tried: list[str] = []
     for shapes in _candidates(model, batch, tokens):
+        check_elements(model, shapes.values())
         inputs = {name: _zeros(model, name, shape) for name, shape in shapes.items()}
         try:
             with without_logs(), torch.no_grad():

@@ -53,7 +53,7 @@ def load_model(path: str | Path, dtype: torch.dtype | None = None) -> Loaded:
         return Loaded(model, (*_inferred(path, config), _without_weights(path, model)))
     architecture = Architecture.of(config, dtype)
     shell = architecture.build("meta")
-    needed, available = COPIES * _size(shell), _available_bytes()
+    needed, available = COPIES * _size(shell), available_bytes()
     if needed > available:
         return Loaded(shell, (*_inferred(path, config), _too_large(path, needed, available)))
     model, said = with_weights(architecture, read_checkpoint(path))
@@ -242,7 +242,7 @@ def _size(model: transformers.PreTrainedModel) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in model.parameters())
 
 
-def _available_bytes() -> int:
+def available_bytes() -> int:
     """Memory that is free or can be freed, as Linux says; elsewhere half of all there is."""
     try:
         text = Path("/proc/meminfo").read_text()

@@ -16,6 +16,7 @@ import transformers
 from transformers.models.auto import modeling_auto
 
 from sambaflow.errors import InputError, Location
+from sambaflow.files import MOST_JSON, read_bytes
 from sambaflow.frontends.hf.attention import ATTENTION
 
 META_PARAMETERS = 100_000_000
@@ -44,6 +45,7 @@ def load_config(path: str | Path, **changes: Any) -> transformers.PretrainedConf
         )
     if model_type not in transformers.CONFIG_MAPPING:
         raise _unknown(file, model_type, "auto_map" in fields)
+    _check_counts(file, fields)
     try:
         return transformers.AutoConfig.for_model(**fields)
     except Exception as error:  # transformers' configurations check themselves with errors of many kinds
@@ -52,7 +54,7 @@ def load_config(path: str | Path, **changes: Any) -> transformers.PretrainedConf
 
 def _fields(file: Path, argument: str) -> dict[str, Any]:
     try:
-        fields: Any = json.loads(file.read_text(encoding="utf-8"), object_hook=_number_or_object)
+        fields: Any = json.loads(read_bytes(file, MOST_JSON).decode("utf-8"), object_hook=_number_or_object)
     except (FileNotFoundError, NotADirectoryError) as error:
         what = (
             "no such file"
@@ -77,6 +79,27 @@ def _fields(file: Path, argument: str) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise _unreadable(file, f"it is a JSON {type(fields).__name__}, not an object with fields")
     return fields
+
+
+_COUNTS = (
+    (re.compile(r"(^|_)(layers?|blocks?|depths?|stages)$"), 4096),
+    (re.compile(r"(^|_)(experts|heads|layers_per_block)$"), 1 << 16),
+    (re.compile(r"^num_labels$"), 1 << 20),
+)
+"""Fields for each of which transformers makes so many Python objects, whatever the memory they need, and their bounds:
+ten times those of the largest models."""
+
+
+def _check_counts(file: Path, fields: Mapping[str, Any]) -> None:
+    """InputError for a field that would keep transformers at work for hours."""
+    for name, value in fields.items():
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, dict):
+                _check_counts(file, {str(key): inner for key, inner in one.items()})
+                continue
+            limit = next((most for pattern, most in _COUNTS if pattern.search(name)), None)
+            if limit is not None and isinstance(one, int | float) and one > limit:
+                raise _unreadable(file, f"{name!r} is {one}, and at most {limit} are built", f"lower {name!r}")
 
 
 def _number_or_object(fields: dict[str, Any]) -> Any:
@@ -139,13 +162,13 @@ class Architecture:
         Raises `InputError` for an architecture that transformers does not have, and for other dtypes than float32 and
         bfloat16.
         """
-        names = [config.architectures] if isinstance(config.architectures, str) else config.architectures
-        names = names or list(_usual(config))
-        kind = getattr(transformers, str(names[0]), None) if names else None
-        if not isinstance(kind, type) or not issubclass(kind, transformers.PreTrainedModel):
+        named: Any = config.architectures or next(_usual(config), None)
+        first = named[0] if isinstance(named, list) else named
+        kind: Any = getattr(transformers, first, None) if isinstance(first, str) else None
+        if not _is_model(kind):
             example = next(_usual(config), "LlamaForCausalLM")
             raise InputError(
-                f"the configuration names no architecture that transformers {transformers.__version__} has: {names}",
+                f"the configuration names no architecture that transformers {transformers.__version__} has: {named!r}",
                 levers=[f'set "architectures" in the configuration, for example ["{example}"]'],
             )
         wanted = dtype or getattr(config, "dtype", None) or torch.float32
@@ -193,6 +216,12 @@ class Architecture:
     @property
     def _implementations(self) -> dict[str, str]:
         return {"attn_implementation": _attention_of(self.kind), "experts_implementation": EXPERTS}
+
+
+def _is_model(kind: Any) -> bool:
+    """Whether a class is a model that runs, not one that others are derived from."""
+    is_one = isinstance(kind, type) and issubclass(kind, transformers.PreTrainedModel)
+    return is_one and kind.forward is not torch.nn.Module.forward
 
 
 def _usual(config: Any) -> Iterator[str]:

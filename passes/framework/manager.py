@@ -10,7 +10,9 @@ pass needs, forgets the analyses that it does not preserve, and makes every fail
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -22,7 +24,7 @@ from xdsl.utils.exceptions import DiagnosticException, ShrinkException
 
 from sambaflow import plugins
 from sambaflow.diagnostics import location_of
-from sambaflow.errors import InputError, InternalError, Note, SambaError
+from sambaflow.errors import InputError, InternalError, Location, Note, SambaError
 from sambaflow.passes.framework.analyses import analyses_of
 from sambaflow.passes.framework.base import OperationPass, SambaPass, anchored
 from sambaflow.passes.framework.options import quoted
@@ -162,8 +164,34 @@ def _as_error(one: ModulePass, op: Operation, exception: BaseException) -> Samba
     if isinstance(exception, DiagnosticException):
         return InputError(f"{one.name}: {exception}", location=place)
     failure = plugins.failure_of(exception, Note(f"in pass '{one.name}' on this '{op.name}'", place), type(one))
+    if type(one).__module__.startswith("xdsl."):
+        return failure or _failure_of_xdsl(one, exception, place)
     return failure or InternalError(
         f"internal error in pass '{one.name}': {type(exception).__name__}: {exception}",
         location=place,
         levers=["run again with --traceback, and report it"],
+    )
+
+
+def _failure_of_xdsl(one: ModulePass, exception: BaseException, place: Location | None) -> SambaError:
+    """The diagnostic of a pass that comes with xDSL: what it lacks, or that the failure is its own."""
+    values = {option.name.replace("_", "-"): getattr(one, option.name) for option in dataclasses.fields(one)}
+    for name, value in values.items():
+        if name.endswith("file") and isinstance(value, str) and not os.path.isfile(value):
+            return InputError(
+                f"pass '{one.name}' needs a file, and '{value}' is none",
+                location=place,
+                levers=[f"name a file with its option '{name}'"],
+            )
+    program = values.get("executable")
+    if isinstance(program, str) and not shutil.which(program):
+        return InputError(
+            f"pass '{one.name}' runs the program '{program}', which is not installed",
+            location=place,
+            levers=["install it", "name another with its option 'executable'"],
+        )
+    return InternalError(
+        f"pass '{one.name}', which is xDSL's, failed: {type(exception).__name__}: {exception}",
+        location=place,
+        levers=["run again with --traceback, and report it to xDSL if the input is right"],
     )

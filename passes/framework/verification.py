@@ -255,9 +255,9 @@ def _concerns_samba(function: FuncOp) -> bool:
     """Whether the dialect, whose import takes as long as all the rest of a short run, can find fault with it."""
     types = function.function_type
     shapes = [kind.get_shape() for kind in (*types.inputs.data, *types.outputs.data) if isinstance(kind, TensorType)]
-    large = any(max((prod(shape), *shape)) > _MANY for shape in shapes)
+    large = any(max((prod(shape), *shape)) > _MANY or len(shape) > _DEEP for shape in shapes)
     return large or function.arg_attrs is not None or function.res_attrs is not None
 
 
-_MANY = 1 << 40
-"""Elements of a tensor, or along a dimension of it, that are perhaps more than the samba dialect allows."""
+_MANY, _DEEP = 1 << 40, 32
+"""Elements of a tensor, or along a dimension of it, and dimensions, that are perhaps more than the dialect allows."""

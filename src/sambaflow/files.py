@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from sambaflow.errors import InputError, Location
 
@@ -20,27 +20,52 @@ STANDARD = "-"
 """The path that means standard input or output."""
 MOST_STREAMED = 1 << 28
 """Bytes that are read of what is no file, and so may never end."""
+MOST_JSON = 1 << 24
+"""Bytes of a file of settings or names: what comes with the largest models has a hundredth of it."""
 
 _temporaries: set[str] = set()
 
 
-def read_input(path: str) -> bytes:
-    """The bytes of a file, or of standard input for `-`; InputError, at the path, when they cannot be read."""
+def read_input(path: str | Path, most: int | None = None) -> bytes:
+    """`read_bytes`, or of standard input for `-`; InputError, at the path, when they cannot be read."""
     try:
-        if path == STANDARD:
-            if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison] - None when it was closed
-                raise OSError(errno.EBADF, "standard input is closed")
-            return sys.stdin.buffer.read()
-        with open(path, "rb") as stream:
-            if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                return stream.read()
-            data = stream.read(MOST_STREAMED + 1)
+        return _read_standard(most) if path == STANDARD else read_bytes(path, most)
     except (OSError, ValueError) as error:  # a ValueError for what no path may hold
         reason = getattr(error, "strerror", None) or error
-        raise InputError(str(reason), location=Location(path)) from None
-    if len(data) > MOST_STREAMED:
-        raise InputError(f"gives more than {MOST_STREAMED} bytes", location=Location(path))
+        raise InputError(str(reason), location=Location(str(path))) from None
+
+
+def read_bytes(path: str | Path, most: int | None = None) -> bytes:
+    """The bytes of a file: at most `most` of them, and of what is no file, and so may never end, `MOST_STREAMED`.
+
+    Raises OSError, also for a file that has more, and ValueError for what no path may hold. Whatever is read here that
+    somebody gave us is read by this function.
+    """
+    with open(path, "rb") as stream:
+        return _read_bounded(stream, str(path), most)
+
+
+def _read_standard(most: int | None) -> bytes:
+    if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison] - None when it was closed
+        raise OSError(errno.EBADF, "standard input is closed")
+    return _read_bounded(sys.stdin.buffer, STANDARD, most)
+
+
+def _read_bounded(stream: BinaryIO, path: str, most: int | None) -> bytes:
+    if most is None and _is_file(stream):
+        return stream.read()
+    bound = MOST_STREAMED if most is None else most
+    data = stream.read(bound + 1)
+    if len(data) > bound:
+        raise OSError(errno.EFBIG, f"gives more than {bound} bytes", path)
     return data
+
+
+def _is_file(stream: BinaryIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except OSError:  # what stands in for a stream and has no number
+        return False
 
 
 def write_output(path: str, content: str | bytes) -> None:
@@ -142,11 +167,13 @@ def _written(path: str, content: Content) -> list[tuple[str, str]]:
 def _mode(path: str) -> int | None:
     """The permissions of the file at a path, or of a new one; None for what is written to as it is.
 
-    Raises OSError for a folder, and for a file that may not be written.
+    Raises OSError for a folder, also one that is not there, and for a file that may not be written.
     """
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
+        if not os.path.basename(path):  # `x/` means a folder: a file `x` is not what was asked for
+            raise
         mask = os.umask(0)
         os.umask(mask)
         return 0o666 & ~mask

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Literal, TextIO
 
 from sambaflow.errors import Diagnostic, Location, Note, SambaError, Severity
+from sambaflow.files import MOST_STREAMED, read_bytes
 
 Color = Literal["auto", "always", "never"]
 Format = Literal["text", "json"]
@@ -119,8 +120,7 @@ def _read_lines(path: str) -> list[str] | None:
     try:
         if not os.path.isfile(path):  # a pipe would wait, a device never end
             return None
-        with open(path, encoding="utf-8", newline="") as file:
-            return file.read().split("\n")
+        return read_bytes(path, MOST_STREAMED).decode("utf-8").split("\n")
     except (OSError, ValueError):
         return None
 
@@ -149,7 +149,7 @@ def _render_one(
     severity: Severity, message: str, location: Location | None, sources: Sources | None, colored: bool
 ) -> str:
     place = f"{_printable(str(location))}: " if location and str(location) else ""
-    text = "\n".join(map(_printable, cut(message).split("\n")))
+    text = printable(cut(message))
     head = (
         _paint("bold", place, colored)
         + _paint(severity, f"{severity}: ", colored)
@@ -194,6 +194,11 @@ def _window(length: int, start: int) -> tuple[int, int]:
         return 0, length
     first = min(max(start - LINE_LIMIT // 3, 0), length - LINE_LIMIT)
     return first, first + LINE_LIMIT
+
+
+def printable(text: str) -> str:
+    """Text for people: what a terminal would obey, in a name that a file gives, is replaced; lines stay lines."""
+    return "\n".join(map(_printable, text.split("\n")))
 
 
 def _printable(text: str) -> str:

@@ -10,6 +10,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sambaflow.files import read_bytes
+
 if TYPE_CHECKING:
     from yaml import Node
 
@@ -34,7 +36,7 @@ def read(path: Path) -> str:
     if (size := path.stat().st_size) > MOST_BYTES:
         raise YamlProblem(f"has {size} bytes, more than {MOST_BYTES}")
     try:
-        return path.read_bytes()[: MOST_BYTES + 1].decode("utf-8-sig")
+        return read_bytes(path, MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise YamlProblem("not UTF-8 text") from None
 
@@ -103,6 +105,18 @@ def entries(node: Node) -> dict[Any, tuple[Node, Node]]:
             raise _at(f"'{name}' is given twice: first in line {values[name][0].start_mark.line + 1}", key)
         values[name] = key, value
     return values
+
+
+def places(node: Node, prefix: str = "") -> dict[str, tuple[int, int]]:
+    """Line and column of each key in mappings of mappings, by its path: `a.b`."""
+    import yaml
+
+    found: dict[str, tuple[int, int]] = {}
+    if isinstance(node, yaml.MappingNode):
+        for name, (key, value) in entries(node).items():
+            found[f"{prefix}{name}"] = key.start_mark.line + 1, key.start_mark.column + 1
+            found |= places(value, f"{prefix}{name}.")
+    return found
 
 
 def _at(message: str, place: Any) -> YamlProblem:

@@ -488,6 +488,17 @@ def test_other_zips_are_refused(saved: Path, tmp_path: Path) -> None:
         import_model(path)
 
 
+def test_a_compressed_archive_inside_is_not_inflated(saved: Path, tmp_path: Path) -> None:
+    """Sample inputs are an archive in the archive: 1 MiB of zeros in 1 KB, and no reason to trust the file."""
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model/data.pkl", bytes(1 << 20))
+    path = write(tmp_path / "bomb.pt2", {**records(saved), SAMPLES: inner.getvalue()})
+    with pytest.raises(InputError, match=r"in record 'data/sample_inputs/model\.pt': .* is compressed") as caught:
+        import_model(path)
+    assert not any("trust" in lever for lever in caught.value.levers)
+
+
 def test_records_that_overlap_are_refused(saved: Path, tmp_path: Path) -> None:
     """Two entries of the directory that share the bytes of one record, as a small bomb has them."""
     path = write(tmp_path / "bomb.pt2", {**records(saved), "x1": bytes(100_000), "x2": b""})

@@ -214,6 +214,6 @@ def test_a_configuration_alone_says_where_weights_come_from(sharded: Path, monke
 
 
 def test_weights_that_do_not_fit_memory_are_left_where_they_are(sharded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "_available_bytes", lambda: 1000)
+    monkeypatch.setattr(loading, "available_bytes", lambda: 1000)
     loaded = hf.load_model(sharded)
     assert loaded.model.device.type == "meta" and f"--weights {sharded}" in loaded.diagnostics[0].message

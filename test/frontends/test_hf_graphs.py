@@ -137,6 +137,9 @@ def test_a_large_configuration_is_built_without_memory() -> None:
         ("decode", 1, -3, "length must be at least 1, not -3"),
         ("forward", 1, 65, "do not fit"),
         ("prefill", 1, 65, "do not fit"),
+        ("prefill", 99_999_999_999, 16, "the inputs and the state of LlamaForCausalLM are too large"),
+        ("decode", 10**30, 16, "the inputs and the state of LlamaForCausalLM are too large"),
+        ("forward", 10**30, 16, "the inputs and the state of LlamaForCausalLM are too large"),
     ],
 )
 def test_refused_graphs(phase: str, batch: int, length: int, message: str) -> None:
@@ -168,6 +171,10 @@ def test_the_length_is_by_default_all_that_the_model_has() -> None:
         ('{"model_type": 3}', 'it has no "model_type"'),
         ('{"model_type": "lama"}', "no model type 'lama'"),
         ('{"model_type": "own", "auto_map": {}}', "is not run"),
+        ('{"model_type": "llama", "num_labels": 100000000}', "'num_labels' is 100000000, and at most 1048576"),
+        ('{"model_type": "llama", "num_hidden_layers": 100000}', "'num_hidden_layers' is 100000, and at most 4096"),
+        ('{"model_type": "swin", "depths": [2, 1e9]}', "'depths' is 1000000000.0, and at most"),
+        ('{"model_type": "llava", "text_config": {"num_hidden_layers": 5000}}', "'num_hidden_layers' is 5000"),
     ],
 )
 def test_refused_configurations(tmp_path: Path, text: str, message: str) -> None:
@@ -185,9 +192,10 @@ def test_a_name_on_the_hub_is_not_looked_up() -> None:
 
 def test_architectures() -> None:
     """One that is not there is refused; without any it is that of transformers' auto classes; infinity is a number."""
-    for name in ("NoSuchModel", "AutoModel", "pipeline", "LlamaConfig"):
+    names = ("NoSuchModel", "AutoModel", "pipeline", "LlamaConfig", "PreTrainedModel", "LlamaPreTrainedModel")
+    for named in (*([name] for name in names), 5, {"a": 1}, [5], [None], [["LlamaForCausalLM"]], True):
         with pytest.raises(InputError, match="names no architecture"):
-            hf.build_model(hf.load_config(EXAMPLES / "llama-tiny.json", architectures=[name]))
+            hf.build_model(hf.load_config(EXAMPLES / "llama-tiny.json", architectures=named))
     model = hf.build_model(hf.load_config(EXAMPLES / "llama-tiny.json", architectures=None))
     assert type(model).__name__ == "LlamaForCausalLM"
     with pytest.raises(InputError, match=r"not in torch\.float16") as refused:

@@ -109,6 +109,37 @@ def test_a_wrong_file_is_named_with_its_key(tmp_path: Path, text: str, parts: li
         assert part in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"a": "extends: sn40l\n\nclock: -5"}, "a.yaml:3:1: key 'clock': found -5"),
+        ({"a": "extends: b.yaml", "b": "extends: sn40l\nclock: -5"}, "b.yaml:2:1: key 'clock': found -5"),
+        ({"a": "extends: b.yaml\npcu: {lanes: 0}", "b": "extends: sn40l"}, "a.yaml:2:7: key 'pcu.lanes': found 0"),
+        ({"a": "extends: b.yaml\n", "b": "extends: sn40l\nclock: {value: 1, mark: x}"}, "b.yaml:2:19: key 'clock"),
+        ({"a": "extends: sn40l\nname: null"}, "a.yaml:2:1: key 'name': found None"),
+        ({"a": "extends: sn40l\ncaptial: null"}, "a.yaml:2:1: key 'captial'"),
+        ({"a": "extends: sn40l\npcu: {lnaes: null}"}, "a.yaml:2:7: key 'pcu.lnaes'"),
+        ({"a": "extends: sn40l\nhbm: null"}, "a.yaml:2:1: key 'hbm'"),
+        ({"a": "extends: sn40l\ntiers: {l3: null}"}, "a.yaml:2:9: key 'tiers.l3'"),
+        ({"a": "extends: sn40l\ntiers: {hbm: {size: null}}"}, "a.yaml:2:15: key 'tiers.hbm.size'"),
+        ({"a": "extends: x/../a.yaml"}, "a.yaml:1:1: key 'extends': found 'x/../a.yaml', allowed: no cycle"),
+        ({"a": "extends: b.yaml", "b": "\nextends: ./a.yaml"}, "b.yaml:2:1: key 'extends': found 'a.yaml'"),
+        ({"a": "\nextends: nope.yaml"}, "a.yaml:2:1: no machine 'nope.yaml' (No such file or directory)"),
+        ({"a": 'extends: "b\\0"'}, "a.yaml:1:1: no machine"),
+    ],
+)  # fmt: skip
+def test_a_wrong_key_is_found_where_it_stands(
+    files: dict[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
+    for name, text in files.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    with pytest.raises(MachineError) as caught:
+        load("a.yaml")
+    assert str(caught.value).startswith(said)
+
+
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"extends: sn40l\nname: \xff\xfe\n")
     with pytest.raises(MachineError, match="not UTF-8 text"):

@@ -192,7 +192,11 @@ def test_a_name_that_is_no_text_is_refused():
 
     from sambaflow.frontends.function_builder import FunctionBuilder
 
-    with pytest.raises(InputError, match=r"the name '\\ud800.weight' of a param is no text"):
+    with pytest.raises(InputError, match=r"the name '\\ud800.weight' of the param is no text"):
         FunctionBuilder().argument((4,), torch.float32, "\ud800.weight", "param")
+    with pytest.raises(InputError, match=r"the name '__metadata__' of the input is kept for metadata in safetensors"):
+        FunctionBuilder().argument((4,), torch.float32, "__metadata__", "input")
+    with pytest.raises(InputError, match=r"the name 'a\\x00b' of the param holds a zero byte"):
+        FunctionBuilder().argument((4,), torch.float32, "a\0b", "param")
     value = FunctionBuilder().argument((4,), torch.float32, "größe.weight", "param")
     assert value.name_hint == "gr__e_weight"

@@ -259,6 +259,20 @@ def test_weights_that_are_refused(folder: Path):
     assert "no graph" in refused("samba_run", folder / "network.pef", "--graph", "decode")
 
 
+def test_files_of_tensors_that_are_none(folder: Path, tmp_path: Path):
+    """An empty name is a name, and what stands where the weights should is said."""
+    pef = tmp_path / "m.pef"
+    pef.write_bytes((folder / "network.pef").read_bytes())
+    (tmp_path / "m.safetensors").write_bytes((folder / "network.safetensors").read_bytes())
+    for name in ("nope", ""):
+        assert "cannot read the inputs: No such file or directory" in refused("samba_run", pef, "--inputs", name)
+    assert "cannot read the state: it is a folder" in refused("samba_run", pef, "--state-in", tmp_path)
+    (tmp_path / "m.safetensors").unlink()
+    (tmp_path / "m.safetensors").mkdir()
+    said = refused("samba_run", pef, "--outputs", tmp_path / "out")
+    assert "m.safetensors: error: cannot read the weights: it is a folder" in said
+
+
 def test_usage():
     for arguments in (("samba_run",), ("samba_compile", "m.mlir"), ("samba_compile", "-o", "m.pef")):
         done = run(*arguments)
@@ -293,7 +307,7 @@ def test_weights_beside_a_pef_do_not_replace_those_that_they_come_from(tmp_path:
     weights.write_bytes(b"not read")
     for source in (tmp_path, tmp_path / "config.json"):
         said = refused("samba_compile", "--hf", source, "-o", tmp_path / "model.pef", output=tmp_path / "model.pef")
-        assert "would replace model.safetensors" in said and "another folder" in said
+        assert "would replace model.safetensors of the checkpoint" in said and "another folder" in said
     assert weights.read_bytes() == b"not read"
 
 

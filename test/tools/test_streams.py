@@ -21,6 +21,9 @@ import pytest
 from sambaflow import files
 from sambaflow.errors import InputError
 from sambaflow.files import read_input, remedies, write_file, write_files
+from sambaflow.frontends.archives import read_archive
+from sambaflow.frontends.checkpoints import read_checkpoint
+from sambaflow.frontends.hf.models import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -158,6 +161,29 @@ def ended(code: str, folder: Path) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
+def test_a_signal_ends_it_while_its_handler_has_nothing_to_call(tmp_path: Path):
+    """The signal comes while `sambaflow.files` is imported, half of which is there."""
+    code = """
+import importlib.abc, os, sys
+class Interrupt(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "tempfile":
+            os.kill(os.getpid(), 2)
+from sambaflow.tools import entry
+for name in ("tempfile", "sambaflow.files"):
+    sys.modules.pop(name, None)
+sys.meta_path.insert(0, Interrupt())
+entry.run_command("samba_opt")
+"""
+    assert ended(code, tmp_path) == (130, "samba-opt: interrupted\n")
+
+
+@pytest.mark.parametrize("arguments", [("--list-passes",), ("--help-pass", "samba-cse")])
+def test_lists_that_cannot_be_written_are_said(arguments: tuple[str, ...], folder: Path):
+    with open("/dev/full", "w") as full:
+        refused(run("samba-opt", arguments, folder, stdout=full), "standard output: error: No space left on device")
+
+
 @pytest.mark.parametrize("where", ["importing", "writing"])
 def test_a_signal_ends_it_wherever_it_is(where: str, tmp_path: Path):
     interrupt = "lambda *_: __import__('os').kill(__import__('os').getpid(), 2)"
@@ -201,7 +227,12 @@ def test_what_stands_at_the_path_stays_what_it_is(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("path", "said"),
-    [("no/out", "No such file"), (".", "Is a directory"), ("x" * 300, "File name too long"), ("file/out", "Not a dir")],
+    [
+        ("no/out", "No such file"),
+        (".", "Is a directory"),
+        ("x" * 300, "File name too long"),
+        ("file/out", "Not a dir"),
+    ],
 )
 def test_paths_that_no_file_can_have(path: str, said: str, tmp_path: Path):
     (tmp_path / "file").write_text("old")
@@ -209,6 +240,14 @@ def test_paths_that_no_file_can_have(path: str, said: str, tmp_path: Path):
         write_file(tmp_path / path, "new")
     assert caught.value.filename == str(tmp_path / path)
     assert remedies(caught.value)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_path_of_a_folder_names_no_file(tmp_path: Path):
+    (tmp_path / "file").write_text("old")
+    for path in ("new/", "file/"):
+        with pytest.raises(OSError, match=r"No such file|Not a dir"):
+            write_file(f"{tmp_path}/{path}", "new")
     assert os.listdir(tmp_path) == ["file"]
 
 
@@ -284,10 +323,29 @@ def test_devices_are_written_to(tmp_path: Path):
     assert os.listdir(tmp_path) == ["null"]
 
 
-def test_what_never_ends_is_not_read(monkeypatch: pytest.MonkeyPatch):
+def test_what_never_ends_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(files, "MOST_STREAMED", 1000)
     with pytest.raises(InputError, match="gives more than 1000 bytes"):
         read_input("/dev/zero")
     with pytest.raises(InputError, match="embedded null byte"):
         read_input("a\0b")
     assert read_input("/dev/null") == b""
+    (tmp_path / "config.json").write_text("{}" * 8)
+    with pytest.raises(InputError, match="gives more than 15 bytes"):
+        read_input(str(tmp_path / "config.json"), most=15)
+    assert read_input(str(tmp_path / "config.json"), most=16) == b"{}" * 8
+    with open("/dev/zero") as endless, pytest.raises(InputError, match="-: gives more than 1000 bytes"):
+        monkeypatch.setattr("sys.stdin", endless)
+        read_input("-")
+
+
+def test_links_to_what_never_ends_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(files, "MOST_STREAMED", 1000)
+    for name in ("m.pt2", "config.json", "model.safetensors.index.json"):
+        (tmp_path / name).symlink_to("/dev/zero")
+    with pytest.raises(InputError, match=r"m\.pt2: .* gives more than 1000 bytes"):
+        read_archive(tmp_path / "m.pt2")
+    with pytest.raises(InputError, match=r"config\.json: gives more than 16777216 bytes"):
+        load_config(tmp_path)
+    with pytest.raises(InputError, match="cannot read the index: gives more than 16777216 bytes"):
+        read_checkpoint(tmp_path)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sambaflow.errors import InputError
-from sambaflow.tools import entry, expected, opt_arguments, report_arguments, samba_compile
+from sambaflow.tools import entry, expected, opt_arguments, report_arguments
 from sambaflow.tools.expected import expectations_of
 from sambaflow.tools.models import call_function, import_from
 
@@ -44,12 +44,6 @@ def test_a_function_that_makes_no_model_is_refused_at_its_line(text: str, said: 
 def test_a_file_that_is_not_there_has_no_function(tmp_path: Path):
     with pytest.raises(InputError, match="no such file"):
         call_function(str(tmp_path / "model.py"), "model")
-
-
-def test_the_weights_of_a_checkpoint_are_not_replaced(tmp_path: Path):
-    (tmp_path / "model.safetensors").touch()
-    with pytest.raises(InputError, match=r"would replace model\.safetensors of the checkpoint"):
-        samba_compile._spare_checkpoint(Namespace(hf=str(tmp_path), output=str(tmp_path / "model.pef")))  # pyright: ignore[reportPrivateUsage]
 
 
 def test_arguments_that_are_none():

@@ -5,10 +5,14 @@
 // replay with: samba-opt --run-reproducer crash.mlir
 "builtin.module"() ({
 ...
+
+A reproducer is data: it says which passes run and how they are checked. What runs code or writes files (plug-ins, paths
+of outputs) stands on the command line of whoever replays it.
 """
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +20,16 @@ from dataclasses import dataclass, field
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 
-from sambaflow.errors import InputError, Location, SambaError
+from sambaflow.errors import InputError, Location, Note, SambaError
 from sambaflow.passes.framework.manager import Instrumentation, Pipeline
+from sambaflow.passes.framework.pipeline_text import Nest, PipelineReader, Step
 
 _CONFIGURATION = "// configuration: "
+_PIPELINE = "--pass-pipeline="
+_TAKEN = re.compile(rf"{_PIPELINE}.*|--verify-each|--check-semantics(=\d+)?", re.DOTALL)
+"""The flags that may stand in a file."""
+_PROGRAMS = ("mlir-opt",)
+"""Passes, xDSL's, that run the program that an option names."""
 
 
 @dataclass
@@ -27,13 +37,15 @@ class CrashReproducer(Instrumentation):
     """Keeps the text of the module in front of each pass, and writes it when that pass fails.
 
     `text_of` gives the whole module so that it parses back, whatever is wrong with it: generic, with locations.
-    `write` takes the path and the text. `flags` are further flags of the run.
+    `write` takes the path and the text. `flags` are further flags of the run, `plugins` the files of passes that it
+    loads.
     """
 
     path: str
     text_of: Callable[[Operation], str]
     write: Callable[[str, str], None]
     flags: Sequence[str] = ()
+    plugins: Sequence[str] = ()
     _text: str = ""
     _nests: list[str] = field(default_factory=list[str])
 
@@ -53,11 +65,13 @@ class CrashReproducer(Instrumentation):
         pipeline = Pipeline(self._nests[-1], (one,))
         for anchor in reversed(self._nests[:-1]):
             pipeline = Pipeline(anchor, (pipeline,))
-        flags = [f"--pass-pipeline={pipeline}", *self.flags]
+        flags = [f"{_PIPELINE}{pipeline}", *self.flags]
+        replay = ["samba-opt", "--run-reproducer", self.path]
+        replay += [f"--load-pass-plugin={path}" for path in self.plugins]
         head = [
             _CONFIGURATION + " ".join(map(shlex.quote, flags)),
             f"// failed with: {' '.join(error.headline.split())}",
-            f"// replay with: samba-opt --run-reproducer {shlex.quote(self.path)}",
+            f"// replay with: {' '.join(map(shlex.quote, replay))}",
         ]
         self.write(self.path, "\n".join([*head, self._text, ""]))
         self._nests.clear()
@@ -66,7 +80,7 @@ class CrashReproducer(Instrumentation):
 def read_configuration(text: str, name: str) -> list[str]:
     """The flags that a reproducer asks for.
 
-    Raises InputError when `text` is no reproducer.
+    Raises InputError when `text` is no reproducer, and when it asks for more than passes and their checks.
     """
     first = text.split("\n", 1)[0]
     if not first.startswith(_CONFIGURATION):
@@ -75,7 +89,36 @@ def read_configuration(text: str, name: str) -> list[str]:
             location=Location(name, 1, 1),
             levers=["give the file that --crash-reproducer wrote", "or name the passes with --pass-pipeline"],
         )
+    place = Location(name, 1, 1)
     try:
-        return shlex.split(first.removeprefix(_CONFIGURATION))
+        flags = shlex.split(first.removeprefix(_CONFIGURATION))
     except ValueError as error:
-        raise InputError(f"the configuration cannot be read: {error}", location=Location(name, 1, 1)) from None
+        raise InputError(f"the configuration cannot be read: {error}", location=place) from None
+    for flag in flags:
+        _check(flag, place)
+    return flags
+
+
+def _check(flag: str, place: Location) -> None:
+    """InputError for what a file may not ask for."""
+    if _TAKEN.fullmatch(flag) is None:
+        shown = flag.partition("=")[0]
+        raise InputError(
+            f"a reproducer may not set '{shown}', which belongs on the command line",
+            location=place,
+            notes=[Note("a file may set --pass-pipeline=..., --verify-each and --check-semantics=N")],
+            levers=[f"if you trust the file: delete {shown} in its first line and give it to samba-opt"],
+        )
+    steps = PipelineReader(flag.removeprefix(_PIPELINE)).pipeline() if flag.startswith(_PIPELINE) else []
+    for name in _names(steps):
+        if name in _PROGRAMS:
+            raise InputError(
+                f"a reproducer may not run the pass '{name}', which starts a program: it belongs on the command line",
+                location=place,
+                levers=["if you trust the file: samba-opt --pass-pipeline=... with the file as the input"],
+            )
+
+
+def _names(steps: Sequence[Step | Nest]) -> list[str]:
+    """The passes of a pipeline, those of nests too."""
+    return [name for step in steps for name in (_names(step.items) if isinstance(step, Nest) else [step.name])]

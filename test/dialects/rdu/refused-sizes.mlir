@@ -19,3 +19,19 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 1, chips = 99999999999> {
 func.func @f(%x: !rdu.stream<tensor<4xf32>, 4611686018427387904>) {
   func.return
 }
+
+// -----
+
+// What safetensors keep for something else is no name.
+rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
+  // expected-error@below {{the name __metadata__ is kept for metadata in safetensors files}}
+  rdu.symbol @__metadata__ input tensor<4xf32>
+}
+
+// -----
+
+// The simulator computes with PyTorch, whose tensors have 64 dimensions at most.
+rdu.program #rdu.target<machine = "sn40l", tiles = 4, chips = 1> {
+  // expected-error@below {{has 65 dimensions, more than 64}}
+  rdu.symbol @x input tensor<1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1xf32>
+}

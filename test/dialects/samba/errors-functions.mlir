@@ -9,6 +9,21 @@ func.func @name(%a: tensor<2xf32> {samba.name = 1 : i64}) {
 
 // -----
 
+// It is one that files of tensors can hold.
+// expected-error@+1 {{function @kept: argument 0: the samba.name "__metadata__" is kept for metadata in safetensors files}}
+func.func @kept(%a: tensor<2xf32> {samba.name = "__metadata__"}) {
+  func.return
+}
+
+// -----
+
+// expected-error@+1 {{function @zero: result 0: the samba.name "a\00b" holds a zero byte, which no PEF can store}}
+func.func @zero(%a: tensor<2xf32>) -> (tensor<2xf32> {samba.name = "a\00b"}) {
+  func.return %a : tensor<2xf32>
+}
+
+// -----
+
 // Two arguments of one graph are two tensors.
 // expected-error@+1 {{function @twice: arguments 0 and 1 have the same name "w"}}
 func.func @twice(%a: tensor<2xf32> {samba.name = "w"}, %b: tensor<2xf32> {samba.name = "w"}) {
@@ -82,3 +97,11 @@ func.func @ties(%a: tensor<2xf32>) -> (tensor<2xf32> {samba.tied = 0 : i64}, ten
 
 // expected-error@+1 {{function @f: is a declaration: its text has no place for attributes of arguments}}
 "func.func"() <{sym_name = "f", function_type = (f32) -> (), arg_attrs = [{samba.name = "x"}]}> ({}) : () -> ()
+
+// -----
+
+// A tensor has no more dimensions than PyTorch's, with which the simulator computes.
+// expected-error@below {{function @deep: needs tensors of at most 64 dimensions, got 65}}
+func.func @deep(%a: tensor<1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1xf32>) {
+  func.return
+}
