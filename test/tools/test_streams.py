@@ -246,7 +246,7 @@ def test_paths_that_no_file_can_have(path: str, said: str, tmp_path: Path):
 def test_a_path_of_a_folder_names_no_file(tmp_path: Path):
     (tmp_path / "file").write_text("old")
     for path in ("new/", "file/"):
-        with pytest.raises(OSError, match="No such file|Not a dir"):
+        with pytest.raises(OSError, match=r"No such file|Not a dir"):
             write_file(f"{tmp_path}/{path}", "new")
     assert os.listdir(tmp_path) == ["file"]
 
