@@ -71,7 +71,8 @@ class RduRoutePass(OperationPass[rdu.ProgramOp]):
             if any(net.route is None for net in problem.nets) or section.net_sources is None:
                 sources, flat = [net.source for net in nets], routes.flat
                 section.set_nets(sources, flat.sizes.tolist(), problem.hops(flat.links), flat.tracks)
-                mark(section, "routes", "search")
+                if all(net.route is None for net in problem.nets):  # all have one origin: beside a fixed one, fixed
+                    mark(section, "routes", "search")
             self._report(ctx, section, problem, routes)
 
     def _report(self, ctx: Context, section: rdu.SectionOp, problem: RoutingProblem, routes: Routes) -> None:
