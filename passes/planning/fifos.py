@@ -147,7 +147,10 @@ def least_depths(problem: FifoProblem) -> Depths:
     depths = _settled(problem, [channel.least for channel in problem.channels])
     if problem.room is not None and (taken := problem.pmus(depths)) > problem.room.pmus:
         raise CapacityError(
-            f"buffers that let the section finish take {taken} PMUs, {problem.room.pmus} are there",
+            "buffers that let the section finish do not fit",
+            demand=f"{taken} PMUs",
+            limit=f"{problem.room.pmus} PMUs",
+            shortfall=f"{taken - problem.room.pmus} PMUs",
             levers=["smaller tiles", "fewer stages in the section"],
         )
     return depths

@@ -25,6 +25,7 @@ from xdsl.rewriter import InsertPoint
 from sambaflow.dialects import kernel
 from sambaflow.dialects.samba import shaped_of
 from sambaflow.dialects.samba.conventions import result_attributes
+from sambaflow.passes.framework.decisions import mark
 from sambaflow.passes.kernel_library.stages import Read, StageBuilder, shape_of
 from sambaflow.passes.rewriting.driver import LocatedBuilder
 
@@ -144,6 +145,7 @@ class ResultCopies:
         """A section in front of `before` that moves the value as it is."""
         name = f"{self.function.sym_name.data}_copy_{len(self.copies)}"
         section = kernel.SectionOp.make(name, [value], [value.type], location=self._location(value))
+        mark(section, "sym_name", "search")
         body = section.body.block
         builder = LocatedBuilder(InsertPoint.at_end(body))
         builder.location = self._location(value)

@@ -324,7 +324,7 @@ def by_columns(problem):
 
 
 COLUMNS = Solver("columns", ShardingProblem, by_columns)
-NONE = Solver("none", ShardingProblem, lambda problem: Layouts({}))
+NONE = Solver("blank", ShardingProblem, lambda problem: Layouts({}))
 """
 
 ENTRIES = {
@@ -334,7 +334,7 @@ ENTRIES = {
     "fifo-sizing.empty": "EMPTY",
     "fifo-sizing.mixed": "ALONE",
     "sharding.columns": "COLUMNS",
-    "sharding.none": "NONE",
+    "sharding.blank": "NONE",
 }
 
 MAPS = """\
@@ -418,7 +418,7 @@ def test_solvers_of_a_package_are_chosen_by_name():
             PLANNED + "kernel-size-fifos{solver=empty}",
             "solver 'empty' is wrong: channel 0 is 0 deep",
         ),
-        (PRODUCT, "samba-shard{solver=none}", "the sharding of solver 'none' is wrong: @f has 3 values, 0 have"),
+        (PRODUCT, "samba-shard{solver=blank}", "the sharding of solver 'blank' is wrong: @f has 3 values, 0 have"),
     ],
 )
 def test_wrong_solutions_of_a_package_are_refused(text: str, pipeline: str, wrong: str):

@@ -27,6 +27,21 @@ func.func @f(%s: tensor<8xbf16> {samba.role = "state", samba.name = "s"}, %x: te
   %1 = samba.tanh %0 : tensor<8xbf16>
   func.return %0, %1 : tensor<8xbf16>, tensor<8xbf16>
 }""",
+    "a slice of updated state leaves the section": """
+func.func @f(
+    %s: tensor<3x3x2xf32> {samba.role = "state", samba.name = "s"}, %x: tensor<1x3x2xf32> {samba.name = "i"}
+) -> (tensor<3x3x2xf32> {samba.name = "n", samba.tied = 0 : i64}, tensor<3x2x2xf32>) {
+  %0 = samba.slice_scatter %s, %x {start = 0, end = 1}
+    : (tensor<3x3x2xf32>, tensor<1x3x2xf32>) -> tensor<3x3x2xf32>
+  %3, %4 = samba.split %0 {split_size = [1, 2], dim = 1}
+    : (tensor<3x3x2xf32>) -> (tensor<3x1x2xf32>, tensor<3x2x2xf32>)
+  %5 = func.call @b(%4) : (tensor<3x2x2xf32>) -> tensor<3x2x2xf32>
+  func.return %0, %5 : tensor<3x3x2xf32>, tensor<3x2x2xf32>
+}
+func.func private @b(%y: tensor<3x2x2xf32>) -> tensor<3x2x2xf32> {
+  %6 = samba.add %y, %y : (tensor<3x2x2xf32>, tensor<3x2x2xf32>) -> tensor<3x2x2xf32>
+  func.return %6 : tensor<3x2x2xf32>
+}""",
     "a sorted list delivers k elements": """
 func.func @f(%x: tensor<2xf32>) -> tensor<2xf32> {
   %0, %1 = samba.topk %x {k = 2} : (tensor<2xf32>) -> (tensor<2xf32>, tensor<2xi64>)
@@ -123,21 +138,6 @@ func.func @f(%x: tensor<4xf32>, %y: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf
     predicate affine_set<(i) : (i - 1 >= 0)> tied [1]
     body {^bb0(%a: f32, %b: f32): %n = arith.addf %a, %a : f32 kernel.yield %n : f32} : tensor<4xf32>
   func.return %0, %1 : tensor<4xf32>, tensor<4xf32>
-}""",
-    "a slice of updated state leaves the section": """
-func.func @f(
-    %s: tensor<3x3x2xf32> {samba.role = "state", samba.name = "s"}, %x: tensor<1x3x2xf32> {samba.name = "i"}
-) -> (tensor<3x3x2xf32> {samba.name = "n", samba.tied = 0 : i64}, tensor<3x2x2xf32>) {
-  %0 = samba.slice_scatter %s, %x {start = 0, end = 1}
-    : (tensor<3x3x2xf32>, tensor<1x3x2xf32>) -> tensor<3x3x2xf32>
-  %3, %4 = samba.split %0 {split_size = [1, 2], dim = 1}
-    : (tensor<3x3x2xf32>) -> (tensor<3x1x2xf32>, tensor<3x2x2xf32>)
-  %5 = func.call @b(%4) : (tensor<3x2x2xf32>) -> tensor<3x2x2xf32>
-  func.return %0, %5 : tensor<3x3x2xf32>, tensor<3x2x2xf32>
-}
-func.func private @b(%y: tensor<3x2x2xf32>) -> tensor<3x2x2xf32> {
-  %6 = samba.add %y, %y : (tensor<3x2x2xf32>, tensor<3x2x2xf32>) -> tensor<3x2x2xf32>
-  func.return %6 : tensor<3x2x2xf32>
 }""",
     "a constant of rank 0": """
 func.func @f() -> tensor<1xf32> {
