@@ -249,3 +249,25 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
     func.return %0 : tensor<8xf32>
   }
 }
+
+// -----
+
+// Par factors of a stage.
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
+  func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
+    %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {
+      %v = kernel.load %a {agcus = 1 : i64, tile = array<i64: 8>} : tensor<8xf32>
+      %b = kernel.buffer %v {depth = 1 : i64, tokens = 1 : i64, tier = "sram", pmus = 1 : i64, banks = 1 : i64} : tensor<8xf32>
+      // expected-error@below {{has no par factors: convert-kernel-to-rdu needs that stages have par factors}}
+      // expected-note@below {{try: run kernel-balance first}}
+      %1 = kernel.map ins(%b : tensor<8xf32>) domain #kernel.domain<8 parallel> maps [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>] mapping #kernel.mapping<tile = [8], order = [0], hold = [1]> windows [1] body {
+      ^bb0(%e: f32):
+        %n = arith.negf %e : f32
+        kernel.yield %n : f32
+      } : tensor<8xf32>
+      %r, %t = kernel.store %1 {agcus = 1 : i64, tile = array<i64: 8>, depth = 2 : i64} : tensor<8xf32>
+      kernel.yield %r : tensor<8xf32>
+    }
+    func.return %0 : tensor<8xf32>
+  }
+}
