@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Generator
+import sys
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import pytest
 import torch
 from xdsl.dialects.builtin import ModuleOp
 
+from sambaflow import plugins
 from sambaflow.backends.rdu.decode import decode
 from sambaflow.backends.rdu.encode import encode
 from sambaflow.backends.rdu.image import Image
@@ -116,3 +119,33 @@ def compiled_programs_run_and_are_timed(
         torch.manual_seed(0)
     yield
     compiled.check(request.node.nodeid)
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Callable[..., None]]:
+    """`installed(sources, entries)`: Python modules by name, and entry points `module:object` by kind and name, as if
+    a package with them were installed."""
+    names: list[str] = []
+    caches = [plugins.plugins, plugins.load, plugins._packages]  # pyright: ignore[reportPrivateUsage]
+
+    def forget() -> None:
+        for cache in caches:
+            cache.cache_clear()
+        for name in names:
+            sys.modules.pop(name, None)
+
+    def install(sources: Mapping[str, str], entries: Mapping[str, Mapping[str, str]]) -> None:
+        for name, source in sources.items():
+            (tmp_path / f"{name}.py").write_text(source)
+        names.extend(sources)
+        monkeypatch.syspath_prepend(str(tmp_path))
+
+        def entry_points(group: str) -> list[EntryPoint]:
+            ours = entries.get(group.removeprefix("sambaflow."), {})
+            return [EntryPoint(name, value, group) for name, value in ours.items()]
+
+        monkeypatch.setattr(plugins, "entry_points", entry_points)
+        forget()
+
+    yield install
+    forget()

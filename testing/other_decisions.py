@@ -19,7 +19,7 @@ from xdsl.utils.exceptions import VerifyException
 from sambaflow.dialects import kernel, rdu
 from sambaflow.dialects.kernel import MappingAttr
 from sambaflow.dialects.kernel.stage import dense
-from sambaflow.passes.framework.decisions import KINDS, kinds_on
+from sambaflow.passes.framework.decisions import kinds_on
 from sambaflow.passes.framework.pipelines import run_pipeline
 
 Place: TypeAlias = tuple[str, int]
@@ -192,6 +192,3 @@ is no value: see `dissolve`."""
 
 OTHER_SOLVERS = {"rdu-plan-memory": "best-fit", "rdu-place": "rows", "rdu-route": "xy"}
 """Solvers that give other values than the default ones of their passes."""
-
-DECIDING = tuple(dict.fromkeys(kind.pass_name for kind in KINDS))
-"""The passes that decide."""

@@ -44,6 +44,10 @@ class Kind:
     write: Callable[[Operation, Attribute], None]
 
 
+FIXED: tuple[Origin | None, ...] = (None, "user")
+"""Origins of what no pass may change."""
+
+
 @dataclass(frozen=True)
 class Site:
     """Where a decision stands: the module of the model, the op, and the layers that share it (first, last)."""
@@ -77,7 +81,7 @@ class Decision:
 
     @property
     def is_fixed(self) -> bool:
-        return self.origin in (None, "user")
+        return self.origin in FIXED
 
 
 # ---- the marks on an op
@@ -121,7 +125,7 @@ def _origin(op: Operation, name: str) -> Origin:
 
 def is_fixed(op: Operation, kind: str) -> bool:
     """Whether the decision stands and no pass may change it."""
-    return kind_on(op, kind).read(op) is not None and origin_of(op, kind) in (None, "user")
+    return kind_on(op, kind).read(op) is not None and origin_of(op, kind) in FIXED
 
 
 def mark(op: Operation, kind: str, origin: Origin) -> None:
@@ -238,8 +242,8 @@ def _write_tile(op: Operation, value: Attribute) -> None:
 
 
 def _fits_tile(op: Operation, par: Sequence[int], new: Sequence[int], old: Sequence[int]) -> bool:
-    fixed = origin_of(op, "par") in (None, "user")
-    return tuple(new) == tuple(old) or (fixed and all(p <= t for p, t in zip(par, new, strict=True)))
+    fits = all(count <= part for count, part in zip(par, new, strict=True))
+    return tuple(new) == tuple(old) or (origin_of(op, "par") in FIXED and fits)
 
 
 def _read_par(op: Operation) -> Attribute | None:
@@ -305,10 +309,18 @@ KINDS: tuple[Kind, ...] = (
 )
 """Every kind of decision, in the order in which passes make them; hints are kinds, too, each by its name."""
 
+DECIDING: tuple[str, ...] = tuple(dict.fromkeys(kind.pass_name for kind in KINDS))
+"""The passes that decide, in the order in which they run."""
+
 
 @cache
 def _kinds_of(op_name: str) -> tuple[Kind, ...]:
     return tuple(kind for kind in KINDS if op_name in kind.ops)
+
+
+@cache
+def _kinds_by_name(op_name: str) -> dict[str, Kind]:
+    return {kind.name: kind for kind in _kinds_of(op_name)}
 
 
 @cache
@@ -336,8 +348,9 @@ def kinds_on(op: Operation) -> tuple[Kind, ...]:
 
 
 def kind_on(op: Operation, name: str) -> Kind:
-    """The kind called `name` of decisions on an op."""
-    return next((kind for kind in _kinds_of(op.name) if kind.name == name), None) or _hint(name)
+    """The kind called `name` of decisions on an op; on a samba op it may be a hint."""
+    own = _kinds_by_name(op.name)
+    return _hint(name) if name not in own and op.name.startswith("samba.") else own[name]
 
 
 def decisions_of(root: Operation) -> Iterator[Decision]:

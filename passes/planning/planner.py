@@ -97,6 +97,16 @@ def plan(
     return Planner(resources).plan(stages, live_out, standing)
 
 
+class _Moved(NamedTuple):
+    """A load or store: `TransferPlan` without its tile."""
+
+    value: int
+    reader: int
+    bytes: int
+    store: bool
+    agcus: int
+
+
 @dataclass(eq=False)
 class _Edge:
     """A buffer that is being planned, before operand `operand` of node `target` (None: before a store).
@@ -277,12 +287,8 @@ class _Section:
 
         Of what stands off the chip it is the smallest tensor on the way: a load reads only what a slice leaves.
         """
-        moves: list[StageFacts] = []
-        values = [value]
-        while value in self.made and (stage := self.stages[self.made[value][0]]).fold:
-            moves.append(stage)
-            value = stage.operands[0].value
-            values.append(value)
+        values, moves = self._through(value)
+        value = values[-1]
         if moves and (value not in self.made or value in self.off_chip):
             sizes = [*(prod(move.results[0].shape) for move in moves), moves[-1].operands[0].elements]
             at = max(i for i, size in enumerate(sizes) if all(size <= later for later in sizes[i:]))
@@ -290,6 +296,16 @@ class _Section:
                 at -= 1
             return values[at], tuple(moves[:at])
         return value, tuple(moves)
+
+    def _through(self, value: int) -> tuple[list[int], list[StageFacts]]:
+        """A value and those behind it, through folded moves, and these moves: the nearest to the reader first."""
+        moves: list[StageFacts] = []
+        values = [value]
+        while value in self.made and (stage := self.stages[self.made[value][0]]).fold:
+            moves.append(stage)
+            value = stage.operands[0].value
+            values.append(value)
+        return values, moves
 
     def _add_node(self, index: int, stage: StageFacts, variant: int, grain: int) -> None:
         node = _Node(index, stage, self.planner.tiling(stage, variant, grain))
@@ -368,9 +384,7 @@ class _Section:
 
     def _updated(self, value: int) -> _Node | None:
         """The scatter that updates, off the chip, the tensor that a value is or is a slice of."""
-        while value in self.made and (stage := self.stages[self.made[value][0]]).fold:
-            value = stage.operands[0].value
-        return self.off_chip.get(value)
+        return self.off_chip.get(self._through(value)[0][-1])
 
     def _maker(self, value: int) -> _Node | None:
         """The node that makes a value; None for an argument and for what folded moves make of one."""
@@ -478,9 +492,9 @@ class _Section:
             self._set_depth(edge, 2 if edge.tokens > 1 else 1)
         times = [node.times for node in nodes]
         self.time = 0
-        transfers = self._transfers()
-        self.agcus = agcus_taken([*(t.agcus for t in transfers), *[1] * self.exchanges], self._budget.agcus)
-        self.agcu_time = self._agcu_time(transfers)
+        moved = self._moved()
+        self.agcus = agcus_taken([*(move.agcus for move in moved), *[1] * self.exchanges], self._budget.agcus)
+        self.agcu_time = self._agcu_time(moved)
         choice = least_interval(times, self._fits) if self.agcus <= self._budget.agcus else None
         self.feasible = choice is not None
         if choice is not None:
@@ -498,12 +512,12 @@ class _Section:
     def _budget(self) -> Budget:
         return self.planner.resources.budget
 
-    def _agcu_time(self, transfers: Sequence[TransferPlan]) -> int:
+    def _agcu_time(self, moved: Sequence[_Moved]) -> int:
         """Picoseconds that the busiest shared AGCU carries loads and stores; 0 when none is shared."""
-        if len(transfers) + self.exchanges <= self._budget.agcus:
+        if len(moved) + self.exchanges <= self._budget.agcus:
             return 0
-        single = [transfer.bytes for transfer in transfers if transfer.agcus == 1]
-        left = self._budget.agcus - sum(transfer.agcus for transfer in transfers if transfer.agcus > 1)
+        single = [move.bytes for move in moved if move.agcus == 1]
+        left = self._budget.agcus - sum(move.agcus for move in moved if move.agcus > 1)
         carried = [0] * max(1, left)
         for size, agcu in zip(single, shared_agcus(single, len(carried)), strict=True):
             carried[agcu] += size
@@ -681,12 +695,22 @@ class _Section:
             levers=tuple(LEVERS[row.resource] for row in short),
         )
 
+    def _moved(self) -> list[_Moved]:
+        """What is loaded and stored, with the AGCUs that do it."""
+        rows = [(value, reader, size, False) for (value, reader), size in self.loads.items()]
+        rows += [(value, -1, size, True) for value, size in self.stores.items()]
+        asked = [self._transfer_at(value, reader, store).agcus for value, reader, _, store in rows]
+        counts = agcu_counts([size for _, _, size, _ in rows], self.exchanges, self._budget.agcus, asked)
+        return [_Moved(*row, count) for row, count in zip(rows, counts, strict=True)]
+
     def _transfers(self) -> tuple[TransferPlan, ...]:
-        moved = [(v, reader, size, False, self._load_tile(v)) for (v, reader), size in self.loads.items()]
-        moved += [(v, -1, size, True, self._store_tile(v)) for v, size in self.stores.items()]
-        asked = [self._transfer_at(v, reader, store).agcus for v, reader, _, store, _ in moved]
-        counts = agcu_counts([row[2] for row in moved], self.exchanges, self._budget.agcus, asked)
-        return tuple(TransferPlan(*row, count) for row, count in zip(moved, counts, strict=True))
+        return tuple(
+            TransferPlan(
+                move.value, move.reader, move.bytes, move.store,
+                self._store_tile(move.value) if move.store else self._load_tile(move.value), move.agcus,
+            )
+            for move in self._moved()
+        )  # fmt: skip
 
     def _store_tile(self, value: int) -> tuple[int, ...]:
         """What one firing stores: as the stage makes it, or the whole tensor from a buffer."""

@@ -21,7 +21,6 @@ from sambaflow.passes.planning.facts import SectionPlan, StagePlan
 from sambaflow.passes.planning.planner import Planner, Resources
 from sambaflow.passes.planning.section_problem import SectionProblem
 from sambaflow.passes.planning.standing import (
-    ORDER,
     Standing,
     StandingBuffer,
     StandingTransfer,
@@ -45,7 +44,7 @@ class PlannedSection:
     out is the plan of the next one, too.
     """
 
-    def __init__(self, op: kernel.SectionOp, planner: Planner, pass_name: str) -> None:
+    def __init__(self, op: kernel.SectionOp, planner: Planner, pass_name: str = "kernel-tile") -> None:
         self.op, self.planner, self.pass_name = op, planner, pass_name
         self.solver: str | None = None
         """Of its plan; none: the default."""
@@ -136,7 +135,7 @@ def sections_of(module: ModuleOp) -> tuple[PlannedSection, ...]:
     ops = [op for function in functions_of(module) for op in function.body.block.ops]
     sections = [op for op in ops if isinstance(op, kernel.SectionOp)]
     planner = Planner(resources_of(module)) if sections else None
-    return tuple(PlannedSection(op, planner, ORDER[0]) for op in sections if planner is not None)
+    return tuple(PlannedSection(op, planner) for op in sections if planner is not None)
 
 
 def sections_for(

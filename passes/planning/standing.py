@@ -14,10 +14,7 @@ from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Operation
 
 from sambaflow.dialects import kernel
-from sambaflow.passes.framework.decisions import is_fixed, kind_on
-
-ORDER = ("kernel-tile", "kernel-balance", "kernel-insert-transfers", "kernel-insert-buffers", "kernel-size-fifos")
-"""The passes that decide about sections, in the order in which they run."""
+from sambaflow.passes.framework.decisions import DECIDING, is_fixed, kind_on
 
 
 def stands(op: Operation, kind: str, pass_name: str) -> bool:
@@ -25,7 +22,7 @@ def stands(op: Operation, kind: str, pass_name: str) -> bool:
     row = kind_on(op, kind)
     if row.read(op) is None:
         return False
-    return ORDER.index(row.pass_name) < ORDER.index(pass_name) or is_fixed(op, kind)
+    return DECIDING.index(row.pass_name) < DECIDING.index(pass_name) or is_fixed(op, kind)
 
 
 @dataclass(frozen=True)

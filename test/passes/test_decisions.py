@@ -18,7 +18,7 @@ from xdsl.ir import Operation
 from sambaflow.backends.rdu.from_ir import image_of
 from sambaflow.dialects import samba
 from sambaflow.errors import InternalError, SambaError
-from sambaflow.passes.framework.decisions import decisions_of, fix, kind_on, origin_of
+from sambaflow.passes.framework.decisions import DECIDING, decisions_of, fix, kind_on, origin_of
 from sambaflow.passes.framework.pipelines import run_pipeline
 from sambaflow.passes.framework.verification import verify_module
 from sambaflow.sim.reference.semantics import graphs_of
@@ -26,7 +26,7 @@ from sambaflow.sim.timing.program import time_graph
 from sambaflow.testing import Lowering, evaluate, lowerings, random_inputs, samba_modules
 from sambaflow.testing.lowered import lowered, modes_with
 from sambaflow.testing.operators import NAMES
-from sambaflow.testing.other_decisions import DECIDING, dissolve, op_at, other_decisions
+from sambaflow.testing.other_decisions import dissolve, op_at, other_decisions
 
 torch.set_num_threads(1)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from importlib.metadata import EntryPoint
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -76,25 +75,10 @@ ENTRIES = {
 
 
 @pytest.fixture(autouse=True)
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def package(installed: Callable[..., None]):
     """Two installed modules, one of which cannot be imported."""
-    (tmp_path / "odd_plugin.py").write_text(SOURCE)
-    (tmp_path / "odd_broken.py").write_text("\nraise RuntimeError('no licence')\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-    def entry_points(group: str) -> list[EntryPoint]:
-        name, value = ENTRIES[group.removeprefix("sambaflow.")]
-        return [EntryPoint(name, value, group)]
-
-    caches = [plugins.plugins, plugins.load, plugins._packages]  # pyright: ignore[reportPrivateUsage]
-    for one in caches:
-        one.cache_clear()
-    monkeypatch.setattr(plugins, "entry_points", entry_points)
-    yield
-    for one in caches:
-        one.cache_clear()
-    for name in ("odd_plugin", "odd_broken"):
-        sys.modules.pop(name, None)
+    sources = {"odd_plugin": SOURCE, "odd_broken": "\nraise RuntimeError('no licence')\n"}
+    installed(sources, {kind: {name: value} for kind, (name, value) in ENTRIES.items()})
 
 
 def line_of(mark: str) -> int:

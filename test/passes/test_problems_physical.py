@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sambaflow import machine as machines
-from sambaflow import plugins
 from sambaflow.dialects import rdu
 from sambaflow.dialects.rdu.grid import Place, grid_of
 from sambaflow.dialects.text.parsing import parse_module
@@ -306,23 +304,10 @@ rdu.program #rdu.target<machine = "sn40l", tiles = 1, chips = 1> {
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def package(installed: Callable[..., None]):
     """An installed package that adds solvers."""
-    (tmp_path / "odd_solvers.py").write_text(SOURCE)
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-    def entry_points(group: str) -> list[EntryPoint]:
-        ours = ENTRIES if group == "sambaflow.solvers" else {}
-        return [EntryPoint(name, f"odd_solvers:{value}", group) for name, value in ours.items()]
-
-    caches = [plugins.plugins, plugins.load, plugins._packages]  # pyright: ignore[reportPrivateUsage]
-    for one in caches:
-        one.cache_clear()
-    monkeypatch.setattr(plugins, "entry_points", entry_points)
-    yield
-    for one in caches:
-        one.cache_clear()
-    sys.modules.pop("odd_solvers", None)
+    entries = {name: f"odd_solvers:{value}" for name, value in ENTRIES.items()}
+    installed({"odd_solvers": SOURCE}, {"solvers": entries})
 
 
 def program() -> rdu.ProgramOp:

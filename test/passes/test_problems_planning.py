@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import EntryPoint
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sambaflow import plugins
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import CapacityError, InputError, InternalError, PluginError
 from sambaflow.machine import load
@@ -371,23 +368,10 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def package(installed: Callable[..., None]):
     """An installed package that adds two solvers for each problem; the second one's solutions are wrong."""
-    (tmp_path / "odd_planning.py").write_text(SOURCE)
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-    def entry_points(group: str) -> list[EntryPoint]:
-        ours = ENTRIES if group == "sambaflow.solvers" else {}
-        return [EntryPoint(name, f"odd_planning:{value}", group) for name, value in ours.items()]
-
-    caches = [plugins.plugins, plugins.load, plugins._packages]  # pyright: ignore[reportPrivateUsage]
-    for one in caches:
-        one.cache_clear()
-    monkeypatch.setattr(plugins, "entry_points", entry_points)
-    yield
-    for one in caches:
-        one.cache_clear()
-    sys.modules.pop("odd_planning", None)
+    entries = {name: f"odd_planning:{value}" for name, value in ENTRIES.items()}
+    installed({"odd_planning": SOURCE}, {"solvers": entries})
 
 
 def ran(text: str, pipeline: str) -> str:

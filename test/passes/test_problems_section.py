@@ -5,12 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import EntryPoint
-from pathlib import Path
 
 import pytest
 
-from sambaflow import plugins
 from sambaflow.dialects.kernel import Mapping
 from sambaflow.dialects.text.parsing import parse_module
 from sambaflow.errors import InputError, PluginError
@@ -157,23 +154,10 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def package(installed: Callable[..., None]):
     """An installed package with two solvers."""
-    (tmp_path / "section_solvers.py").write_text(SOURCE)
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-    def entry_points(group: str) -> list[EntryPoint]:
-        ours = {"section.halves": "HALVES", "section.wrong": "WRONG"} if group == "sambaflow.solvers" else {}
-        return [EntryPoint(name, f"section_solvers:{value}", group) for name, value in ours.items()]
-
-    caches = [plugins.plugins, plugins.load, plugins._packages]  # pyright: ignore[reportPrivateUsage]
-    for cache in caches:
-        cache.cache_clear()
-    monkeypatch.setattr(plugins, "entry_points", entry_points)
-    yield
-    for cache in caches:
-        cache.cache_clear()
-    sys.modules.pop("section_solvers", None)
+    entries = {"section.halves": "section_solvers:HALVES", "section.wrong": "section_solvers:WRONG"}
+    installed({"section_solvers": SOURCE}, {"solvers": entries})
 
 
 def ran(pipeline: str) -> str:
