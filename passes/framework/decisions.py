@@ -93,7 +93,10 @@ def _name(origin: Origin) -> StringAttr:
 
 
 def origin_of(op: Operation, kind: str) -> Origin | None:
-    """Who made the decision `kind` of an op; None if nobody says so. InputError for a name that is no origin."""
+    """Who made the decision `kind` of an op; None if nobody says so, or it is open. InputError for a name that is no
+    origin."""
+    if kind_on(op, kind).read(op) is None:
+        return None
     match op.attributes.get(DECIDED_BY):
         case None:
             return None

@@ -1,8 +1,11 @@
-// samba-heuristics names a heuristic on every module and leaves its hints; a rule's own settings stay.
+// samba-heuristics names a heuristic on every module and leaves its hints; a rule's own settings stay, and what the rule does
+// not set is the heuristic's.
 // RUN: samba-opt --pass-pipeline=samba-heuristics --verify-diagnostics --split-input-file %s | filecheck %s
 
 // CHECK: samba.module "named"({{.*}}) heuristic = "GPT2_QKV"
 // CHECK:   samba.linear {{.*}} {samba.hints = {k_shard_degree = 2 : i64, shard_first = "n", stationary = "input"}, decided_by = {shard_first = "heuristic", stationary = "heuristic"}}
+// CHECK: samba.module "by_rule"({{.*}}) heuristic = "SAFE_GEMM"
+// CHECK:   samba.linear {{.*}} {samba.hints = {k_shard_degree = 1 : i64, n_shard_degree = 4 : i64, shard_first = "n", stationary = "input"}, decided_by = {n_shard_degree = "rule", k_shard_degree = "heuristic", shard_first = "heuristic", stationary = "heuristic"}}
 // CHECK: samba.module "by_content"({{.*}}) heuristic = "SAFE_GEMM"
 // CHECK: samba.module "attention"({{.*}}) heuristic = "MHA"
 // CHECK:   samba.softmax %{{.*}} {dim = -1} :
@@ -10,6 +13,10 @@
 func.func @f(%x: tensor<2x4xf32>, %w: tensor<3x4xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x4xf32>, tensor<2x4xf32>) {
   %0 = samba.module "named"(%a = %x : tensor<2x4xf32>, %b = %w : tensor<3x4xf32>) heuristic = "GPT2_QKV" -> (tensor<2x3xf32>) {
     %1 = samba.linear %a, %b {samba.hints = {k_shard_degree = 2 : i64}} : (tensor<2x4xf32>, tensor<3x4xf32>) -> tensor<2x3xf32>
+    samba.yield %1 : tensor<2x3xf32>
+  }
+  %5 = samba.module "by_rule"(%a = %x : tensor<2x4xf32>, %b = %w : tensor<3x4xf32>) heuristic = "SAFE_GEMM" -> (tensor<2x3xf32>) {
+    %1 = samba.linear %a, %b {samba.hints = {n_shard_degree = 4 : i64}, decided_by = "rule"} : (tensor<2x4xf32>, tensor<3x4xf32>) -> tensor<2x3xf32>
     samba.yield %1 : tensor<2x3xf32>
   }
   %2 = samba.module "by_content"(%a = %x : tensor<2x4xf32>, %b = %w : tensor<3x4xf32>) -> (tensor<2x3xf32>) {
