@@ -5,7 +5,7 @@
 // CHECK: samba.module "named"({{.*}}) heuristic = "GPT2_QKV"
 // CHECK:   samba.linear {{.*}} {samba.hints = {k_shard_degree = 2 : i64, shard_first = "n", stationary = "input"}, decided_by = {shard_first = "heuristic", stationary = "heuristic"}}
 // CHECK: samba.module "by_rule"({{.*}}) heuristic = "SAFE_GEMM"
-// CHECK:   samba.linear {{.*}} {samba.hints = {k_shard_degree = 1 : i64, n_shard_degree = 4 : i64, shard_first = "n", stationary = "input"}, decided_by = {n_shard_degree = "rule", k_shard_degree = "heuristic", shard_first = "heuristic", stationary = "heuristic"}}
+// CHECK:   samba.linear {{.*}} {samba.hints = {k_shard_degree = 1 : i64, n_shard_degree = 4 : i64, shard_first = "n", stationary = "input"}, decided_by = {k_shard_degree = "heuristic", n_shard_degree = "rule", shard_first = "heuristic", stationary = "heuristic"}}
 // CHECK: samba.module "by_content"({{.*}}) heuristic = "SAFE_GEMM"
 // CHECK: samba.module "attention"({{.*}}) heuristic = "MHA"
 // CHECK:   samba.softmax %{{.*}} {dim = -1} :
