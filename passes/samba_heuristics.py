@@ -6,18 +6,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import DictionaryAttr, StringAttr
+from xdsl.dialects.builtin import StringAttr
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Operation
 
 from sambaflow import plugins
-from sambaflow.decisions import DECIDED_BY, SAMBA_HINTS, Origin
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import samba
 from sambaflow.dialects.kernel.hints import dictionary_of, hints_attr
 from sambaflow.errors import InputError, did_you_mean
 from sambaflow.passes.framework.base import FunctionPass
-from sambaflow.passes.framework.decisions import decide, mark, origin_of
+from sambaflow.passes.framework.decision_kinds import kinds_on
+from sambaflow.passes.framework.decisions import decide, drop, origin_of
 from sambaflow.passes.framework.properties import SAMBA
 from sambaflow.passes.fusion.grouping import HEURISTIC_PARAMETERS
 from sambaflow.passes.fusion.heuristics import Heuristic, heuristic_for
@@ -46,7 +45,7 @@ class SambaHeuristicsPass(FunctionPass):
         for module in op.walk():
             if isinstance(module, samba.ModuleOp):
                 if origin_of(module, "heuristic") == "heuristic":
-                    module.heuristic = None
+                    drop(module, "heuristic")
                 heuristic = heuristic_for(module)
                 with plugins.named_failures(type(heuristic)):
                     _apply(heuristic, module)
@@ -65,24 +64,9 @@ def _apply(heuristic: Heuristic, module: samba.ModuleOp) -> None:
             raise error_at(module, f"heuristic {heuristic.names[0]} has no parameter '{name}'{near}", InputError)
     heuristic.multi_socket_distribution(module, parameters)
     for op in operators(module):
-        _forget(op)
+        for hint in [kind.name for kind in kinds_on(op) if origin_of(op, kind.name) == "heuristic"]:
+            drop(op, hint)
         wishes: Hints = {**heuristic.distribution(op), **heuristic.tiling(op)}
         for hint, value in hints_attr(wishes).data.items():
             if origin_of(op, hint) != "rule":
                 decide(op, hint, value, "heuristic")
-
-
-def _forget(op: Operation) -> None:
-    """Drop the hints that a heuristic left here before."""
-    hints = op.attributes.get(SAMBA_HINTS)
-    if not isinstance(hints, DictionaryAttr):
-        return
-    origins: dict[str, Origin | None] = {name: origin_of(op, name) for name in hints.data}
-    left = {name: value for name, value in hints.data.items() if origins[name] != "heuristic"}
-    op.attributes.pop(DECIDED_BY, None)
-    op.attributes[SAMBA_HINTS] = DictionaryAttr(left)
-    for name in left:
-        if (origin := origins[name]) is not None:
-            mark(op, name, origin)
-    if not left:
-        del op.attributes[SAMBA_HINTS]

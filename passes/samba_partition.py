@@ -14,15 +14,18 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import samba
 from sambaflow.dialects.samba import Shaped, shaped_of, tensor_type
-from sambaflow.dialects.samba.conventions import argument_attributes, attribute_array, result_attributes
+from sambaflow.dialects.samba.conventions import (
+    PARTITIONED,
+    argument_attributes,
+    attribute_array,
+    result_attributes,
+    shard_of,
+)
 from sambaflow.dialects.samba.inference import is_float
 from sambaflow.errors import InputError
 from sambaflow.passes.framework.base import SambaPass, Semantics, functions_of, target_of
 from sambaflow.passes.framework.properties import CALLS, SAMBA
 from sambaflow.passes.parallel.factors import Decision, Shard, decide, divides, facts_of, local_shape
-
-DONE = "samba.partitioned"
-"""On a module whose types are local to a chip."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,12 @@ class SambaPartitionPass(SambaPass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         chips = target_of(op).chips.data
-        if chips == 1 or DONE in op.attributes:
+        if chips == 1 or PARTITIONED in op.attributes:
             return
         partitioner = _Partitioner(op, chips)
         for function in functions_of(op):
             partitioner.function(function)
-        op.attributes[DONE] = UnitAttr()
+        op.attributes[PARTITIONED] = UnitAttr()
         for collective, count in sorted(partitioner.collectives.items()):
             self.count(ctx, collective, count)
 
@@ -283,13 +286,13 @@ def _without_bias(op: samba.SambaOp, operands: Sequence[SSAValue]) -> tuple[str,
 def _argument_shards(function: FuncOp, chips: int) -> list[Shard | None]:
     shards: list[Shard | None] = []
     for i, (entry, value) in enumerate(zip(argument_attributes(function), function.body.block.args, strict=True)):
-        found = entry.get("samba.shard")
-        if not isinstance(found, samba.ShardAttr):
+        shard = shard_of(entry)
+        if shard is None:
             shards.append(None)
             continue
-        dim, outer, count = found.values
+        dim, outer, count = shard.values
         if count != chips or not divides(shaped_of(value).shape[dim], Shard(dim, outer), chips):
-            raise error_at(function, f"argument {i}: {found} does not fit {value.type} on {chips} chips", InputError)
+            raise error_at(function, f"argument {i}: {shard} does not fit {value.type} on {chips} chips", InputError)
         shards.append(Shard(dim, outer))
     return shards
 

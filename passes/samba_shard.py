@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar, TypedDict, cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, ModuleOp, StringAttr, TensorType
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
+from sambaflow.decisions import Origin
 from sambaflow.diagnostics import error_at, location_of
 from sambaflow.dialects import samba
 from sambaflow.dialects.samba import shaped_of
-from sambaflow.dialects.samba.conventions import argument_attributes, attribute_array, result_attributes
+from sambaflow.dialects.samba.conventions import PARTITIONED, argument_attributes, attribute_array, result_attributes
 from sambaflow.errors import InputError
 from sambaflow.passes.framework.base import SambaPass, functions_of, target_of
+from sambaflow.passes.framework.decision_kinds import kind_on, shard_kind
+from sambaflow.passes.framework.decisions import is_fixed, origin_of, write_origins
 from sambaflow.passes.framework.properties import CALLS, SAMBA
 from sambaflow.passes.framework.solvers import solve
 from sambaflow.passes.parallel.factors import OperatorFacts, Shape, Shard, asks, divides, facts_of
-from sambaflow.passes.parallel.sharding import ArgumentFacts, FunctionFacts, ShardingProblem, Step
+from sambaflow.passes.parallel.sharding import ArgumentFacts, FunctionFacts, ShardingProblem, Step, said
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,10 @@ class SambaShardPass(SambaPass):
     does not divide stays whole on every chip, with a remark. Calls of one function agree: an argument that cannot lie
     alike at all calls is whole.
 
+    A `samba.shard` that the user wrote stands, or is refused where it cannot be carried out; `#samba.shard<0, 1, 1>`,
+    over one chip, keeps an argument whole. What the pass chose says so on the function (`decided_by = "search"`, or
+    `{shard_0 = "search"}` for argument 0 alone) and is chosen anew when the pass runs again.
+
     Needs `rdu.target`; changes only argument attributes (types stay those of the whole model until samba-partition).
 
         func.func @mlp(%up: tensor<8x4xf32> {samba.role = "param", samba.name = "up"},
@@ -45,6 +52,7 @@ class SambaShardPass(SambaPass):
         // on 2 chips becomes
         func.func @mlp(%up: tensor<8x4xf32> {..., samba.shard = #samba.shard<0, 1, 2>},
                        %down: tensor<4x8xf32> {..., samba.shard = #samba.shard<1, 1, 2>}, %x: tensor<1x4xf32>) ...
+                       attributes {decided_by = "search"}
     """
 
     name: ClassVar[str] = "samba-shard"
@@ -56,13 +64,15 @@ class SambaShardPass(SambaPass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         chips = target_of(op).chips.data
-        if chips == 1:
-            return
+        if PARTITIONED in op.attributes:
+            return  # every chip's part is cut out already
         known: dict[object, OperatorFacts] = {}
         read = {function.sym_name.data: _Read(function, known) for function in functions_of(op)}
-        given = _Given(chips)
+        fixed = _Fixed(chips)
         called = {step.callee for function in read.values() for step in function.steps}
-        facts = {name: function.facts(None if name in called else given) for name, function in read.items()}
+        facts = {name: function.facts(fixed, name in called) for name, function in read.items()}
+        if chips == 1:
+            return
         layouts = solve(ShardingProblem(facts, chips), self.solver)
         for name, function in read.items():
             _write(function.op, layouts.values[name][: len(facts[name].arguments)], chips)
@@ -85,7 +95,7 @@ class _Read:
         self.steps: list[Step] = []
         self.ops: list[Operation] = []
         block = function.body.block
-        self.made: list[SSAValue] = list(block.args)
+        self.values: list[SSAValue] = list(block.args)
         self.shapes: list[Shape] = [_shape(value) for value in block.args]
         self.numbers: dict[SSAValue, int] = {value: number for number, value in enumerate(block.args)}
         self.returned = self._block(block)
@@ -100,13 +110,16 @@ class _Read:
                 self.numbers.update(zip(op.body.block.args, operands, strict=True))
                 self.numbers.update(zip(op.results, self._block(op.body.block), strict=True))
                 continue
-            results = tuple(range(len(self.made), len(self.made) + len(op.results)))
-            self.made.extend(op.results)
+            results = tuple(range(len(self.values), len(self.values) + len(op.results)))
+            self.values.extend(op.results)
             self.shapes.extend(_shape(value) for value in op.results)
             self.numbers.update(zip(op.results, results, strict=True))
             operator = self._operator(op, operands, results) if isinstance(op, samba.SambaOp) else None
-            callee = op.callee.string_value() if isinstance(op, CallOp) else ""
-            self.steps.append(Step(operands, results, operator, callee))
+            if isinstance(op, CallOp):
+                step = Step(operands, results, None, op.callee.string_value(), location_of(op))
+            else:
+                step = Step(operands, results, operator)
+            self.steps.append(step)
             self.ops.append(op)
         return ()
 
@@ -117,64 +130,81 @@ class _Read:
             self.known[key] = facts_of(op)
         return self.known[key]
 
-    def facts(self, given: _Given | None) -> FunctionFacts:
-        """What sharding knows of the function; `given` collects what is wanted of a graph, None: it is called."""
-        args = list(zip(self.op.body.block.args, argument_attributes(self.op), strict=True))
-        if given is None:
-            arguments = [ArgumentFacts(_shape(value)) for value, _ in args]
-        else:
-            arguments = [given.argument(self.op, number, *one) for number, one in enumerate(args)]
+    def facts(self, fixed: _Fixed, is_called: bool) -> FunctionFacts:
+        """What sharding knows of the function; `fixed` collects how users want the tensors of graphs to lie."""
+        entries = argument_attributes(self.op)
+        read = fixed.of_callee if is_called else fixed.of_graph
+        arguments = [read(self.op, number, entry) for number, entry in enumerate(entries)]
         steps = {op: number for number, op in enumerate(self.ops)}
-        made = enumerate(self.made[len(args) :], len(args))
-        users = {number: tuple((steps[user], index) for user, index in _uses(value)) for number, value in made}
+        results = enumerate(self.values[len(entries) :], len(entries))
+        users = {number: tuple((steps[user], index) for user, index in _uses(value)) for number, value in results}
         ties: list[int | None] = []
-        if given is not None:
+        if not is_called:
             tied = [entry.get("samba.tied") for entry in result_attributes(self.op)]
-            ties = [one.value.data if isinstance(one, IntegerAttr) else None for one in tied]
+            ties = [argument.value.data if isinstance(argument, IntegerAttr) else None for argument in tied]
         return FunctionFacts(
             self.op.sym_name.data, tuple(arguments), tuple(self.steps), self.returned, users, tuple(ties),
             location_of(self.op),
         )  # fmt: skip
 
 
-class _Given:
-    """What the graphs' arguments are, and how somebody wants them to lie: of one name and type they are one tensor."""
+class _Fixed:
+    """What the functions' arguments are, and how users want them to lie: those of one name and type are one tensor."""
 
     def __init__(self, chips: int) -> None:
         self.chips = chips
-        self.symbols: dict[str, tuple[Shard, FuncOp]] = {}
+        self.symbols: dict[str, tuple[Shard | None, FuncOp]] = {}
         self.types: dict[Attribute, str] = {}
 
-    def argument(self, function: FuncOp, number: int, value: SSAValue, entry: Mapping[str, Attribute]) -> ArgumentFacts:
-        """Argument `number` of a graph. Raises InputError for a layout that it cannot have."""
+    def of_callee(self, function: FuncOp, number: int, entry: Mapping[str, Attribute]) -> ArgumentFacts:
+        """An argument of a function that others call. Raises InputError for a layout that it cannot have."""
+        del entry
+        return ArgumentFacts(_shape(function.body.block.args[number]), **self._layout(function, number))
+
+    def of_graph(self, function: FuncOp, number: int, entry: Mapping[str, Attribute]) -> ArgumentFacts:
+        """An argument of a graph. Raises InputError for a layout that it cannot have."""
+        value = function.body.block.args[number]
         named, role = entry.get("samba.name"), entry.get("samba.role")
         name = named.data if isinstance(named, StringAttr) else f"#{number} of {function.sym_name.data}"
         free = isinstance(role, StringAttr) and role.data != "input"
         if role is not None and value.type not in self.types:
             self.types[value.type] = str(value.type)
         symbol = f"{name}: {self.types[value.type]}" if role is not None else ""
-        shard = self._shard(function, value, entry)
-        if free and shard is not None:
+        layout = self._layout(function, number)
+        if free and layout["is_fixed"]:
+            shard = layout["fixed"]
             other, where = self.symbols.setdefault(symbol, (shard, function))
             if other != shard:
                 raise error_at(
-                    function, f"{name} is to be split {shard}, and {other} in @{where.sym_name.data}", InputError,
+                    function, f"{name} is to be {said(shard)}, and {said(other)} in @{where.sym_name.data}", InputError,
                     levers=["give one tensor one samba.shard"],
                 )  # fmt: skip
-        return ArgumentFacts(_shape(value), name, symbol, free, shard)
+        return ArgumentFacts(_shape(value), name, symbol, free, **layout)
 
-    def _shard(self, function: FuncOp, value: SSAValue, entry: Mapping[str, Attribute]) -> Shard | None:
-        given = entry.get("samba.shard")
-        if not isinstance(given, samba.ShardAttr):
-            return None
-        dim, outer, chips = given.values
-        shard, shape = Shard(dim, outer), _shape(value)
-        if chips != self.chips or dim >= len(shape) or not divides(shape[dim], shard, chips):
+    def _layout(self, function: FuncOp, number: int) -> _Layout:
+        """Whether a user said how an argument lies, and how."""
+        kind = kind_on(function, shard_kind(number))
+        shard = kind.read(function)
+        if not isinstance(shard, samba.ShardAttr) or not is_fixed(function, kind.name):
+            return {"is_fixed": False, "fixed": None}
+        if shard.is_whole:
+            return {"is_fixed": True, "fixed": None}
+        value = function.body.block.args[number]
+        dim, outer, chips = shard.values
+        split, shape = Shard(dim, outer), _shape(value)
+        if chips != self.chips or dim >= len(shape) or not divides(shape[dim], split, chips):
             raise error_at(
-                function, f"{given} does not fit {value.type} on {self.chips} chips", InputError,
+                function, f"{shard} does not fit {value.type} on {self.chips} chip{'s' * (self.chips > 1)}", InputError,
                 levers=["change samba.shard or the number of chips"],
             )  # fmt: skip
-        return shard
+        return {"is_fixed": True, "fixed": split}
+
+
+class _Layout(TypedDict):
+    """The fields of `ArgumentFacts` that a user may fix."""
+
+    is_fixed: bool
+    fixed: Shard | None
 
 
 def _shape(value: SSAValue) -> Shape:
@@ -196,11 +226,19 @@ def _uses(value: SSAValue) -> Iterator[tuple[samba.SambaOp, int]]:
 
 
 def _write(function: FuncOp, arguments: Sequence[Shard | None], chips: int) -> None:
-    """Put the shardings on the arguments; other attributes stay."""
+    """Put the shardings on the arguments, with who chose them; other attributes and what users wrote stay."""
+    origins: dict[str, Origin | None] = {}
     entries: list[DictionaryAttr] = []
-    for entry, shard in zip(argument_attributes(function), arguments, strict=True):
-        kept = {key: value for key, value in entry.items() if key != "samba.shard"}
+    for number, (entry, shard) in enumerate(zip(argument_attributes(function), arguments, strict=True)):
+        kind = shard_kind(number)
+        if is_fixed(function, kind):
+            origins[kind] = origin_of(function, kind)
+            entries.append(DictionaryAttr(entry))
+            continue
+        others = {key: value for key, value in entry.items() if key != "samba.shard"}
         if shard is not None:
-            kept["samba.shard"] = samba.ShardAttr.get(shard.dim, shard.outer, chips)
-        entries.append(DictionaryAttr(kept))
+            origins[kind] = "search"
+            others["samba.shard"] = samba.ShardAttr.get(shard.dim, shard.outer, chips)
+        entries.append(DictionaryAttr(others))
     function.arg_attrs = attribute_array(entries)
+    write_origins(function, origins)

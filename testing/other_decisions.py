@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, ModuleOp, StringAttr, i64
+from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute, Operation
 from xdsl.utils.exceptions import VerifyException
 
-from sambaflow.dialects import kernel, rdu
+from sambaflow.dialects import kernel, rdu, samba
 from sambaflow.dialects.kernel import MappingAttr
 from sambaflow.dialects.kernel.stage import dense
-from sambaflow.passes.framework.decisions import kinds_on
+from sambaflow.passes.framework.decision_kinds import Kind, kinds_on, shard_kind
 from sambaflow.passes.framework.pipelines import run_pipeline
 
 Place: TypeAlias = tuple[str, int]
@@ -49,7 +50,7 @@ def other_decisions(module: ModuleOp, pass_name: str) -> Iterator[tuple[Place, s
             if kind.pass_name != pass_name or (value := kind.read(op)) is None:
                 continue
             others = [] if place not in solved else [kind.read(solved[place])]
-            for other in (*others, *OTHERS.get(kind.name, _hints)(op, value)):
+            for other in (*others, *_alternatives(op, kind, value)):
                 if other is None:
                     continue
                 if other != value and _verifies(op, kind.write, other):
@@ -135,6 +136,17 @@ def _tiers(op: Operation, value: Attribute) -> Iterator[Attribute]:
     return (StringAttr(name) for name in rdu.machine_of(program).tiers)
 
 
+def _shards(op: Operation, kind: Kind, value: Attribute) -> Iterator[Attribute]:
+    """The argument whole on every chip, or split along any other of its dimensions that divides."""
+    assert isinstance(op, FuncOp) and isinstance(value, samba.ShardAttr)
+    (argument,) = (number for number in range(len(op.body.block.args)) if shard_kind(number) == kind.name)
+    chips = value.values[2]
+    yield samba.ShardAttr.get(0, 1, 1)
+    for dim, extent in enumerate(samba.shaped_of(op.body.block.args[argument]).shape):
+        if extent and extent % chips == 0:
+            yield samba.ShardAttr.get(dim, 1, chips)
+
+
 def _hints(op: Operation, value: Attribute) -> Iterator[Attribute]:
     """Another number, or the name of another dimension or operand."""
     del op
@@ -189,6 +201,13 @@ OTHERS: Mapping[str, Callable[[Operation, Attribute], Iterator[Attribute]]] = {
 }
 """Other values of each kind, beside those of another solver; what is not here is a hint. What is a module or a section
 is no value: see `dissolve`."""
+
+
+def _alternatives(op: Operation, kind: Kind, value: Attribute) -> Iterator[Attribute]:
+    if kind.pass_name == "samba-shard":
+        return _shards(op, kind, value)
+    return OTHERS.get(kind.name, _hints)(op, value)
+
 
 OTHER_SOLVERS = {"rdu-plan-memory": "best-fit", "rdu-place": "rows", "rdu-route": "xy"}
 """Solvers that give other values than the default ones of their passes."""

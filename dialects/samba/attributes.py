@@ -162,7 +162,8 @@ def float_text(value: float) -> str:
 class ShardAttr(ParametrizedAttribute):
     """How a tensor lies on the chips: dimension `dim`, viewed as [outer, chips, inner], holds [:, c, :] on chip c.
 
-    `outer` above 1 shards the parts of a fused weight (gate and up projections in one matrix) each by itself.
+    `outer` above 1 shards the parts of a fused weight (gate and up projections in one matrix) each by itself. Over 1
+    chip the tensor is whole on every chip, as without the attribute; written by a user it is to stay so.
 
     Example:
 
@@ -183,6 +184,11 @@ class ShardAttr(ParametrizedAttribute):
     @staticmethod
     def get(dim: int, outer: int, chips: int) -> ShardAttr:
         return ShardAttr(IntAttr(dim), IntAttr(outer), IntAttr(chips))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every chip has all of the tensor."""
+        return self.chips.data == 1
 
     def verify(self) -> None:
         if self.dim.data < 0 or self.outer.data < 1 or self.chips.data < 1:

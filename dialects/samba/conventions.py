@@ -18,9 +18,13 @@ from sambaflow.dialects.samba.attributes import ShardAttr
 from sambaflow.dialects.samba.ops import shaped_of
 
 ROLES = ("input", "param", "buffer", "state")
+"""Roles of a function's arguments; `input` if none is given."""
+
+PARTITIONED = "samba.partitioned"
+"""On a module whose types are local to a chip."""
+
 METADATA = "__metadata__"
 """What safetensors, the files of tensors by name, keep for something else."""
-"""Roles of a function's arguments; `input` if none is given."""
 
 
 def argument_attributes(function: FuncOp) -> list[Mapping[str, Attribute]]:
@@ -111,10 +115,16 @@ def _verify_role(place: str, entry: Mapping[str, Attribute]) -> None:
         raise VerifyException(f"{place}: samba.role must be one of {', '.join(ROLES)}, got {role}")
 
 
+def shard_of(entry: Mapping[str, Attribute]) -> ShardAttr | None:
+    """How an argument or result with these attributes is split over the chips; None: every chip has all of it."""
+    shard = entry.get("samba.shard")
+    return shard if isinstance(shard, ShardAttr) and not shard.is_whole else None
+
+
 def _verify_shard(place: str, shard: Attribute, value_type: Attribute) -> None:
     if not isinstance(shard, ShardAttr):
         raise VerifyException(f"{place}: samba.shard must be a #samba.shard, got {shard}")
-    if shard.dim.data >= len(shaped_of(value_type).shape):
+    if not shard.is_whole and shard.dim.data >= len(shaped_of(value_type).shape):
         raise VerifyException(f"{place}: {shard} names a dimension that {value_type} has not")
 
 

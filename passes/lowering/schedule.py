@@ -18,7 +18,7 @@ from xdsl.ir import Attribute, SSAValue
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, rdu
-from sambaflow.dialects.samba import ShardAttr
+from sambaflow.dialects.samba.conventions import shard_of
 from sambaflow.errors import CapacityError
 from sambaflow.machine.opcodes import DTYPES
 from sambaflow.passes.lowering.section import LoweredSection
@@ -223,7 +223,7 @@ class GraphLowering:
         role = _string(facts.get("samba.role")) or "input"
         name = _string(facts.get("samba.name")) or f"{self.graph}.{number}"
         self.symbol_of[tensor] = self.symbols.add(
-            name, role, self.types[tensor], shard=_shard(facts), share=True, graph=self.graph
+            name, role, self.types[tensor], shard=_split(facts), share=True, graph=self.graph
         )
 
     def _tie(self, number: int, tensor: int, arguments: Sequence[int], returned: list[int]) -> int:
@@ -257,7 +257,7 @@ class GraphLowering:
             facts = _attributes(self.function.res_attrs, number)
             name = _string(facts.get("samba.name")) or f"{self.graph}.out{number}"
             self.symbol_of[tensor] = self.symbols.add(
-                name, "output", self.types[tensor], shard=_shard(facts), share=True, graph=self.graph
+                name, "output", self.types[tensor], shard=_split(facts), share=True, graph=self.graph
             )
         return self._symbol(tensor)
 
@@ -370,6 +370,6 @@ def _string(attribute: Attribute | None) -> str:
     return attribute.data if isinstance(attribute, StringAttr) else ""
 
 
-def _shard(facts: Mapping[str, Attribute]) -> tuple[int, int, int] | None:
-    shard = facts.get("samba.shard")
-    return shard.values if isinstance(shard, ShardAttr) else None
+def _split(facts: Mapping[str, Attribute]) -> tuple[int, int, int] | None:
+    shard = shard_of(facts)
+    return None if shard is None else shard.values

@@ -37,26 +37,29 @@ from sambaflow.passes.parallel.factors import (
 class ArgumentFacts:
     """An argument of a function.
 
-    Of a graph: `name` is its PyTorch name, or says which it is; `free`: it is a parameter or state, which may be loaded
-    in parts; free arguments of one `symbol` are one tensor; `given`: how somebody wants it to lie, in every graph.
+    `is_fixed`: somebody wants it to lie as `fixed` says (None: whole on every chip). Of a graph: `name` is its PyTorch
+    name, or says which it is; `free`: it is a parameter or state, which may be loaded in parts; free arguments of one
+    `symbol` are one tensor, which lies alike in every graph.
     """
 
     shape: Shape
     name: str = ""
     symbol: str = ""
     free: bool = False
-    given: Shard | None = None
+    is_fixed: bool = False
+    fixed: Shard | None = None
 
 
 @dataclass(frozen=True)
 class Step:
     """An op of a function, from values to values: an operator, a call of another function (`callee`), or neither, which
-    takes its operands whole and makes whole results."""
+    takes its operands whole and makes whole results. `location`: where a call stands in the text."""
 
     operands: tuple[int, ...]
     results: tuple[int, ...]
     operator: OperatorFacts | None = None
     callee: str = ""
+    location: Location | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,10 @@ class ShardingProblem(Problem[Layouts]):
     def _verify_arguments(self, function: FunctionFacts, layouts: Sequence[Shard | None]) -> None:
         for number, (argument, shard) in enumerate(zip(function.arguments, layouts, strict=False)):
             rank = len(argument.shape)
+            if argument.is_fixed and shard != argument.fixed:
+                raise WrongSolution(
+                    f"argument {number} of @{function.name} was to be {said(argument.fixed)}, but is {said(shard)}"
+                )
             if shard is None:
                 continue
             fits = 0 <= shard.dim < rank and shard.outer > 0
@@ -159,13 +166,11 @@ class ShardingProblem(Problem[Layouts]):
             layouts = solution.values[function.name]
             for number, (argument, shard) in enumerate(zip(function.arguments, layouts, strict=False)):
                 where = f"argument {number} of @{function.name}"
-                if argument.given is not None and shard != argument.given:
-                    raise WrongSolution(f"{where} was to lie {argument.given}, but is {_said(shard)}")
                 if argument.free:
                     if symbols.setdefault(argument.symbol, shard) != shard:
                         raise WrongSolution(f"{where} lies otherwise than {argument.name} of another graph")
-                elif argument.given is None and shard is not None:
-                    raise WrongSolution(f"{where} is an input, which is whole on every chip, but is {_said(shard)}")
+                elif not argument.is_fixed and shard is not None:
+                    raise WrongSolution(f"{where} is an input, which is whole on every chip, but is {said(shard)}")
 
     def _verify_step(self, function: FunctionFacts, number: int, step: Step, solution: Layouts) -> None:
         where = f"step {number} of @{function.name}"
@@ -181,23 +186,24 @@ class ShardingProblem(Problem[Layouts]):
             for index, (have, wanted) in enumerate(zip(operands, taken, strict=False)):
                 if wanted is not None and have != wanted:
                     raise WrongSolution(
-                        f"{where} gives @{step.callee} argument {index} {_said(have)}, which takes it {_said(wanted)}"
+                        f"{where} gives @{step.callee} argument {index} {said(have)}, which takes it {said(wanted)}"
                     )
             made = [taken[value] for value in inner.returned]
         for index, (value, shard) in enumerate(zip(step.results, made, strict=True)):
             if layouts[value] != shard:
-                raise WrongSolution(f"{where} makes result {index} {_said(shard)}, not {_said(layouts[value])}")
+                raise WrongSolution(f"{where} makes result {index} {said(shard)}, not {said(layouts[value])}")
 
     def _verify_ties(self, function: FunctionFacts, layouts: Sequence[Shard | None]) -> None:
         for value, argument in zip(function.returned, function.ties, strict=False):
             if argument is not None and layouts[argument] is not None and layouts[value] != layouts[argument]:
                 raise WrongSolution(
-                    f"@{function.name} returns {_said(layouts[value])} what replaces argument {argument}, which is "
-                    f"{_said(layouts[argument])}"
+                    f"@{function.name} returns {said(layouts[value])} what replaces argument {argument}, which is "
+                    f"{said(layouts[argument])}"
                 )
 
 
-def _said(shard: Shard | None) -> str:
+def said(shard: Shard | None) -> str:
+    """How a tensor lies, in words."""
     return "whole" if shard is None else f"split {shard}"
 
 
@@ -252,8 +258,14 @@ class _Propagation:
         self.arguments: dict[str, list[Shard | None]] = {}
         """Of functions that are called, how their arguments lie."""
         self.returned: dict[str, list[Shard | None]] = {}
-        arguments = [argument for function in problem.graphs for argument in function.arguments if argument.free]
-        self.symbols: dict[str, Shard | None] = {one.symbol: one.given for one in arguments if one.given is not None}
+        self.fixed = _fixed(problem)
+        """How users want arguments to lie, by function and number."""
+        self.symbols: dict[str, Shard | None] = {
+            argument.symbol: self.fixed[function.name, number]
+            for function in problem.graphs
+            for number, argument in enumerate(function.arguments)
+            if argument.free and (function.name, number) in self.fixed
+        }
         """How the tensors of earlier graphs lie, and those that somebody placed; of one name and type they are one."""
         self.notes: list[ShardingNote] = []
 
@@ -266,11 +278,11 @@ class _Propagation:
     def _graph(self, function: FunctionFacts) -> None:
         """A function that is not called: its arguments are loaded by name, so parameters and state are free."""
         arguments: list[_Argument] = []
-        for argument in function.arguments:
+        for number, argument in enumerate(function.arguments):
             free = argument.free and self.splits and ("", argument.name) not in self.whole
             state: State = FREE if free else None
-            if argument.given is not None:
-                state = argument.given
+            if (function.name, number) in self.fixed:
+                state = self.fixed[function.name, number]
             elif argument.free:
                 state = self.symbols.get(argument.symbol, state)
             arguments.append(_Argument(state))
@@ -313,24 +325,32 @@ class _Propagation:
             if step.operator is not None:
                 results = self._operator(function, number, step.operator, operands)
             elif step.callee:
-                results = self._call(step.callee, operands)
+                results = self._call(step, operands)
             for value, result in zip(step.results, results, strict=True):
                 known[value] = result
 
-    def _call(self, name: str, operands: Sequence[_Known]) -> Sequence[_Known]:
+    def _call(self, step: Step, operands: Sequence[_Known]) -> Sequence[_Known]:
         """The callee is walked at its first call; later calls take its arguments as they lie there."""
-        callee = self.problem.functions[name]
+        name, callee = step.callee, self.problem.functions[step.callee]
         if name not in self.arguments:
-            inner = [_Argument(None if (name, str(i)) in self.whole else _state(one)) for i, one in enumerate(operands)]
+            inner = [_Argument(self._taken(callee, i, _state(operand))) for i, operand in enumerate(operands)]
             self._walk(callee, inner)
-            self.arguments[name] = [_placed(one) for one in inner]
+            self.arguments[name] = [_placed(argument) for argument in inner]
             self.returned[name] = [_placed(self.known[name][value]) for value in callee.returned]
-        for i, (one, wanted) in enumerate(zip(operands, self.arguments[name], strict=True)):
-            if isinstance(one, _Argument) and one.state is FREE:
-                one.state = wanted
-            elif wanted is not None and _state(one) != wanted:
+        for i, (operand, wanted) in enumerate(zip(operands, self.arguments[name], strict=True)):
+            if isinstance(operand, _Argument) and operand.state is FREE:
+                operand.state = wanted
+            elif wanted is not None and _state(operand) != wanted:
+                if (name, i) in self.fixed:
+                    raise _against_fixed(step, i, wanted, _placed(operand))
                 self._force(name, str(i))
         return self.returned[name]
+
+    def _taken(self, callee: FunctionFacts, number: int, state: State) -> State:
+        """How a function that is called takes argument `number`, which comes to its first call as `state`."""
+        if (callee.name, number) in self.fixed:
+            return self.fixed[callee.name, number]
+        return None if (callee.name, str(number)) in self.whole else state
 
     def _operator(
         self, function: FunctionFacts, number: int, op: OperatorFacts, known: Sequence[_Known]
@@ -404,6 +424,38 @@ class _Propagation:
         if any(isinstance(s, Shard) and s != w for s, w in zip(states, decision.operands, strict=True)):
             return "runs whole on every chip: its operands are gathered first", {}
         return None
+
+
+def _fixed(problem: ShardingProblem) -> dict[tuple[str, int], Shard | None]:
+    """How users want arguments to lie, by function and number; what is passed to an argument that is to be split is to
+    be split itself, where it may be."""
+    functions = problem.functions.values()
+    fixed = {(f.name, n): a.fixed for f in functions for n, a in enumerate(f.arguments) if a.is_fixed}
+    graphs = {function.name for function in problem.graphs}
+    calls = [(function, step) for function in functions for step in function.steps if step.callee]
+    grows = bool(fixed)
+    while grows:
+        grows = False
+        for function, call in calls:
+            for number, value in enumerate(call.operands):
+                shard, place = fixed.get((call.callee, number)), (function.name, value)
+                if shard is None or value >= len(function.arguments) or place in fixed:
+                    continue
+                if function.arguments[value].free or function.name not in graphs:
+                    fixed[place], grows = shard, True
+    return fixed
+
+
+def _against_fixed(call: Step, argument: int, wanted: Shard, shard: Shard | None) -> InputError:
+    return InputError(
+        f"argument {argument} of @{call.callee} has a samba.shard: it is split {wanted}, but {said(shard)} here",
+        op="func.call",
+        location=call.location,
+        levers=[
+            f"remove samba.shard from argument {argument} of @{call.callee}",
+            "write a samba.shard on what is passed that agrees",
+        ],
+    )
 
 
 def _state(known: _Known) -> State:

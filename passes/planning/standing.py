@@ -14,7 +14,8 @@ from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Operation
 
 from sambaflow.dialects import kernel
-from sambaflow.passes.framework.decisions import DECIDING, is_fixed, kind_on
+from sambaflow.passes.framework.decision_kinds import DECIDING, kind_on
+from sambaflow.passes.framework.decisions import is_fixed
 
 
 def stands(op: Operation, kind: str, pass_name: str) -> bool:

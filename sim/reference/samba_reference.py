@@ -21,7 +21,7 @@ from xdsl.ir import Attribute, Operation
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import samba
-from sambaflow.dialects.samba.conventions import argument_attributes, result_attributes
+from sambaflow.dialects.samba.conventions import argument_attributes, result_attributes, shard_of
 from sambaflow.dialects.samba.inference import is_float
 from sambaflow.errors import InputError, WeightError
 from sambaflow.sim.reference.interpreter import BlockInterpreter, PerChip
@@ -43,13 +43,13 @@ def run(module: ModuleOp, function: str, tensors: Mapping[str, Tensor], chips: i
         name = _name(entry, f"arg{i}")
         if name not in tensors:
             raise WeightError(f"function @{function} needs a tensor named '{name}'")
-        parts = shard(tensors[name], _shard(entry), chips)
+        parts = shard(tensors[name], shard_of(entry), chips)
         _check_tensor(name, parts[0], local)
         arguments.append(parts)
     results = run_chips(module, function, arguments)
     entries = result_attributes(op)
     names = [_name(entry, f"result{i}") for i, entry in enumerate(entries)]
-    return {name: unshard(r, _shard(entry)) for name, r, entry in zip(names, results, entries, strict=True)}
+    return {name: unshard(r, shard_of(entry)) for name, r, entry in zip(names, results, entries, strict=True)}
 
 
 def run_chips(module: ModuleOp, function: str, arguments: Sequence[PerChip]) -> list[PerChip]:
@@ -69,11 +69,6 @@ def _function(module: ModuleOp, name: str) -> FuncOp:
 def _name(entry: Mapping[str, Attribute], default: str) -> str:
     name = entry.get("samba.name")
     return name.data if isinstance(name, StringAttr) else default
-
-
-def _shard(entry: Mapping[str, Attribute]) -> samba.ShardAttr | None:
-    shard = entry.get("samba.shard")
-    return shard if isinstance(shard, samba.ShardAttr) else None
 
 
 def _check_tensor(name: str, tensor: Tensor, declared: Attribute) -> None:

@@ -24,7 +24,7 @@ from xdsl.ir import Attribute, Operation
 
 from sambaflow.diagnostics import error_at
 from sambaflow.dialects import kernel, rdu, samba
-from sambaflow.dialects.samba.conventions import argument_attributes, result_attributes
+from sambaflow.dialects.samba.conventions import PARTITIONED, argument_attributes, result_attributes, shard_of
 from sambaflow.errors import InputError, WeightError
 from sambaflow.passes.framework.base import EXACT, Semantics
 from sambaflow.sim.functional.dtypes import TORCH_DTYPES
@@ -109,19 +109,19 @@ def _of_function(module: ModuleOp, function: FuncOp) -> CallableGraph:
 
 
 def _port(default: str, facts: Mapping[str, Attribute], type_: Attribute, chips: int) -> Port:
-    name, role, tied, shard = (facts.get(f"samba.{key}") for key in ("name", "role", "tied", "shard"))
+    name, role, tied = (facts.get(f"samba.{key}") for key in ("name", "role", "tied"))
     if not isinstance(type_, TensorType):
         raise InputError(f"'{default}' is {type_}: only graphs on tensors can be run")
     shape = list(type_.get_shape())
-    lies = shard if isinstance(shard, samba.ShardAttr) and chips > 1 else None
-    if lies is not None:
-        shape[lies.values[0]] *= chips
+    shard = shard_of(facts) if chips > 1 else None
+    if shard is not None:
+        shape[shard.values[0]] *= chips
     return Port(
         name.data if isinstance(name, StringAttr) else default,
         tuple(shape),
         TORCH_DTYPES[str(type_.element_type)],
         role.data if isinstance(role, StringAttr) else "input",
-        lies,
+        shard,
         tied.value.data if isinstance(tied, IntegerAttr) else -1,
     )
 
@@ -132,7 +132,7 @@ def _chips(module: ModuleOp, function: FuncOp) -> int:
     A module without a partition (or a target) that holds collectives runs on as many chips as they join.
     """
     target = module.attributes.get("rdu.target")
-    if "samba.partitioned" in module.attributes and isinstance(target, rdu.TargetAttr):
+    if PARTITIONED in module.attributes and isinstance(target, rdu.TargetAttr):
         return target.chips.data
     joined = [op for op in module.walk() if isinstance(op, kernel.CollectiveOp) or _is_collective(op)]
     return max((_joins(op) for op in joined), default=1)

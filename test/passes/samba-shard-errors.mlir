@@ -29,7 +29,7 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
     %0 = samba.relu %w : tensor<8x8xf32>
     func.return %0 : tensor<8x8xf32>
   }
-  // expected-error@below {{w is to be split along dimension 1, and along dimension 0 in @prefill}}
+  // expected-error@below {{w is to be split along dimension 1, and split along dimension 0 in @prefill}}
   // expected-note@below {{try: give one tensor one samba.shard}}
   func.func @decode(%w: tensor<8x8xf32> {samba.role = "param", samba.name = "w", samba.shard = #samba.shard<1, 1, 2>}) -> tensor<8x8xf32> {
     %0 = samba.relu %w : tensor<8x8xf32>
