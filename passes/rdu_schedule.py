@@ -53,6 +53,7 @@ class RduSchedulePass(OperationPass[rdu.ProgramOp]):
                 launches = sum(rounds for _, rounds in schedule.launches)
                 picoseconds = ceil(launches * costs[other] * PICOSECONDS)
                 note_next_best(schedule, "orchestration", StringAttr(other), picoseconds)
+            self.decided(ctx, schedule, "orchestration")
             self._report(ctx, schedule)
 
     def _report(self, ctx: Context, schedule: rdu.ScheduleOp) -> None:

@@ -51,9 +51,8 @@ class SambaHeuristicsPass(FunctionPass):
                     _apply(heuristic, module)
                 if module.heuristic is None:
                     decide(module, "heuristic", StringAttr(heuristic.names[0]), "heuristic")
-                name = module.heuristic or StringAttr(heuristic.names[0])
                 self.count(ctx, "modules")
-                self.found(ctx, module, f"module '{module.rule.data}' has the heuristic {name.data}")
+                self.decided(ctx, module, "heuristic")
 
 
 def _apply(heuristic: Heuristic, module: samba.ModuleOp) -> None:

@@ -42,7 +42,7 @@ from sambaflow.remarks import Remark
 from sambaflow.reporting import Reporter
 from sambaflow.tools.opt_arguments import UsageError, add_arguments, join_bare_flags, pass_names_of
 from sambaflow.tools.paths import Use, check_paths
-from sambaflow.tools.report_arguments import print_remarks, reporter_of, run, write_remarks
+from sambaflow.tools.report_arguments import collect_decisions, print_remarks, reporter_of, run, write_journal
 
 SEPARATOR = "// -----"
 
@@ -119,6 +119,7 @@ class SambaOpt(xDSLOptMain):
         self.reporter.sources.add(name, self.text)
         if self.args.verify_diagnostics is None:
             print_remarks(self.args, self.ctx.journal, self.reporter)
+        collect_decisions(self.args, self.ctx.journal)
         outputs, failed = self._process_all(name)
         if self.args.shrink:
             write_output(STANDARD, "Failure, can't shrink\n")
@@ -135,6 +136,7 @@ class SambaOpt(xDSLOptMain):
             [
                 Use("the result (-o)", args.output_file),
                 Use("--remarks-output", args.remarks_output),
+                Use("--decisions-output", args.decisions_output),
                 Use("--crash-reproducer", args.crash_reproducer),
             ],
             [Use("the input", args.input_file), *(Use("--load-pass-plugin", path) for path in args.load_pass_plugin)],
@@ -301,7 +303,7 @@ class SambaOpt(xDSLOptMain):
         return printer
 
     def _report(self) -> None:
-        write_remarks(self.args, self.ctx.journal.remarks)
+        write_journal(self.args, self.ctx.journal)
         if self.args.statistics:
             print(statistics_text(self.passes.passes, self.ctx.journal), file=sys.stderr)
         if self.args.timing is not None:

@@ -1,11 +1,12 @@
 """What the tools share: the flags of diagnostics and remarks, and how a run ends.
 
 --color=auto|always|never   --diagnostics-format=text|json
---remarks[=PASSES]          --remarks-output FILE
+--remarks[=PASSES]          --remarks-output FILE          --decisions-output FILE
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +55,7 @@ def add_diagnostics_arguments(parser: ArgumentParser) -> None:
 
 
 def add_remarks_arguments(parser: ArgumentParser) -> None:
-    """Add `--remarks` and `--remarks-output`."""
+    """Add `--remarks`, `--remarks-output` and `--decisions-output`."""
     add = parser.add_argument_group("remarks").add_argument
     add(
         "--remarks",
@@ -68,6 +69,11 @@ def add_remarks_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         type=_remarks_file,
         help="write all remarks to FILE: .yaml, as LLVM's passes do, or .json",
+    )
+    add(
+        "--decisions-output",
+        metavar="FILE",
+        help="write to FILE, as JSON, what every pass decided, where, and who or what decided it",
     )
 
 
@@ -100,10 +106,19 @@ def print_remarks(args: Namespace, journal: Journal, reporter: Reporter) -> None
     journal.listeners.append(print_one)
 
 
-def write_remarks(args: Namespace, remarks: Sequence[Remark]) -> None:
-    """Write the file of `--remarks-output`."""
+def collect_decisions(args: Namespace, journal: Journal) -> None:
+    """From now on keep what passes decide, if `--decisions-output` asks for it."""
+    if args.decisions_output is not None:
+        journal.decisions = []
+
+
+def write_journal(args: Namespace, journal: Journal) -> None:
+    """Write the files of `--remarks-output` and `--decisions-output`."""
     if args.remarks_output is not None:
-        write_file(args.remarks_output, remarks_text(remarks, args.remarks_output))
+        write_file(args.remarks_output, remarks_text(journal.remarks, args.remarks_output))
+    if args.decisions_output is not None:
+        rows = [decision.as_json() for decision in journal.decisions or ()]
+        write_file(args.decisions_output, json.dumps(rows, indent=1) + "\n")
 
 
 def run(reporter: Reporter, work: Callable[[], int | None], file: str) -> int:

@@ -26,11 +26,12 @@ from sambaflow.tools.paths import Use, check_paths, files_in, with_suffix
 from sambaflow.tools.report_arguments import (
     add_diagnostics_arguments,
     add_remarks_arguments,
+    collect_decisions,
     parse_command_line,
     print_remarks,
     reporter_of,
     run,
-    write_remarks,
+    write_journal,
 )
 
 if TYPE_CHECKING:
@@ -78,13 +79,14 @@ def _compile(args: argparse.Namespace, reporter: Reporter) -> None:
     for diagnostic in imported.diagnostics:
         reporter.report(diagnostic)
     print_remarks(args, ctx.journal, reporter)
+    collect_decisions(args, ctx.journal)
     try:
         save = _compiled(imported, args, ctx)
     except CapacityError as error:
         error.levers += ("lower --length or --prompt",) if args.hf is not None else ()
         raise
     finally:
-        write_remarks(args, ctx.journal.remarks)
+        write_journal(args, ctx.journal)
     save()
     if imported.weights and not is_plain(args.output):
         reporter.warning(f"the weights are not written: {args.output} is no file that they could stand beside")
@@ -101,6 +103,7 @@ def _check_paths(args: argparse.Namespace) -> None:
             Use("the PEF (-o)", args.output),
             Use("the weights beside the PEF", beside if is_plain(args.output) else None),
             Use("--remarks-output", args.remarks_output),
+            Use("--decisions-output", args.decisions_output),
         ],
         [
             Use("MODEL", model_file(args)),

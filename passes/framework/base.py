@@ -33,6 +33,7 @@ from xdsl.passes import ModulePass
 from sambaflow.diagnostics import error_at, location_of, symbols_around
 from sambaflow.passes.framework.analyses import Kind
 from sambaflow.passes.framework.context import journal_of
+from sambaflow.passes.framework.decisions import decision_on, plain
 from sambaflow.passes.framework.properties import require
 from sambaflow.remarks import Fact, Remark, RemarkKind
 
@@ -99,6 +100,16 @@ class SambaPass(ModulePass):
     def found(self, ctx: Context, op: Operation, message: str, **facts: Fact) -> None:
         """Remark what an analysis of `op` showed."""
         self._remark(ctx, "analysis", op, message, facts)
+
+    def decided(self, ctx: Context, op: Operation, kind: str) -> None:
+        """Remark the decision of that kind that stands on `op`: who made it, and what was next best."""
+        decision = decision_on(op, kind)
+        if decision is None:
+            return
+        facts: dict[str, Fact] = {"decided_by": decision.origin or "the input"}
+        if (best := decision.next_best) is not None:
+            facts |= {"next_best": str(plain(best.value)), "picoseconds": best.picoseconds}
+        self._remark(ctx, "applied", op, f"{kind} is {plain(decision.value)}", facts)
 
     def count(self, ctx: Context, counter: str, amount: int = 1) -> None:
         """Add to one of the pass's `counters` (`--statistics`)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from xdsl.context import Context
 from xdsl.ir import Attribute, Dialect, Operation, TypeAttribute
@@ -11,6 +12,9 @@ from xdsl.ir import Attribute, Dialect, Operation, TypeAttribute
 from sambaflow import plugins
 from sambaflow.passes.framework.analyses import Analyses
 from sambaflow.remarks import Remark, RemarkKind
+
+if TYPE_CHECKING:
+    from sambaflow.passes.framework.decisions import Decision
 
 
 @dataclass
@@ -20,6 +24,8 @@ class Journal:
     remarks: list[Remark] = field(default_factory=list[Remark])
     counters: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     listeners: list[Callable[[Remark], None]] = field(default_factory=list[Callable[[Remark], None]])
+    decisions: list[Decision] | None = None
+    """What every pass decided, as it stood behind the pass: later levels have other ops. None: nobody asked for it."""
 
     def add(self, remark: Remark) -> None:
         self.remarks.append(remark)

@@ -12,25 +12,34 @@ have no origin.
 * One of origin `rule` (a fusion rule), `heuristic` or `search` may be decided again by its pass when something fixed
   has changed. When nothing has, running the pass again changes nothing.
 
-`decisions_of(module)` reads them all; `decide` writes one, `drop` opens one again. Remarks and reports read them from
-here.
+`decisions_of(module)` reads them all; `decide` writes one, `drop` opens one again. The remark about a decision
+(`SambaPass.decided`) and the file of all decisions (`--decisions-output`) read them from here.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import cast
 
-from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, StringAttr, i64
+from xdsl.dialects.builtin import (
+    DenseArrayBase,
+    DenseIntOrFPElementsAttr,
+    DictionaryAttr,
+    IntegerAttr,
+    IntegerType,
+    StringAttr,
+    i64,
+)
 from xdsl.dialects.func import CallOp, FuncOp
 from xdsl.ir import Attribute, Operation
 
 from sambaflow.decisions import DECIDED_BY, NEXT_BEST, ORIGINS, Origin
-from sambaflow.diagnostics import error_at, location_of
+from sambaflow.diagnostics import error_at, location_of, symbols_around
 from sambaflow.errors import InputError
-from sambaflow.passes.framework.decision_kinds import kind_on, kinds_on
+from sambaflow.passes.framework.decision_kinds import Kind, kind_on, kinds_on
 
 FIXED: tuple[Origin | None, ...] = (None, "user")
 """Origins of what no pass may change."""
@@ -59,9 +68,14 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Decision:
-    """One decision of a program. `origin` None: it was written without one, and is fixed."""
+    """One decision of a program. `origin` None: it was written without one, and is fixed.
+
+    `pass_name`: the pass that makes such decisions; `function`: the symbols around the op, outermost first.
+    """
 
     site: Site
+    function: str
+    pass_name: str
     kind: str
     value: Attribute
     origin: Origin | None
@@ -70,6 +84,46 @@ class Decision:
     @property
     def is_fixed(self) -> bool:
         return self.origin in FIXED
+
+    def as_json(self) -> dict[str, object]:
+        """The same as plain data, for tools."""
+        best = self.next_best
+        return {
+            "pass": self.pass_name,
+            "kind": self.kind,
+            "module_path": self.site.module_path,
+            "layers": self.site.layers,
+            "op": self.site.op,
+            "function": self.function,
+            "value": plain(self.value),
+            "decided_by": self.origin,
+            "is_fixed": self.is_fixed,
+            "next_best": None if best is None else {"value": plain(best.value), "picoseconds": best.picoseconds},
+        }
+
+
+def plain(value: Attribute) -> object:
+    """An attribute as plain data: numbers, strings and lists of them; of anything else its text."""
+    match value:
+        case IntegerAttr():
+            return value.value.data
+        case StringAttr():
+            return value.data
+        case DenseArrayBase():
+            return list(cast("DenseArrayBase[IntegerType]", value).get_values())
+        case DenseIntOrFPElementsAttr():
+            return _nested(list(value.get_values()), value.get_shape())
+        case DictionaryAttr():
+            return {name: plain(entry) for name, entry in value.data.items()}
+        case _:
+            return str(value)
+
+
+def _nested(values: Sequence[object], shape: Sequence[int]) -> list[object]:
+    if len(shape) < 2:
+        return list(values)
+    size = len(values) // shape[0] if shape[0] else 0
+    return [_nested(values[row * size : (row + 1) * size], shape[1:]) for row in range(shape[0])]
 
 
 # ---- the marks on an op
@@ -218,15 +272,27 @@ def _next_best(op: Operation, kind: str) -> Alternative | None:
     return Alternative(value, time.value.data) if value is not None and isinstance(time, IntegerAttr) else None
 
 
-def decisions_of(root: Operation) -> Iterator[Decision]:
-    """Every decision that stands below and including an op, in order."""
+def decisions_of(root: Operation, pass_name: str | None = None) -> Iterator[Decision]:
+    """Every decision that stands below and including an op, in order; those of one pass, if given."""
     layers = _layers(root)
     for op in root.walk():
         for kind in kinds_on(op):
-            if (value := kind.read(op)) is not None:
-                place = location_of(op)
-                site = Site(place.module_path if place is not None else "", op.name, layers.get(_function_of(op)))
-                yield Decision(site, kind.name, value, origin_of(op, kind.name), _next_best(op, kind.name))
+            if pass_name in (None, kind.pass_name) and (value := kind.read(op)) is not None:
+                yield _decision(op, kind, value, layers)
+
+
+def decision_on(op: Operation, kind: str) -> Decision | None:
+    """The decision of that kind on an op; None while it is open."""
+    row = kind_on(op, kind)
+    value = row.read(op)
+    return None if value is None else _decision(op, row, value, _layers(op))
+
+
+def _decision(op: Operation, kind: Kind, value: Attribute, layers: Mapping[str, tuple[int, int]]) -> Decision:
+    place = location_of(op)
+    site = Site(place.module_path if place is not None else "", op.name, layers.get(_function_of(op)))
+    origin, next_best = origin_of(op, kind.name), _next_best(op, kind.name)
+    return Decision(site, symbols_around(op), kind.pass_name, kind.name, value, origin, next_best)
 
 
 def _function_of(op: Operation) -> str:
@@ -237,5 +303,7 @@ def _function_of(op: Operation) -> str:
 
 def _layers(root: Operation) -> dict[str, tuple[int, int]]:
     """The functions that are called more than once, with their first and last call counted from 0."""
+    while (parent := root.parent_op()) is not None:
+        root = parent
     calls = Counter(op.callee.string_value() for op in root.walk() if isinstance(op, CallOp))
     return {name: (0, count - 1) for name, count in calls.items() if count > 1}

@@ -27,6 +27,9 @@ from sambaflow.diagnostics import location_of
 from sambaflow.errors import InputError, InternalError, Location, Note, SambaError
 from sambaflow.passes.framework.analyses import analyses_of
 from sambaflow.passes.framework.base import OperationPass, SambaPass, anchored
+from sambaflow.passes.framework.context import journal_of
+from sambaflow.passes.framework.decision_kinds import DECIDING
+from sambaflow.passes.framework.decisions import decisions_of
 from sambaflow.passes.framework.options import quoted
 from sambaflow.passes.framework.properties import require
 
@@ -157,6 +160,8 @@ class PassManager:
             assert isinstance(one, OperationPass) and one.anchor == op.name
             one.apply_to(self.ctx, op)
         analyses_of(self.ctx).invalidate(one.preserves if isinstance(one, SambaPass) else ())
+        if (decisions := journal_of(self.ctx).decisions) is not None and one.name in DECIDING:
+            decisions.extend(decisions_of(op, one.name))
 
 
 def _as_error(one: ModulePass, op: Operation, exception: BaseException) -> SambaError:

@@ -24,6 +24,7 @@ LOST = "which this run reads"
     [
         ("compile m.py:f -o x.safetensors", f"the PEF (-o) and the weights beside the PEF {ONE}"),
         ("compile m.py:f -o x.pef --remarks-output x.yaml --rules x.yaml", f"would replace --rules, {LOST}"),
+        ("compile a.mlir -o x.pef --decisions-output a.mlir", f"--decisions-output would replace MODEL, {LOST}"),
         ("compile a.mlir -o a.mlir", f"the PEF (-o) would replace MODEL, {LOST}"),
         ("compile a.mlir -o link", f"the PEF (-o) would replace MODEL, {LOST}"),
         ("compile m.py:f -o m.py", f"the PEF (-o) would replace MODEL, {LOST}"),

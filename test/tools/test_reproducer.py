@@ -18,6 +18,7 @@ from sambaflow.passes.framework.instrumentation import read_configuration
         ("-ox", "-ox"),
         ("--print-ir-tree-dir=x", "--print-ir-tree-dir"),
         ("--remarks-output=x.yaml", "--remarks-output"),
+        ("--decisions-output=x.json", "--decisions-output"),
         ("--crash-reproducer=x", "--crash-reproducer"),
         ("--disable-verify", "--disable-verify"),
         ("other.mlir", "other.mlir"),
