@@ -156,7 +156,7 @@ class Uncertain(Instrumentation):
     check: SemanticsCheck
     ledger: Ledger
 
-    def before_pass(self, one: ModulePass, op: Operation) -> None:
+    def before_pass(self, pass_: ModulePass, op: Operation) -> None:
         for case in self.check.cases or ():
             for name, spread in (case.spread or {}).items():
                 value = case.outputs[name].double().abs().nan_to_num(0, 0, 0)
