@@ -50,7 +50,7 @@ def sharding(*functions: FunctionFacts, chips: int = 2) -> ShardingProblem:
 
 def of_mlp(**arguments: ArgumentFacts) -> ShardingProblem:
     """The MLP with other arguments, by name."""
-    return sharding(replace(MLP, arguments=tuple(arguments.get(one.name, one) for one in MLP.arguments)))
+    return sharding(replace(MLP, arguments=tuple(arguments.get(argument.name, argument) for argument in MLP.arguments)))
 
 
 def test_layouts_that_follow_the_rules_are_accepted():
@@ -157,11 +157,13 @@ class Chain:
         self.steps: list[tuple[range, OperatorFacts | None, str]] = []
         self.shape = x.shape
 
-    def add(self, made: Shape, more: Sequence[ArgumentFacts], operator: OperatorFacts | None, callee: str = "") -> None:
+    def add(
+        self, shape: Shape, more: Sequence[ArgumentFacts], operator: OperatorFacts | None, callee: str = ""
+    ) -> None:
         first = len(self.arguments)
         self.arguments += more
         self.steps.append((range(first, len(self.arguments)), operator, callee))
-        self.shape = made
+        self.shape = shape
 
     def function(self, name: str, tied: int | None) -> FunctionFacts:
         values = [0, *(len(self.arguments) + number for number in range(len(self.steps)))]
@@ -178,37 +180,43 @@ def sharding_problems(draw: st.DrawFn) -> ShardingProblem:
     chips = draw(st.sampled_from([2, 3, 4]))
     sizes = st.sampled_from([4, 6, 8, 12])
 
-    def operators(chain: Chain, name: str, given: bool) -> None:
+    def operators(chain: Chain, name: str, may_split: bool) -> None:
         for number in range(draw(st.integers(1, 4))):
             rows, width = chain.shape
             features = draw(sizes)
             if draw(st.booleans()):
-                weight = maybe_split(param(f"{name}{number}", features, width), given)
+                weight = maybe_split(param(f"{name}{number}", features, width), may_split)
                 chain.add((rows, features), [weight], linear(chain.shape, features))
             else:
-                bias = maybe_split(param(f"{name}{number}", width), given)
+                bias = maybe_split(param(f"{name}{number}", width), may_split)
                 shapes = chain.shape, bias.shape
                 chain.add(chain.shape, [bias], OperatorFacts(OPERATORS["add"], {"alpha": 1}, shapes, shapes[:1]))
 
-    def maybe_split(argument: ArgumentFacts, given: bool) -> ArgumentFacts:
+    def maybe_split(argument: ArgumentFacts, may_split: bool) -> ArgumentFacts:
         shard = Shard(draw(st.integers(0, len(argument.shape) - 1)), draw(st.integers(1, 2)))
-        fits = given and divides(argument.shape[shard.dim], shard, chips)
+        fits = may_split and divides(argument.shape[shard.dim], shard, chips)
         return replace(argument, given=shard) if fits and draw(st.integers(0, 3)) == 0 else argument
 
     def graph(name: str) -> FunctionFacts:
-        chain = Chain(maybe_split(whole_input(2, draw(sizes)), given=True))
+        chain = Chain(maybe_split(whole_input(2, draw(sizes)), may_split=True))
         for call in range(draw(st.integers(0, 3))):
             if chain.shape == layer.arguments[0].shape:
-                names = [f"{name}{call}{one.name}" for one in layer.arguments[1:]]
-                weights = [replace(one, name=n, symbol=n) for n, one in zip(names, layer.arguments[1:], strict=True)]
+                names = [f"{name}{call}{argument.name}" for argument in layer.arguments[1:]]
+                weights = [
+                    replace(argument, name=n, symbol=n) for n, argument in zip(names, layer.arguments[1:], strict=True)
+                ]
                 chain.add(body.shape, weights, None, "layer")
             else:
-                operators(chain, f"{name}{call}", given=True)
-        state = [n for n, one in enumerate(chain.arguments) if one.free and not one.given and one.shape == chain.shape]
+                operators(chain, f"{name}{call}", may_split=True)
+        state = [
+            n
+            for n, argument in enumerate(chain.arguments)
+            if argument.free and not argument.given and argument.shape == chain.shape
+        ]
         return chain.function(name, state[0] if state else None)
 
     body = Chain(whole_input(2, draw(sizes)))
-    operators(body, "layer", given=False)
+    operators(body, "layer", may_split=False)
     layer = body.function("layer", None)
     prefill = graph("prefill")
     decode = replace(prefill, name="decode") if draw(st.booleans()) else graph("decode")
