@@ -143,12 +143,12 @@ def _pickle_alone(data: bytearray) -> io.BytesIO:
     """
     if not data.startswith(b"PK"):
         raise ValueError("not written by torch.save")
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("archive/data.pkl", bytes(Records(data).read("data.pkl")))
         archive.writestr("archive/version", "3\n")
-    made.seek(0)
-    return made
+    buffer.seek(0)
+    return buffer
 
 
 _NAMED_IN_SAMPLES = frozenset(

@@ -136,15 +136,15 @@ def room_for(size: int, handed: int, tokens: int, depth: int, machine: Machine, 
 
 
 def agcu_counts(
-    moved: Sequence[int], exchanges: int, agcus: int, given: Sequence[int | None] | None = None
+    moved: Sequence[int], exchanges: int, agcus: int, decided_counts: Sequence[int | None] | None = None
 ) -> list[int]:
     """AGCUs of each load or store of a section: one, and the spare ones by bytes.
 
-    `moved`: bytes of each; `exchanges`: collectives beside them, which take one AGCU each; `given`: the counts that are
-    decided already, None for the others. Where there are more streams than AGCUs, a stream has those that its bytes
-    would fill alone; those with one share what is left (`shared_agcus`).
+    `moved`: bytes of each; `exchanges`: collectives beside them, which take one AGCU each; `decided_counts`: those of
+    the transfers where they are decided already, None for the others. Where there are more streams than AGCUs, a stream
+    has those that its bytes would fill alone; those with one share what is left (`shared_agcus`).
     """
-    fixed = list(given) if given is not None else [None] * len(moved)
+    fixed = list(decided_counts) if decided_counts is not None else [None] * len(moved)
     open_sizes = [size for size, count in zip(moved, fixed, strict=True) if count is None]
     total, left = max(1, sum(open_sizes)), agcus - exchanges - sum(count or 0 for count in fixed)
     spare = left - len(open_sizes)

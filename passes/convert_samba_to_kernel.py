@@ -94,13 +94,13 @@ class ConvertSambaToKernelPass(SambaPass):
 
 def _stages_between(before: Operation | None, op: Operation) -> list[kernel.Stage]:
     """The stages in front of `op`, after `before` (None: the start of the block)."""
-    made: list[kernel.Stage] = []
+    stages: list[kernel.Stage] = []
     current = op.prev_op
     while current is not None and current is not before:
         if isinstance(current, kernel.Stage):
-            made.append(current)
+            stages.append(current)
         current = current.prev_op
-    return made
+    return stages
 
 
 def _check_types(op: samba.SambaOp) -> None:

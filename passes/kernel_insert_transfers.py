@@ -200,11 +200,11 @@ def _leads_to(section: kernel.SectionOp, value: SSAValue, results: set[int]) -> 
     for use in value.uses:
         op = use.operation
         if isinstance(op, kernel.ScatterOp) and use.index in op.tied_inputs:
-            made = op.results[op.tied_inputs.index(use.index)]
-            yielded = [one.index for one in made.uses if isinstance(one.operation, kernel.YieldOp)]
+            scattered = op.results[op.tied_inputs.index(use.index)]
+            yielded = [reader.index for reader in scattered.uses if isinstance(reader.operation, kernel.YieldOp)]
             if yielded:
                 return all(_is_new_state(section.results[number], results) for number in yielded)
-            return _leads_to(section, made, results)
+            return _leads_to(section, scattered, results)
     return False
 
 
@@ -217,13 +217,13 @@ def _is_new_state(value: SSAValue, results: set[int]) -> bool:
         op = use.operation
         if isinstance(op, kernel.SectionOp):
             inner = op.body.block.args[use.index]
-            if any(isinstance(one.operation, kernel.ScatterOp) for one in inner.uses):
+            if any(isinstance(reader.operation, kernel.ScatterOp) for reader in inner.uses):
                 return not is_read_behind(op, value) and _leads_to(op, inner, results)
         elif isinstance(op, CallOp):
             ties = ties_of(_callee(op))
             if use.index in ties.values():
-                made = next(result for result, argument in ties.items() if argument == use.index)
-                return not is_read_behind(op, value) and _is_new_state(op.results[made], results)
+                tied_result = next(result for result, argument in ties.items() if argument == use.index)
+                return not is_read_behind(op, value) and _is_new_state(op.results[tied_result], results)
     return False
 
 
@@ -231,4 +231,4 @@ def _callee(op: CallOp) -> FuncOp:
     module = op.get_toplevel_object()
     assert isinstance(module, ModuleOp)
     name = op.callee.string_value()
-    return next(one for one in module.ops if isinstance(one, FuncOp) and one.sym_name.data == name)
+    return next(function for function in module.ops if isinstance(function, FuncOp) and function.sym_name.data == name)

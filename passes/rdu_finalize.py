@@ -64,10 +64,10 @@ def canonicalize(region: Region) -> None:
         if op.result.first_use is None:
             op.detach()
             op.erase()
-    kept = [op for op in sources if op.parent is not None]
-    ordered = [op for op in kept if isinstance(op, rdu.ConstantOp)]
+    live_sources = [op for op in sources if op.parent is not None]
+    ordered = [op for op in live_sources if isinstance(op, rdu.ConstantOp)]
     counters: dict[int, rdu.CounterOp] = {}
-    for op in sorted((op for op in kept if isinstance(op, rdu.CounterOp)), key=lambda op: op.dim.value.data):
+    for op in sorted((op for op in live_sources if isinstance(op, rdu.CounterOp)), key=lambda op: op.dim.value.data):
         same = counters.setdefault(op.dim.value.data, op)
         if same is not op:
             op.result.replace_all_uses_with(same.result)

@@ -131,29 +131,29 @@ def _shared(units: Sequence[rdu.UnitOp], groups: Sequence[Group], agcus: int) ->
 def _joined(units: Sequence[rdu.UnitOp], groups: Sequence[Group], single: Mapping[int, int]) -> Mapping[int, int]:
     """The AGCU of each group of `single`, with its bytes, and of those that are fixed there: the largest first, to the
     one that carries least."""
-    found: dict[int, int] = {}
+    agcus: dict[int, int] = {}
     carriers = _carriers(groups)
     held = [(sum(_bytes(units[number]) for number in those), agcu) for agcu, those in enumerate(carriers)]
     heapify(held)
     for number, size in sorted(single.items(), key=lambda item: (-item[1], item[0])):
         carried, agcu = heappop(held)
         heappush(held, (carried + size, agcu))
-        found |= dict.fromkeys((number, *carriers[agcu]), agcu)
-    return found
+        agcus |= dict.fromkeys((number, *carriers[agcu]), agcu)
+    return agcus
 
 
 def _carriers(groups: Sequence[Group]) -> list[list[int]]:
     """The groups of one AGCU that are fixed, those at one place together; not where a larger group stands, too."""
     fixed = [(number, group) for number, group in enumerate(groups) if group.kind == "agcu" and group.places]
     larger = {place for _, group in fixed if group.count > 1 for place in group.places}
-    found: dict[Place, list[int]] = {}
+    carriers: dict[Place, list[int]] = {}
     for number, group in fixed:
         if group.places[0] not in larger:
-            found.setdefault(group.places[0], []).append(number)
-    return list(found.values())
+            carriers.setdefault(group.places[0], []).append(number)
+    return list(carriers.values())
 
 
 def _bytes(unit: rdu.UnitOp) -> int:
     """What goes over an AGCU in one execution: the widest of its streams."""
     types = [stream(value) for value in (*unit.ports, *unit.results)]
-    return max((type.tile_bytes * type.count.data for type in types), default=0)
+    return max((stream_type.tile_bytes * stream_type.count.data for stream_type in types), default=0)

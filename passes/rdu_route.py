@@ -136,8 +136,8 @@ def nets_of(section: rdu.SectionOp, grid: Grid) -> Iterator[Net]:
     places = {unit: [grid.switch((place[0], place[1])) for place in unit.places] for unit in units}
     for number, unit in enumerate(units):
         for port, result in enumerate(unit.results):
-            type = stream(result)
-            demand = max(1, -(-type.tile_bytes * type.count.data // unit.units))
+            stream_type = stream(result)
+            demand = max(1, -(-stream_type.tile_bytes * stream_type.count.data // unit.units))
             ends: list[dict[Place, None]] = [{} for _ in range(unit.units)]
             for use in result.uses:
                 if isinstance(use.operation, rdu.UnitOp):

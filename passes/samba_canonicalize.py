@@ -97,8 +97,8 @@ def fold_constants(op: SambaOp, rewriter: Rewriter) -> Replacement:
     results = fold(op, [elements_of(constant) for constant in constants])
     if results is None:
         return None
-    made = [constant_of(array, shaped_of(old).dtype) for array, old in zip(results, op.results, strict=True)]
-    return [constant.result for constant in rewriter.insert(made)]
+    folded = [constant_of(array, shaped_of(old).dtype) for array, old in zip(results, op.results, strict=True)]
+    return [constant.result for constant in rewriter.insert(folded)]
 
 
 def _counts_up(rows: ConstantOp) -> bool:

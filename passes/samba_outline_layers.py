@@ -256,9 +256,9 @@ class _Library:
         for instance, call in zip(stack.instances, calls, strict=True):
             _block_of(instance).insert_op_before(call, instance.ops[0])
         border.use_results(calls)
-        kept, *copies = stack.instances
+        first, *copies = stack.instances
         if callee is None:
-            callee = self.known[key] = border.function(name, kept)
+            callee = self.known[key] = border.function(name, first)
             self.module.body.block.insert_op_after(callee, stack.function)
         else:
             copies = stack.instances
@@ -327,10 +327,10 @@ class _Border:
 
     def _argument_dict(self, values: Sequence[SSAValue]) -> DictionaryAttr:
         """Role and sharding that all layers' values have; none when one of them is no argument of the graph."""
-        found = {
+        entries = {
             nameless(self._of_argument[value.index]) if isinstance(value, BlockArgument) else () for value in values
         }
-        return DictionaryAttr(dict(found.pop()) if len(found) == 1 else {})
+        return DictionaryAttr(dict(entries.pop()) if len(entries) == 1 else {})
 
     def _result_dict(self, op: int, result: int) -> DictionaryAttr:
         """The tie to an argument, when every layer's result is tied by the graph to what it passes there."""
@@ -401,10 +401,10 @@ def _common_name(names: Sequence[str | None]) -> str | None:
     split = [re.split(r"(_?\d+)", name) for name in names if name is not None]
     if len(split) < len(names) or any(len(parts) != len(split[0]) for parts in split):
         return None
-    kept: list[str] = []
+    common_parts: list[str] = []
     for i, parts in enumerate(zip(*split, strict=True)):
         if all(part == parts[0] for part in parts):
-            kept.append(parts[0])
+            common_parts.append(parts[0])
         elif i % 2 == 0:
             return None
-    return "".join(kept)
+    return "".join(common_parts)

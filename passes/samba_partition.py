@@ -125,15 +125,15 @@ class _Partitioner:
             if isinstance(op, ReturnOp | samba.YieldOp):
                 self._terminate(op, new, results)
             else:
-                made = self._operation(op, new)
-                for before, after in zip(op.results, made, strict=True):
+                local_results = self._operation(op, new)
+                for before, after in zip(op.results, local_results, strict=True):
                     after.value.name_hint = before.name_hint
                     self.env[before] = after
         return new
 
     def _terminate(self, op: Operation, block: Block, results: list[Shard | None] | None) -> None:
-        found = [self.env[value] for value in op.operands]
-        wanted = [local.shard for local in found] if results is None else results
+        local_operands = [self.env[value] for value in op.operands]
+        wanted = [local.shard for local in local_operands] if results is None else results
         values = [self._lay(v, shard, op, block) for v, shard in zip(op.operands, wanted, strict=True)]
         block.add_op(type(op).create(operands=values, attributes=dict(op.attributes), location=op.location))
         self._returned = list(wanted)
@@ -194,15 +194,15 @@ class _Partitioner:
         return value
 
     def _module(self, op: samba.ModuleOp, block: Block) -> list[_Local]:
-        found = [self.env[value] for value in op.operands]
+        local_operands = [self.env[value] for value in op.operands]
         outer = self.gathered
         self.gathered = {}
-        body = self._block(op.body.block, [local.shard for local in found], None)
+        body = self._block(op.body.block, [local.shard for local in local_operands], None)
         self.gathered = outer
         last = body.last_op
         assert last is not None
         heuristic = None if op.heuristic is None else op.heuristic.data
-        operands = [local.value for local in found]
+        operands = [local.value for local in local_operands]
         copy = samba.ModuleOp(op.rule.data, operands, [v.type for v in last.operands], Region(body), heuristic)
         copy.attributes.update(op.attributes)
         copy.location = op.location

@@ -99,9 +99,9 @@ def compiled(request: pytest.FixtureRequest) -> Generator[Compiled]:
         return results
 
     def timed(image: Image, graph: str | None = None, *arguments: Any) -> Any:
-        found = time_graph(image, graph, *arguments)
-        seen.timed.add((id(image), found.graph))
-        return found
+        timing = time_graph(image, graph, *arguments)
+        seen.timed.add((id(image), timing.graph))
+        return timing
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module_compiler, "compile_module", compiling)

@@ -53,7 +53,9 @@ def check_paths(
                 levers=["give each a path of its own"],
             )
         taken[real] = name
-        lost = next((use.name for use, one in inputs if one == real and (name, use.name) not in in_place), None)
+        lost = next(
+            (use.name for use, read_path in inputs if read_path == real and (name, use.name) not in in_place), None
+        )
         if lost is not None:
             raise InputError(
                 f"{name} would replace {lost}, which this run reads",
@@ -67,7 +69,7 @@ def files_in(name: str, path: str | None) -> list[Use]:
     if path is None or not os.path.isdir(path):
         return [Use(name, path)]
     try:
-        return [Use(f"{one} of {name}", os.path.join(path, one)) for one in sorted(os.listdir(path))]
+        return [Use(f"{file_name} of {name}", os.path.join(path, file_name)) for file_name in sorted(os.listdir(path))]
     except OSError:  # said by who reads it
         return []
 

@@ -217,10 +217,10 @@ def full_ranges(extents: Sequence[int]) -> tuple[Interval, ...]:
     return tuple((0, extent - 1) for extent in extents)
 
 
-def simplify_map(map: AffineMap, extents: Sequence[int]) -> AffineMap:
+def simplify_map(access: AffineMap, extents: Sequence[int]) -> AffineMap:
     """The map with every expression simplified over the domain."""
     ranges = full_ranges(extents)
-    return AffineMap(map.num_dims, map.num_symbols, tuple(linear(e, ranges).expr() for e in map.results))
+    return AffineMap(access.num_dims, access.num_symbols, tuple(linear(e, ranges).expr() for e in access.results))
 
 
 def used_symbols(expr: AffineExpr) -> frozenset[int]:

@@ -42,9 +42,9 @@ _MONOIDS = {
 # ---- dims and maps
 
 
-def map_dims(map: AffineMap) -> tuple[int, ...]:
+def map_dims(affine_map: AffineMap) -> tuple[int, ...]:
     """The dimensions that a map uses, ascending."""
-    return tuple(sorted({d for expr in map.results for d in used_dims(expr)}))
+    return tuple(sorted({d for expr in affine_map.results for d in used_dims(expr)}))
 
 
 def is_elementwise(stage: Stage) -> bool:
@@ -64,18 +64,20 @@ def is_elementwise(stage: Stage) -> bool:
 # ---- accesses of a tile
 
 
-def access_range(map: AffineMap, ranges: Sequence[Interval], block: Sequence[int] = ()) -> tuple[Interval | None, ...]:
+def access_range(
+    access: AffineMap, ranges: Sequence[Interval], block: Sequence[int] = ()
+) -> tuple[Interval | None, ...]:
     """Per coordinate the least and greatest index touched when dimension i runs over ranges[i], not clamped to the
     operand (what is outside is padding); None where a symbol decides. The halo of a tile is this range beyond its
     neighbours'."""
-    sizes = (1,) * (len(map.results) - len(block)) + tuple(block)
-    bounds = (interval(linear(expr, ranges), ranges) for expr in map.results)
+    sizes = (1,) * (len(access.results) - len(block)) + tuple(block)
+    bounds = (interval(linear(expr, ranges), ranges) for expr in access.results)
     return tuple(None if b is None else (b[0], b[1] + size - 1) for b, size in zip(bounds, sizes, strict=True))
 
 
-def window(map: AffineMap, shape: Sequence[int], tile: Sequence[int], block: Sequence[int] = ()) -> tuple[int, ...]:
+def window(access: AffineMap, shape: Sequence[int], tile: Sequence[int], block: Sequence[int] = ()) -> tuple[int, ...]:
     """The extent of what a tile touches, per coordinate, clamped to the operand; all of it where a symbol decides."""
-    spans = access_range(map, full_ranges(tile), block)
+    spans = access_range(access, full_ranges(tile), block)
     return tuple(
         extent if span is None else min(extent, span[1] - span[0] + 1)
         for span, extent in zip(spans, shape, strict=True)
@@ -86,13 +88,13 @@ def tile_elements(stage: Stage, operand: int, tile: Sequence[int]) -> int:
     """Elements that one tile delivers from an input (operand < number of inputs) or writes to a result: distinct
     coordinates, at most one per point (times the block)."""
     values = (*stage.operands, *stage.results)
-    map = stage.maps.data[operand].data
+    access = stage.maps.data[operand].data
     block = operand_block(stage, operand)
-    touched = prod(window(map, block_shape(values[operand].type), tile, block))
-    points = prod(tile[d] for d in map_dims(map)) * prod(block)
-    symbolic = any(span is None for span in access_range(map, full_ranges(tile), block))
+    touched = prod(window(access, block_shape(values[operand].type), tile, block))
+    points = prod(tile[d] for d in map_dims(access)) * prod(block)
+    symbolic = any(span is None for span in access_range(access, full_ranges(tile), block))
     if symbolic:
-        return prod(tile[d] for d in {*map_dims(map), *_bound_dims(stage)}) * prod(block)
+        return prod(tile[d] for d in {*map_dims(access), *_bound_dims(stage)}) * prod(block)
     return min(touched, points)
 
 
@@ -110,14 +112,14 @@ def operand_block(stage: Stage, operand: int) -> tuple[int, ...]:
     return block_shape(yielded[operand - len(stage.operands)].type) if yielded else ()
 
 
-def element_bytes(type: Attribute) -> int:
+def element_bytes(value_type: Attribute) -> int:
     """Bytes of one element in memory."""
-    return DTYPES[dtype_name(type)].bytes
+    return DTYPES[dtype_name(value_type)].bytes
 
 
-def dtype_name(type: Attribute) -> str:
+def dtype_name(value_type: Attribute) -> str:
     """The name of an element type in the opcode table: "bf16", "i64"."""
-    return str(element_type(type))
+    return str(element_type(value_type))
 
 
 def _bound_dims(stage: Stage) -> tuple[int, ...]:

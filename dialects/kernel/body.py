@@ -36,14 +36,14 @@ _FLOAT_PREDICATES = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "
 _INTEGER_PREDICATES = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}
 
 
-def number(value: float, type: Attribute) -> FloatAttr | IntegerAttr:
+def number(value: float, dtype: Attribute) -> FloatAttr | IntegerAttr:
     """A number of a scalar type; of bools, whether it is not 0. VerifyException when the type has no such number."""
     try:
-        if isinstance(type, AnyFloat):
-            return FloatAttr(float(value), cast(Float32Type, type))
-        return IntegerAttr(int(value != 0 if type == i1 else value), cast(IntegerType, type))
+        if isinstance(dtype, AnyFloat):
+            return FloatAttr(float(value), cast(Float32Type, dtype))
+        return IntegerAttr(int(value != 0 if dtype == i1 else value), cast(IntegerType, dtype))
     except (OverflowError, ValueError):
-        raise VerifyException(f"{value} is no number of type {type}") from None
+        raise VerifyException(f"{value} is no number of type {dtype}") from None
 
 
 class Body:
@@ -58,11 +58,11 @@ class Body:
         self.block.add_op(op)
         return op.results[0]
 
-    def const(self, value: float, type: Attribute = f32) -> SSAValue:
+    def const(self, value: float, dtype: Attribute = f32) -> SSAValue:
         """A constant; of f32 unless another type is given."""
-        key = (type, repr(value))
+        key = (dtype, repr(value))
         if key not in self._constants:
-            self._constants[key] = self.emit(arith.ConstantOp(number(value, type)))
+            self._constants[key] = self.emit(arith.ConstantOp(number(value, dtype)))
         return self._constants[key]
 
     def _binary(self, name: str, x: SSAValue, y: SSAValue) -> SSAValue:

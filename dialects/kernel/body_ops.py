@@ -236,6 +236,6 @@ class RemOp(IRDLOperation):
 Scalar = AnyFloat | IntegerType
 
 
-def is_scalar(type: Attribute) -> bool:
+def is_scalar(value_type: Attribute) -> bool:
     """Whether a value of this type is one element."""
-    return isinstance(type, AnyFloat | IntegerType)
+    return isinstance(value_type, AnyFloat | IntegerType)

@@ -194,7 +194,7 @@ class SortOp(StageOp):
     def verify_kind(self) -> None:
         if [o.type for o in self.operands] != [r.type for r in self.results]:
             raise VerifyException("the results do not have the types of the inputs")
-        if any(map.results != self.input_maps[0].results for map in (*self.input_maps, *self.result_maps)):
+        if any(access.results != self.input_maps[0].results for access in (*self.input_maps, *self.result_maps)):
             raise VerifyException("the maps of a sort are all the same")
 
 

@@ -134,15 +134,15 @@ def dense(values: Sequence[int]) -> DenseArrayBase[IntegerType]:
 
 def pad_array(pads: Sequence[Attribute | None]) -> ArrayAttr[Attribute] | None:
     """`pads [0 : i64, unit]`; None when there is none. (An `IntegerAttr` of 0 is false: only None means no pad.)"""
-    given = [UnitAttr() if pad is None else pad for pad in pads]
-    return ArrayAttr(given) if any(pad is not None for pad in pads) else None
+    entries = [UnitAttr() if pad is None else pad for pad in pads]
+    return ArrayAttr(entries) if any(pad is not None for pad in pads) else None
 
 
-def constant(value: float, type: Attribute) -> Attribute:
+def constant(value: float, value_type: Attribute) -> Attribute:
     """A scalar constant, or one that fills a tensor type: for `inits` and `pads`."""
-    if isinstance(type, TensorType):
-        return FillAttr(cast(Any, constant(value, type.element_type)), type)
-    return number(value, type)
+    if isinstance(value_type, TensorType):
+        return FillAttr(cast(Any, constant(value, value_type.element_type)), value_type)
+    return number(value, value_type)
 
 
 def constant_type(attribute: Attribute) -> Attribute:
@@ -154,22 +154,22 @@ def constant_type(attribute: Attribute) -> Attribute:
             return attribute
 
 
-def element_type(type: Attribute) -> Attribute:
+def element_type(value_type: Attribute) -> Attribute:
     """A tensor's element type; a scalar type itself."""
-    return type.element_type if isinstance(type, TensorType) else type
+    return value_type.element_type if isinstance(value_type, TensorType) else value_type
 
 
-def block_shape(type: Attribute) -> tuple[int, ...]:
+def block_shape(value_type: Attribute) -> tuple[int, ...]:
     """The shape of a block argument; () for an element."""
-    return type.get_shape() if isinstance(type, TensorType) else ()
+    return value_type.get_shape() if isinstance(value_type, TensorType) else ()
 
 
-def affine_map(rank: int, map: MapLike, symbols: int = 0) -> AffineMap:
+def affine_map(rank: int, coordinates: MapLike, symbols: int = 0) -> AffineMap:
     """A map over `rank` dimensions from a function of them (and of the symbols)."""
-    if isinstance(map, AffineMap):
-        return map
+    if isinstance(coordinates, AffineMap):
+        return coordinates
     variables = [AffineExpr.dimension(d) for d in range(rank)] + [AffineExpr.symbol(s) for s in range(symbols)]
-    results = (AffineExpr.constant(r) if isinstance(r, int) else r for r in map(*variables))
+    results = (AffineExpr.constant(r) if isinstance(r, int) else r for r in coordinates(*variables))
     return AffineMap(rank, symbols, tuple(results))
 
 
@@ -482,6 +482,6 @@ def _values(attribute: Any) -> tuple[int, ...]:
     return attribute.get_values() if attribute is not None else ()
 
 
-def _argument_type(type: Attribute, shape: Sequence[int] | None) -> Attribute:
-    element = element_type(type)
+def _argument_type(value_type: Attribute, shape: Sequence[int] | None) -> Attribute:
+    element = element_type(value_type)
     return element if shape is None else TensorType(cast(Any, element), shape)

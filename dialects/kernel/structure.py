@@ -95,7 +95,7 @@ class Enclosure(IRDLOperation):
         parser.parse_punctuation("->")
         result_types = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_type)
         attributes = parser.parse_optional_attr_dict_with_keyword()
-        body = parser.parse_region([name.resolve(type) for name, _, type in bound])
+        body = parser.parse_region([name.resolve(argument_type) for name, _, argument_type in bound])
         return cls.create(
             operands=operands,
             result_types=result_types,

@@ -85,9 +85,9 @@ class Transfer(IRDLOperation):
         position = parser.pos
         decisions = parser.parse_optional_attr_dict()
         parser.parse_punctuation(":")
-        type = parser.parse_type()
-        destination = None if to is None else parser.resolve_operand(to, type)
-        op = cls.between(parser.resolve_operand(name, type), destination, token)
+        value_type = parser.parse_type()
+        destination = None if to is None else parser.resolve_operand(to, value_type)
+        op = cls.between(parser.resolve_operand(name, value_type), destination, token)
         if op is None:
             parser.raise_error(f"'{cls.name}' takes no 'to'", position)
         properties, attributes = _separate(cls, decisions)
@@ -107,7 +107,7 @@ class Transfer(IRDLOperation):
         """No change of type; positive numbers; a tile in the range of what is moved."""
         moved = cast(TensorType[Attribute], self.operands[0].type)
         types = [value.type for value in (*self.operands, *self.results) if not isinstance(value.type, TokenType)]
-        if others := [type for type in types if type != moved]:
+        if others := [value_type for value_type in types if value_type != moved]:
             raise VerifyException(f"{self.VERB} {moved} as {', '.join(map(str, others))}")
         verify_counts(self.properties, ("agcus", "depth"))
         if (tile := self.tiling) is not None and not all(1 <= part <= MOST_ELEMENTS for part in tile):
@@ -280,9 +280,9 @@ class BufferOp(IRDLOperation):
         name = parser.parse_unresolved_operand()
         properties, attributes = _separate(cls, parser.parse_optional_attr_dict())
         parser.parse_punctuation(":")
-        type = parser.parse_type()
-        value = parser.resolve_operand(name, type)
-        return cls.create(operands=[value], properties=properties, attributes=attributes, result_types=[type])
+        value_type = parser.parse_type()
+        value = parser.resolve_operand(name, value_type)
+        return cls.create(operands=[value], properties=properties, attributes=attributes, result_types=[value_type])
 
     def print(self, printer: Printer) -> None:
         """Print `%v {depth = .., ..} : T`."""

@@ -93,15 +93,14 @@ def _verify_maps(stage: Stage) -> None:
             f"has {len(stage.maps.data)} maps for {len(stage.operands)} inputs and {len(stage.results)} results"
         )
     symbols = len(stage.bound_inputs)
-    for name, map, value in _accesses(stage):
-        if map.num_dims != stage.rank:
-            raise VerifyException(f"the map of {name} has {map.num_dims} dimensions, the domain {stage.rank}")
-        if map.num_symbols != symbols:
-            raise VerifyException(f"the map of {name} has {map.num_symbols} symbols, {symbols} are bound")
-        if len(map.results) != len(block_shape(value.type)):
-            raise VerifyException(
-                f"the map of {name} has {len(map.results)} coordinates, {value.type} has {len(block_shape(value.type))}"
-            )
+    for name, access, value in _accesses(stage):
+        if access.num_dims != stage.rank:
+            raise VerifyException(f"the map of {name} has {access.num_dims} dimensions, the domain {stage.rank}")
+        if access.num_symbols != symbols:
+            raise VerifyException(f"the map of {name} has {access.num_symbols} symbols, {symbols} are bound")
+        rank = len(block_shape(value.type))
+        if len(access.results) != rank:
+            raise VerifyException(f"the map of {name} has {len(access.results)} coordinates, {value.type} has {rank}")
     for symbol, index in enumerate(stage.bound_inputs):
         if not 0 <= index < len(stage.operands):
             raise VerifyException(f"symbol s{symbol} is bound to input {index}, there are {len(stage.operands)}")
@@ -123,10 +122,10 @@ def _verify_maps(stage: Stage) -> None:
 
 
 def _accesses(stage: Stage) -> Iterable[tuple[str, AffineMap, SSAValue]]:
-    for i, (map, value) in enumerate(zip(stage.input_maps, stage.operands, strict=True)):
-        yield f"input {i}", map, value
-    for i, (map, value) in enumerate(zip(stage.result_maps, stage.results, strict=True)):
-        yield f"result {i}", map, value
+    for i, (access, value) in enumerate(zip(stage.input_maps, stage.operands, strict=True)):
+        yield f"input {i}", access, value
+    for i, (access, value) in enumerate(zip(stage.result_maps, stage.results, strict=True)):
+        yield f"result {i}", access, value
 
 
 def _verify_pads(stage: Stage) -> None:
@@ -262,9 +261,9 @@ def _verify_finish(stage: Stage, elements: Sequence[Attribute]) -> None:
         raise VerifyException(f"'finish' yields {len(yielded)} values for {len(results)} results")
     _verify_results("finish", stage, yielded, results)
     folded = stage.domain.data.dims("reduction", "sequential")
-    for i, (map, argument) in enumerate(zip(stage.input_maps, _block(stage.finish).args, strict=False)):
-        symbols = sorted({s for e in map.results for s in used_symbols(e)})
-        read = [map, *(stage.input_maps[stage.bound_inputs[s]] for s in symbols)]
+    for i, (access, argument) in enumerate(zip(stage.input_maps, _block(stage.finish).args, strict=False)):
+        symbols = sorted({s for e in access.results for s in used_symbols(e)})
+        read = [access, *(stage.input_maps[stage.bound_inputs[s]] for s in symbols)]
         dims = [d for m in read for d in map_dims(m) if d in folded]
         if argument.first_use is not None and dims:
             raise VerifyException(f"'finish' reads input {i}, whose map uses the folded dimension d{dims[0]}")
@@ -327,9 +326,9 @@ def _require_arguments(name: str, region: Region, types: Sequence[Attribute]) ->
     _require_types(f"the arguments of '{name}' are", [a.type for a in _block(region).args], types)
 
 
-def _require_types(what: str, given: Sequence[Attribute], expected: Sequence[Attribute]) -> None:
-    if list(given) != list(expected):
-        raise VerifyException(f"{what} ({', '.join(map(str, given))}), expected ({', '.join(map(str, expected))})")
+def _require_types(what: str, actual: Sequence[Attribute], expected: Sequence[Attribute]) -> None:
+    if list(actual) != list(expected):
+        raise VerifyException(f"{what} ({', '.join(map(str, actual))}), expected ({', '.join(map(str, expected))})")
 
 
 def _rounded(accumulator: Attribute, result: Attribute) -> Attribute:
@@ -367,10 +366,12 @@ def _verify_merging(stage: Stage) -> None:
 def _verify_reads(stage: Stage) -> None:
     ranges = full_ranges(stage.extents)
     in_range = [True] * len(stage.operands)
-    for i, (map, type, block) in enumerate(zip(stage.input_maps, stage.input_types, stage.input_blocks, strict=True)):
-        shape = type.get_shape()
+    for i, (access, tensor_type, block) in enumerate(
+        zip(stage.input_maps, stage.input_types, stage.input_blocks, strict=True)
+    ):
+        shape = tensor_type.get_shape()
         sizes = (1,) * (len(shape) - len(block)) + block
-        for c, (expr, size, extent) in enumerate(zip(map.results, sizes, shape, strict=True)):
+        for c, (expr, size, extent) in enumerate(zip(access.results, sizes, shape, strict=True)):
             bounds = interval(linear(expr, ranges), ranges)
             if bounds is None or (bounds[0] >= 0 and bounds[1] + size <= extent):
                 continue
@@ -389,8 +390,8 @@ def _covered(stage: Stage) -> bool:
     """Whether the inputs of a move, side by side along one dimension, cover the domain (a concatenation)."""
     ranges = full_ranges(stage.extents)
     parts: list[tuple[int, int, int]] = []  # dimension, first and last point in range
-    for map, type in zip(stage.input_maps, stage.input_types, strict=True):
-        for expr, extent in zip(map.results, type.get_shape(), strict=True):
+    for access, tensor_type in zip(stage.input_maps, stage.input_types, strict=True):
+        for expr, extent in zip(access.results, tensor_type.get_shape(), strict=True):
             form = linear(expr, ranges)
             bounds = interval(form, ranges)
             if bounds is None:
@@ -414,11 +415,11 @@ def _verify_writes(stage: Stage) -> None:
     steps = stage.step_results
     folded = stage.domain.data.dims("reduction", "sequential")
     ranges = full_ranges(stage.extents)
-    for i, (map, type) in enumerate(zip(stage.result_maps, stage.output_types, strict=True)):
+    for i, (access, tensor_type) in enumerate(zip(stage.result_maps, stage.output_types, strict=True)):
         per_point = i < steps
         block = block_shape(stage.yielded[i].type) if stage.RULES.body else ()
-        forms = [linear(expr, ranges) for expr in map.results]
-        shape = type.get_shape()
+        forms = [linear(expr, ranges) for expr in access.results]
+        shape = tensor_type.get_shape()
         sizes = (1,) * (len(shape) - len(block)) + block
         for c, (form, extent) in enumerate(zip(forms, shape, strict=True)):
             if form.terms:
@@ -534,10 +535,12 @@ def _meeting_dims(stage: Stage) -> tuple[int, ...]:
     """The dimensions along which points of a scatter may meet: those that no coordinate is a plain index of."""
     if not stage.RULES.indexed_results:
         return ()
-    plain = {f.dims[0][0] for map in stage.result_maps for f in map_forms(map) if not f.symbols and len(f.dims) == 1}
+    plain = {
+        f.dims[0][0] for access in stage.result_maps for f in map_forms(access) if not f.symbols and len(f.dims) == 1
+    }
     return tuple(d for d in range(stage.rank) if d not in plain)
 
 
-def map_forms(map: AffineMap):
+def map_forms(affine_map: AffineMap):
     """The linear forms of a map's coordinates."""
-    return [linear(expr) for expr in map.results]
+    return [linear(expr) for expr in affine_map.results]

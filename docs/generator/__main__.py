@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="docs/generator", description="Write the generated pages of the docs.")
     parser.add_argument("--check", action="store_true", help="compare only")
     check = parser.parse_args(arguments).check
-    stale = {name: text for name, made in PAGES.items() if _read(name) != (text := made())}
+    stale = {name: text for name, render in PAGES.items() if _read(name) != (text := render())}
     for name, text in stale.items():
         print(f"{name} {'is out of date: run python docs/generator' if check else 'written'}")
         if not check:

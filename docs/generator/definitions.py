@@ -72,7 +72,9 @@ def constraint_text(constraint: Any) -> str:
         case AllOf():
             return " and ".join(map(constraint_text, constraint.attr_constrs))
         case ParamAttrConstraint():
-            fixed = [str(one.attr) for one in constraint.param_constrs if isinstance(one, EqAttrConstraint)]
+            fixed = [
+                str(parameter.attr) for parameter in constraint.param_constrs if isinstance(parameter, EqAttrConstraint)
+            ]
             return " ".join([attribute_name(constraint.base_attr), *fixed])
         case VarConstraint():
             return f"{constraint_text(constraint.constraint)}, the same for all {constraint.name.strip('_')}"
@@ -131,21 +133,23 @@ def parameters_of(cls: type[Attribute]) -> Iterator[tuple[str, str, str]]:
 
 def data_class(cls: type[Attribute]) -> type:
     """The class of the value that a Data attribute holds."""
-    base = next(one for one in getattr(cls, "__orig_bases__", ()) if getattr(one, "__origin__", None) is Data)
+    base = next(
+        generic for generic in getattr(cls, "__orig_bases__", ()) if getattr(generic, "__origin__", None) is Data
+    )
     return base.__args__[0]
 
 
 def literal_keys(path: str) -> dict[str, dict[str, str]]:
     """The tables at the top of a source file with literal names: for files whose import is slow."""
-    found: dict[str, dict[str, str]] = {}
+    tables: dict[str, dict[str, str]] = {}
     for node in ast.parse((ROOT / path).read_text()).body:
         match node:
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.Dict(keys=keys, values=values)):
-                found[name] = {
+                tables[name] = {
                     str(key.value): str(getattr(value, "value", ""))
                     for key, value in zip(keys, values, strict=True)
                     if isinstance(key, ast.Constant)
                 }
             case _:
                 pass
-    return found
+    return tables

@@ -76,7 +76,7 @@ def _dialect_page(dialect: Dialect, more: str) -> str:
         parts += [_operation(op, base) for op in ops]
     parts += [heading(2, "Attributes and types"), *map(_attribute, dialect.attributes)]
     names = ", ".join(_link(op.name) for ops in families.values() for op in ops)
-    attributes = ", ".join(_link(attribute_name(one)) for one in dialect.attributes)
+    attributes = ", ".join(_link(attribute_name(attribute)) for attribute in dialect.attributes)
     return page(
         dialect.name,
         docstring(_module_doc(dialect)),
@@ -185,13 +185,13 @@ def _fields(op: type[IRDLOperation], hidden: Mapping[str, object]) -> str:
     docs = field_docs(op)
     rows: list[tuple[str, str, str, str]] = []
     for kind, group in (("operand", definition.operands), ("result", definition.results)):
-        for name, one in group:
-            rows.append((kind, name, constraint_text(one.constr) + _how_many(one), docs.get(name, "")))
-    for name, one in {**definition.properties, **definition.attributes}.items():
+        for name, field in group:
+            rows.append((kind, name, constraint_text(field.constr) + _how_many(field), docs.get(name, "")))
+    for name, field in {**definition.properties, **definition.attributes}.items():
         if not name.endswith("SegmentSizes"):
-            rows.append(("attribute", name, constraint_text(one.constr) + _how_many(one), docs.get(name, "")))
-    for name, one in definition.regions:
-        rows.append(("region", name, "region" + _how_many(one), docs.get(name, "")))
+            rows.append(("attribute", name, constraint_text(field.constr) + _how_many(field), docs.get(name, "")))
+    for name, field in definition.regions:
+        rows.append(("region", name, "region" + _how_many(field), docs.get(name, "")))
     return table(
         ("", "name", "what", "meaning"),
         ((kind, literal(name), what, doc) for kind, name, what, doc in rows if name not in hidden),

@@ -76,9 +76,9 @@ def stages() -> dict[str, str]:
     module = parse_module(SOURCE.read_text(), SOURCE.name, ctx)
     shown: dict[str, str] = {}
 
-    def keep(one: ModulePass, after: ModuleOp) -> None:
-        if one.name in STOPS:
-            shown[one.name] = str(after)
+    def keep(pass_: ModulePass, after: ModuleOp) -> None:
+        if pass_.name in STOPS:
+            shown[pass_.name] = str(after)
 
     run_pipeline(module, parse_pipeline("o1"), ctx, keep)
     return shown

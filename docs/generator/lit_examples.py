@@ -37,7 +37,7 @@ class Example:
 @cache
 def examples() -> Mapping[str, Example]:
     """The shortest use of every op, by the op's name."""
-    found: dict[str, Example] = {}
+    shortest: dict[str, Example] = {}
     for folder in FOLDERS:
         here: dict[str, Example] = {}
         for path in sorted((ROOT / folder).rglob("*.mlir")):
@@ -46,8 +46,8 @@ def examples() -> Mapping[str, Example]:
             for name, example in _uses(path):
                 if name not in here or example.size < here[name].size:
                     here[name] = example
-        found = here | found
-    return found
+        shortest = here | shortest
+    return shortest
 
 
 def _uses(path: Path) -> Iterator[tuple[str, Example]]:

@@ -24,7 +24,7 @@ def machines_page() -> str:
         "[How to add a machine](../guides/add-a-machine.md)."
     )
     keys = {key: (rule, doc) for key, rule, doc in _keys(Machine, "")}
-    found = {name: {row.key: row for row in machines.provenance(name)} for name in OWN}
+    provenance = {name: {row.key: row for row in machines.provenance(name)} for name in OWN}
     meanings = table(
         ("key", "unit", "allowed", "meaning"),
         ((literal(key), rule.unit, rule.allowed, doc) for key, (rule, doc) in keys.items()),
@@ -34,7 +34,7 @@ def machines_page() -> str:
         rows = (
             (literal(key), _value(row.value, rule.structure), rule.unit, row.mark, row.source)
             for key, (rule, _) in keys.items()
-            if (row := found[name].get(key)) is not None
+            if (row := provenance[name].get(key)) is not None
         )
         file = ROOT / "machine" / f"{name}.yaml"
         parts += [heading(2, name), f"{_comment(file.read_text())} {source(file.relative_to(ROOT))}"]
@@ -72,11 +72,20 @@ def opcodes_page() -> str:
     instructions = table(
         ("number", "instruction", "sources", "class", "dtypes", "stands for"),
         (
-            (one.number, literal(one.name), one.arity, one.op_class, ", ".join(one.dtypes), _stands_for(one))
-            for one in OPCODES
+            (
+                opcode.number,
+                literal(opcode.name),
+                opcode.arity,
+                opcode.op_class,
+                ", ".join(opcode.dtypes),
+                _stands_for(opcode),
+            )
+            for opcode in OPCODES
         ),
     )
-    dtypes = table(("number", "name", "bytes"), ((one.number, literal(one.name), one.bytes) for one in DTYPES.values()))
+    dtypes = table(
+        ("number", "name", "bytes"), ((dtype.number, literal(dtype.name), dtype.bytes) for dtype in DTYPES.values())
+    )
     parts = (heading(2, "Instructions"), instructions, heading(2, "Dtypes"), dtypes)
     return page("Opcodes", docstring(opcodes.__doc__ or "", "text"), *parts)
 

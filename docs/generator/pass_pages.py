@@ -24,7 +24,14 @@ def passes_page() -> str:
     index = table(("pass", "what it does"), ((_link(name), summary_of(load_own_pass(name))) for name in PASSES))
     properties = table(
         ("property", "holds when", "made by"),
-        ((literal(one.name), one.summary, _link(one.made_by) if one.made_by else "") for one in PROPERTIES.values()),
+        (
+            (
+                literal(module_property.name),
+                module_property.summary,
+                _link(module_property.made_by) if module_property.made_by else "",
+            )
+            for module_property in PROPERTIES.values()
+        ),
     )
     parts = [section for name in PASSES for section in (heading(2, name), _pass(load_own_pass(name)))]
     return page("Passes", introduction, index, *parts, heading(2, "Properties"), properties)
@@ -37,14 +44,14 @@ def pipelines_page() -> str:
     return page("Pipelines", *introduction, *parts)
 
 
-def _pass(one: type[SambaPass]) -> str:
+def _pass(pass_class: type[SambaPass]) -> str:
     facts = [
-        ("Runs on", literal(one.anchor)),
-        ("Needs", _properties(one.needs)),
-        ("Leaves", _properties(one.leaves)),
-        ("Numbers", str(one.semantics)),
-        ("Source", source(file_of(one))),
-        ("Tests", ", ".join(map(source, _tests(one.name)))),
+        ("Runs on", literal(pass_class.anchor)),
+        ("Needs", _properties(pass_class.needs)),
+        ("Leaves", _properties(pass_class.leaves)),
+        ("Numbers", str(pass_class.semantics)),
+        ("Source", source(file_of(pass_class))),
+        ("Tests", ", ".join(map(source, _tests(pass_class.name)))),
     ]
     options = table(
         ("option", "type", "default", "meaning"),
@@ -55,12 +62,12 @@ def _pass(one: type[SambaPass]) -> str:
                 "required" if option.default is REQUIRED else literal(default_text(option)),
                 option.summary,
             )
-            for option in options_of(one)
+            for option in options_of(pass_class)
         ),
     )
-    counters = table(("counter", "counts"), ((literal(name), text) for name, text in one.counters.items()))
+    counters = table(("counter", "counts"), ((literal(name), text) for name, text in pass_class.counters.items()))
     listed = "\n".join(f"* {name}: {text}" for name, text in facts if text)
-    return "\n\n".join(part for part in (docstring(one.__doc__ or ""), options, counters, listed) if part)
+    return "\n\n".join(part for part in (docstring(pass_class.__doc__ or ""), options, counters, listed) if part)
 
 
 def _properties(names: tuple[str, ...]) -> str:

@@ -142,10 +142,10 @@ def check_quote(quote: str, text: str, file: str) -> None:
     at = 0
     for piece in re.split(r"^ *\.\.\.\n", quote, flags=re.MULTILINE):
         wanted = [line.strip() for line in piece.strip("\n").splitlines()]
-        found = next((i for i in range(at, len(lines)) if lines[i : i + len(wanted)] == wanted), None)
-        if found is None:
+        start = next((i for i in range(at, len(lines)) if lines[i : i + len(wanted)] == wanted), None)
+        if start is None:
             raise GuideError(f"{file} does not say:\n{piece}")
-        at = found + len(wanted)
+        at = start + len(wanted)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -197,9 +197,9 @@ def play(guide: str) -> str | None:
 
 def main(guides: list[str]) -> int:
     """Play the guides; returns the exit code."""
-    wrong = [found for guide in guides if (found := play(guide)) is not None]
-    for found in wrong:
-        print(found, file=sys.stderr)
+    wrong = [failure for guide in guides if (failure := play(guide)) is not None]
+    for failure in wrong:
+        print(failure, file=sys.stderr)
     return int(bool(wrong))
 
 

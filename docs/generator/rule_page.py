@@ -31,9 +31,9 @@ def rules_page() -> str:
     )
 
 
-def _heuristic(one: Heuristic) -> tuple[str, ...]:
-    name, *others = map(literal, one.names)
-    return name, ", ".join(others), ", ".join(map(literal, one.parameters)), summary(one.__doc__ or "")
+def _heuristic(heuristic: Heuristic) -> tuple[str, ...]:
+    name, *others = map(literal, heuristic.names)
+    return name, ", ".join(others), ", ".join(map(literal, heuristic.parameters)), summary(heuristic.__doc__ or "")
 
 
 def _rule(rule: Rule) -> tuple[str, ...]:
@@ -47,11 +47,11 @@ def _texts(text: str) -> dict[str, str]:
     lines = text.splitlines()
     root = yaml.compose(text)
     starts: list[tuple[str, int]] = [(key.value, key.start_mark.line) for key, _ in root.value]
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for (name, start), (_, end) in zip(starts, [*starts[1:], ("", len(lines))], strict=True):
         first = start
         while lines[first - 1].startswith("#"):
             first -= 1
         last = max(i for i in range(start, end) if lines[i].startswith((" ", name)))
-        found[name] = "\n".join(lines[first : last + 1])
-    return found
+        texts[name] = "\n".join(lines[first : last + 1])
+    return texts

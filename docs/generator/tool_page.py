@@ -33,9 +33,9 @@ def _tool(tool: ModuleType) -> str:
 def _parser(tool: ModuleType) -> argparse.ArgumentParser:
     if tool is not samba_opt:
         return tool.parser()
-    made = argparse.ArgumentParser()
-    SambaOpt(args=[]).register_all_arguments(made)
-    return made
+    parser = argparse.ArgumentParser()
+    SambaOpt(args=[]).register_all_arguments(parser)
+    return parser
 
 
 def _row(action: argparse.Action) -> tuple[str, str, str]:

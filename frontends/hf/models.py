@@ -93,13 +93,13 @@ ten times those of the largest models."""
 def _check_counts(file: Path, fields: Mapping[str, Any]) -> None:
     """InputError for a field that would keep transformers at work for hours."""
     for name, value in fields.items():
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, dict):
-                _check_counts(file, {str(key): inner for key, inner in one.items()})
+        for entry in value if isinstance(value, list) else [value]:
+            if isinstance(entry, dict):
+                _check_counts(file, {str(key): inner for key, inner in entry.items()})
                 continue
             limit = next((most for pattern, most in _COUNTS if pattern.search(name)), None)
-            if limit is not None and isinstance(one, int | float) and one > limit:
-                raise _unreadable(file, f"{name!r} is {one}, and at most {limit} are built", f"lower {name!r}")
+            if limit is not None and isinstance(entry, int | float) and entry > limit:
+                raise _unreadable(file, f"{name!r} is {entry}, and at most {limit} are built", f"lower {name!r}")
 
 
 def _number_or_object(fields: dict[str, Any]) -> Any:

@@ -82,5 +82,5 @@ class Analyses:
 
 def analyses_of(ctx: Context) -> Analyses:
     """The analyses that `ctx` carries; a context that carries none gets throw-away ones."""
-    found = getattr(ctx, "analyses", None)
-    return found if isinstance(found, Analyses) else Analyses()
+    analyses = getattr(ctx, "analyses", None)
+    return analyses if isinstance(analyses, Analyses) else Analyses()

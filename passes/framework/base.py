@@ -134,8 +134,8 @@ class OperationPass(SambaPass, Generic[OpT]):
     """
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for one in anchored(op, self.anchor):
-            self.apply_to(ctx, cast(OpT, one))
+        for anchored_op in anchored(op, self.anchor):
+            self.apply_to(ctx, cast(OpT, anchored_op))
 
     @abstractmethod
     def apply_to(self, ctx: Context, op: OpT) -> None:

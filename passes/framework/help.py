@@ -57,9 +57,12 @@ def help_of_pass(name: str) -> str:
             parts.append(f"Runs on: {pass_class.anchor}")
         for title, names in (("Needs", pass_class.needs), ("Leaves", pass_class.leaves)):
             if names:
-                parts += [f"{title}:", *(f"  {one}: {PROPERTIES[one].summary}" for one in names)]
+                parts += [
+                    f"{title}:",
+                    *(f"  {key}: {PROPERTIES[key].summary}" for key in names),
+                ]
         if pass_class.counters:
-            parts += ["Statistics:", *(f"  {one}: {text}" for one, text in pass_class.counters.items())]
+            parts += ["Statistics:", *(f"  {counter}: {text}" for counter, text in pass_class.counters.items())]
         parts.append(f"Numbers: {pass_class.semantics}")
     return "\n".join(parts)
 

@@ -46,7 +46,7 @@ class Pipeline:
     @property
     def passes(self) -> tuple[ModulePass, ...]:
         """All passes, those of nested pipelines in their place."""
-        return tuple(one for item in self.items for one in (item.passes if isinstance(item, Pipeline) else (item,)))
+        return tuple(pass_ for item in self.items for pass_ in (item.passes if isinstance(item, Pipeline) else (item,)))
 
     def __iter__(self) -> Iterator[ModulePass]:
         return iter(self.passes)
@@ -57,14 +57,14 @@ class Pipeline:
         return f"{self.anchor}({','.join(items)})"
 
 
-def pass_text(one: ModulePass) -> str:
+def pass_text(pass_: ModulePass) -> str:
     """A pass with its options as a pipeline writes it: `set-target{chips=8}`; those at None are left out."""
     options = [
         f"{option.name.replace('_', '-')}={_value_text(value)}"
-        for option in dataclasses.fields(one)
-        if option.init and option.name != "name" and (value := getattr(one, option.name)) not in (None, ())
+        for option in dataclasses.fields(pass_)
+        if option.init and option.name != "name" and (value := getattr(pass_, option.name)) not in (None, ())
     ]
-    return f"{one.name}{{{' '.join(options)}}}" if options else one.name
+    return f"{pass_.name}{{{' '.join(options)}}}" if options else pass_.name
 
 
 def _value_text(value: object) -> str:
@@ -90,13 +90,13 @@ class Instrumentation:
     def after_pipeline(self, pipeline: Pipeline, op: Operation) -> None:
         """It is done."""
 
-    def before_pass(self, one: ModulePass, op: Operation) -> None:
+    def before_pass(self, pass_: ModulePass, op: Operation) -> None:
         """A pass starts. A SambaError raised here counts as its failure."""
 
-    def after_pass(self, one: ModulePass, op: Operation) -> None:
+    def after_pass(self, pass_: ModulePass, op: Operation) -> None:
         """A pass is done. A SambaError raised here counts as its failure."""
 
-    def after_failure(self, one: ModulePass, op: Operation, error: SambaError) -> None:
+    def after_failure(self, pass_: ModulePass, op: Operation, error: SambaError) -> None:
         """A pass failed, and what comes after it does not run."""
 
 
@@ -129,74 +129,74 @@ class PassManager:
         for watcher in reversed(self.instrumentations):
             watcher.after_pipeline(pipeline, op)
 
-    def _run_pass(self, one: ModulePass, op: Operation) -> None:
+    def _run_pass(self, pass_: ModulePass, op: Operation) -> None:
         try:
             for watcher in self.instrumentations:
-                watcher.before_pass(one, op)
-            self._apply(one, op)
+                watcher.before_pass(pass_, op)
+            self._apply(pass_, op)
             for watcher in reversed(self.instrumentations):
-                watcher.after_pass(one, op)
+                watcher.after_pass(pass_, op)
         except ShrinkException:
             raise
         except SambaError as error:
             error.location = error.location or location_of(op)
-            self._failed(one, op, error)
+            self._failed(pass_, op, error)
             raise
         except (Exception, SystemExit) as exception:
-            error = _as_error(one, op, exception)
-            self._failed(one, op, error)
+            error = _as_error(pass_, op, exception)
+            self._failed(pass_, op, error)
             raise error from exception
 
-    def _failed(self, one: ModulePass, op: Operation, error: SambaError) -> None:
+    def _failed(self, pass_: ModulePass, op: Operation, error: SambaError) -> None:
         for watcher in reversed(self.instrumentations):
-            watcher.after_failure(one, op, error)
+            watcher.after_failure(pass_, op, error)
 
-    def _apply(self, one: ModulePass, op: Operation) -> None:
-        if isinstance(one, SambaPass):
-            require(op, one.needs, one.name)
+    def _apply(self, pass_: ModulePass, op: Operation) -> None:
+        if isinstance(pass_, SambaPass):
+            require(op, pass_.needs, pass_.name)
         if isinstance(op, ModuleOp):
-            one.apply(self.ctx, op)
+            pass_.apply(self.ctx, op)
         else:
-            assert isinstance(one, OperationPass) and one.anchor == op.name
-            one.apply_to(self.ctx, op)
-        analyses_of(self.ctx).invalidate(one.preserves if isinstance(one, SambaPass) else ())
-        if (decisions := journal_of(self.ctx).decisions) is not None and one.name in DECIDING:
-            decisions.extend(decisions_of(op, one.name))
+            assert isinstance(pass_, OperationPass) and pass_.anchor == op.name
+            pass_.apply_to(self.ctx, op)
+        analyses_of(self.ctx).invalidate(pass_.preserves if isinstance(pass_, SambaPass) else ())
+        if (decisions := journal_of(self.ctx).decisions) is not None and pass_.name in DECIDING:
+            decisions.extend(decisions_of(op, pass_.name))
 
 
-def _as_error(one: ModulePass, op: Operation, exception: BaseException) -> SambaError:
+def _as_error(pass_: ModulePass, op: Operation, exception: BaseException) -> SambaError:
     place = location_of(op)
     if isinstance(exception, DiagnosticException):
-        return InputError(f"{one.name}: {exception}", location=place)
-    failure = plugins.failure_of(exception, Note(f"in pass '{one.name}' on this '{op.name}'", place), type(one))
-    if type(one).__module__.startswith("xdsl."):
-        return failure or _failure_of_xdsl(one, exception, place)
+        return InputError(f"{pass_.name}: {exception}", location=place)
+    failure = plugins.failure_of(exception, Note(f"in pass '{pass_.name}' on this '{op.name}'", place), type(pass_))
+    if type(pass_).__module__.startswith("xdsl."):
+        return failure or _failure_of_xdsl(pass_, exception, place)
     return failure or InternalError(
-        f"internal error in pass '{one.name}': {type(exception).__name__}: {exception}",
+        f"internal error in pass '{pass_.name}': {type(exception).__name__}: {exception}",
         location=place,
         levers=["run again with --traceback, and report it"],
     )
 
 
-def _failure_of_xdsl(one: ModulePass, exception: BaseException, place: Location | None) -> SambaError:
+def _failure_of_xdsl(pass_: ModulePass, exception: BaseException, place: Location | None) -> SambaError:
     """The diagnostic of a pass that comes with xDSL: what it lacks, or that the failure is its own."""
-    values = {option.name.replace("_", "-"): getattr(one, option.name) for option in dataclasses.fields(one)}
+    values = {option.name.replace("_", "-"): getattr(pass_, option.name) for option in dataclasses.fields(pass_)}
     for name, value in values.items():
         if name.endswith("file") and isinstance(value, str) and not os.path.isfile(value):
             return InputError(
-                f"pass '{one.name}' needs a file, and '{value}' is none",
+                f"pass '{pass_.name}' needs a file, and '{value}' is none",
                 location=place,
                 levers=[f"name a file with its option '{name}'"],
             )
     program = values.get("executable")
     if isinstance(program, str) and not shutil.which(program):
         return InputError(
-            f"pass '{one.name}' runs the program '{program}', which is not installed",
+            f"pass '{pass_.name}' runs the program '{program}', which is not installed",
             location=place,
             levers=["install it", "name another with its option 'executable'"],
         )
     return InternalError(
-        f"pass '{one.name}', which is xDSL's, failed: {type(exception).__name__}: {exception}",
+        f"pass '{pass_.name}', which is xDSL's, failed: {type(exception).__name__}: {exception}",
         location=place,
         levers=["run again with --traceback, and report it to xDSL if the input is right"],
     )

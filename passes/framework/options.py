@@ -57,47 +57,47 @@ def options_of(pass_class: type[ModulePass]) -> tuple[Option, ...]:
     """The options of a pass, in the order of its fields."""
     hints = get_type_hints(pass_class)
     return tuple(
-        Option(one.name.replace("_", "-"), hints[one.name], _default(one), pass_class)
-        for one in dataclasses.fields(pass_class)
-        if one.init and one.name != "name"
+        Option(field.name.replace("_", "-"), hints[field.name], _default(field), pass_class)
+        for field in dataclasses.fields(pass_class)
+        if field.init and field.name != "name"
     )
 
 
-def _default(one: dataclasses.Field[Any]) -> Any:
-    return one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
+def _default(field: dataclasses.Field[Any]) -> Any:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 @lru_cache
 def _summaries(pass_class: type) -> Mapping[str, str]:
     """The string that stands below each field in the source; empty where there is no source."""
-    found: dict[str, str] = {}
-    for one in reversed(pass_class.__mro__):
-        if not dataclasses.is_dataclass(one):
+    summaries: dict[str, str] = {}
+    for base in reversed(pass_class.__mro__):
+        if not dataclasses.is_dataclass(base):
             continue
         try:
-            body = ast.parse(dedent(inspect.getsource(one))).body[0]
+            body = ast.parse(dedent(inspect.getsource(base))).body[0]
         except (OSError, TypeError):
             continue
         statements = body.body if isinstance(body, ast.ClassDef) else []
         for field, after in pairwise(statements):
             match field, after:
                 case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str() as text)):
-                    found[name] = " ".join(text.split())
+                    summaries[name] = " ".join(text.split())
                 case _:
                     pass
-    return found
+    return summaries
 
 
 def _type_text(hint: Any) -> str:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
-        return " | ".join(_type_text(one) for one in arguments)
+        return " | ".join(_type_text(argument) for argument in arguments)
     if origin is tuple:
         return f"list of {_type_text(arguments[0])}"
     if origin is Literal:
         return " | ".join(map(str, arguments))
     if isinstance(hint, type) and issubclass(hint, Enum):
-        return " | ".join(str(one.value) for one in hint)
+        return " | ".join(str(member.value) for member in hint)
     return "none" if hint is NoneType else getattr(hint, "__name__", str(hint))
 
 
@@ -139,9 +139,9 @@ def _scalar(word: str, hint: Any) -> Any:
         except ValueError:
             raise ValueError(f"expected a number, got '{word}'") from None
     if get_origin(hint) is Literal:
-        return _one_of(word, {str(one): one for one in get_args(hint)})
+        return _one_of(word, {str(choice): choice for choice in get_args(hint)})
     if isinstance(hint, type) and issubclass(hint, Enum):
-        return _one_of(word, {str(one.value): one for one in hint})
+        return _one_of(word, {str(member.value): member for member in hint})
     return str(word)
 
 

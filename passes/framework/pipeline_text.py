@@ -106,9 +106,9 @@ class PipelineReader:
         return tuple(values)
 
     def accept(self, mark: str) -> bool:
-        found = self.at < len(self.tokens) and self.tokens[self.at][:2] == ("mark", mark)
-        self.at += found
-        return found
+        accepted = self.at < len(self.tokens) and self.tokens[self.at][:2] == ("mark", mark)
+        self.at += accepted
+        return accepted
 
     def expect(self, mark: str) -> None:
         if not self.accept(mark):

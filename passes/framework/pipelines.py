@@ -152,8 +152,8 @@ class _Callback(Instrumentation):
     module: ModuleOp
     call: Callable[[ModulePass, ModuleOp], None]
 
-    def after_pass(self, one: ModulePass, op: Operation) -> None:
-        self.call(one, self.module)
+    def after_pass(self, pass_: ModulePass, op: Operation) -> None:
+        self.call(pass_, self.module)
 
 
 def make_pass(step: Step) -> ModulePass:
@@ -186,11 +186,11 @@ def _make_nest(nest: Nest) -> Pipeline:
             items.append(_make_nest(item))
             continue
         for step in _expand(item):
-            items.append(one := make_pass(step))
-            if nest.anchor != MODULE and not (isinstance(one, OperationPass) and one.anchor == nest.anchor):
-                runs_on = one.anchor if isinstance(one, OperationPass) else MODULE
+            items.append(pass_ := make_pass(step))
+            if nest.anchor != MODULE and not (isinstance(pass_, OperationPass) and pass_.anchor == nest.anchor):
+                runs_on = pass_.anchor if isinstance(pass_, OperationPass) else MODULE
                 raise InputError(
-                    f"pass '{one.name}' runs on {runs_on}, not on {nest.anchor}",
+                    f"pass '{pass_.name}' runs on {runs_on}, not on {nest.anchor}",
                     location=Location(PIPELINE_SOURCE, 1, nest.column),
                     levers=[f"put it into {runs_on}(...)"],
                 )

@@ -53,20 +53,25 @@ class Property:
 
 def require(root: Operation, names: tuple[str, ...], pass_name: str) -> None:
     """Check what the pass needs; InputError about the first op that lacks it, with the pass to run first."""
-    for property in map(PROPERTIES.__getitem__, names):
-        for op in property.violations(root):
-            levers = [f"run {property.made_by} first"] if property.made_by else []
-            levers += [f"leave {pass_name} out"] if property.ends else []
+    for module_property in map(PROPERTIES.__getitem__, names):
+        for op in module_property.violations(root):
+            levers = [f"run {module_property.made_by} first"] if module_property.made_by else []
+            levers += [f"leave {pass_name} out"] if module_property.ends else []
             raise error_at(
-                op, f"{property.lacking}: {pass_name} needs that {property.summary}", InputError, levers=levers
+                op,
+                f"{module_property.lacking}: {pass_name} needs that {module_property.summary}",
+                InputError,
+                levers=levers,
             )
 
 
 def ensure(root: Operation, names: tuple[str, ...], pass_name: str) -> None:
     """Check what the pass said that it leaves; AssertionError about the first op that lacks it: the pass is wrong."""
-    for property in map(PROPERTIES.__getitem__, names):
-        for op in property.violations(root):
-            raise AssertionError(f"{pass_name} does not leave '{property.name}': '{op.name}' op {property.lacking}")
+    for module_property in map(PROPERTIES.__getitem__, names):
+        for op in module_property.violations(root):
+            raise AssertionError(
+                f"{pass_name} does not leave '{module_property.name}': '{op.name}' op {module_property.lacking}"
+            )
 
 
 def _sections(root: Operation) -> Iterator[kernel.SectionOp]:
@@ -107,7 +112,10 @@ def _without_target(root: Operation) -> Iterator[Operation]:
 
 def _calls(root: Operation) -> dict[str, list[CallOp]]:
     """The calls in each function that has a body."""
-    return {one.sym_name.data: [op for op in one.walk() if isinstance(op, CallOp)] for one in _functions(root)}
+    return {
+        function.sym_name.data: [op for op in function.walk() if isinstance(op, CallOp)]
+        for function in _functions(root)
+    }
 
 
 def _external_calls(root: Operation) -> Iterator[CallOp]:
@@ -182,12 +190,15 @@ def _no_functions(root: Operation) -> Iterator[Operation]:
 
 
 def _without_graph(root: Operation) -> Iterator[Operation]:
-    if all(one.sym_visibility is not None and one.sym_visibility.data != "public" for one in _functions(root)):
+    if all(
+        function.sym_visibility is not None and function.sym_visibility.data != "public"
+        for function in _functions(root)
+    ):
         yield root
 
 
 def _finalized(root: Operation) -> Iterator[Operation]:
-    return (section for one in _programs(root) for section in one.sections if section.config_bytes is not None)
+    return (section for program in _programs(root) for section in program.sections if section.config_bytes is not None)
 
 
 def _outside_sections(root: Operation) -> Iterator[Operation]:
@@ -272,7 +283,7 @@ def _unrouted(root: Operation) -> Iterator[Operation]:
 
 
 def _without_orchestration(root: Operation) -> Iterator[Operation]:
-    return (one for program in _programs(root) for one in program.schedules if one.orchestration is None)
+    return (schedule for program in _programs(root) for schedule in program.schedules if schedule.orchestration is None)
 
 
 def _without_configuration(root: Operation) -> Iterator[Operation]:

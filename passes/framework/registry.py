@@ -90,19 +90,19 @@ def load_pass_file(path: str) -> tuple[str, ...]:
     Raises InputError, with the line, when the file cannot be read or run, defines no pass, or takes a name of another.
     """
     module = _run_file(path)
-    found = [
-        one
-        for one in vars(module).values()
-        if isinstance(one, type) and issubclass(one, ModulePass) and one.__module__ == module.__name__
+    pass_classes = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, ModulePass) and value.__module__ == module.__name__
     ]
-    if not found:
+    if not pass_classes:
         raise InputError("the file defines no pass", location=Location(path), levers=["derive a class from SambaPass"])
-    for one in found:
-        again = one.name in _FROM_FILES and _FROM_FILES[one.name].__module__ == module.__name__
-        if not again and (one.name in pass_names() or one.name in foreign_passes()):
-            raise InputError(f"there is a pass '{one.name}' already", location=Location(path))
-        _FROM_FILES[one.name] = one
-    return tuple(one.name for one in found)
+    for pass_class in pass_classes:
+        again = pass_class.name in _FROM_FILES and _FROM_FILES[pass_class.name].__module__ == module.__name__
+        if not again and (pass_class.name in pass_names() or pass_class.name in foreign_passes()):
+            raise InputError(f"there is a pass '{pass_class.name}' already", location=Location(path))
+        _FROM_FILES[pass_class.name] = pass_class
+    return tuple(pass_class.name for pass_class in pass_classes)
 
 
 def _run_file(path: str) -> ModuleType:

@@ -85,20 +85,20 @@ def solver_named(problem: type[Problem[Any]], name: str | None) -> Solver:
     if name in own:
         return own[name]
     prefix = f"{problem.kind}."
-    found = plugins.load("solvers", prefix + name, Solver)
-    if found is None:
+    solver = plugins.load("solvers", prefix + name, Solver)
+    if solver is None:
         added = [entry.removeprefix(prefix) for entry in plugins.plugins("solvers") if entry.startswith(prefix)]
         known = [*own, *added]
         raise InputError(
             f"there is no solver '{name}' for {problem.kind}{did_you_mean(name, known)}",
             levers=[f"use one of {', '.join(known)}"],
         )
-    if found.problem is not problem:
+    if solver.problem is not problem:
         raise InputError(
-            f"the solver '{prefix + name}' solves problems of {found.problem.kind}, not of {problem.kind}",
-            levers=[f"call its entry point '{found.problem.kind}.{name}'"],
+            f"the solver '{prefix + name}' solves problems of {solver.problem.kind}, not of {problem.kind}",
+            levers=[f"call its entry point '{solver.problem.kind}.{name}'"],
         )
-    return found
+    return solver
 
 
 def _own(problem: type[Problem[Any]]) -> dict[str, Solver]:

@@ -152,7 +152,7 @@ class Groups:
             at += len(unit)
             if unit[0] in members:
                 continue
-            if any(one in members or one in reached for op in unit for one in step(op)):
+            if any(neighbour in members or neighbour in reached for op in unit for neighbour in step(op)):
                 reached.update(dict.fromkeys(unit))
         return reached
 

@@ -92,12 +92,12 @@ def fold_move(stage: kernel.Stage, number: int, move: kernel.Stage) -> kernel.St
     points = _points_of(move, 0)
     if points is None or not _folds_here(stage, number, access, move):
         return None
-    map = _composed(stage, move.input_maps[0], points, access)
-    if any(linear(expr).terms for expr in map.results):
+    composed = _composed(stage, move.input_maps[0], points, access)
+    if any(linear(expr).terms for expr in composed.results):
         return None
     own = stage.pad_constants[number]
     pad = move.pad_constants[0] if own is None else own
-    return _with_read(stage, number, move.operands[0], map, pad)
+    return _with_read(stage, number, move.operands[0], composed, pad)
 
 
 def _folds_here(stage: kernel.Stage, number: int, access: AffineMap, move: kernel.MoveOp) -> bool:
@@ -122,11 +122,11 @@ def _permutes(move: kernel.MoveOp) -> bool:
 
 
 def _with_read(
-    stage: kernel.Stage, number: int, value: SSAValue, map: AffineMap, pad: Attribute | None
+    stage: kernel.Stage, number: int, value: SSAValue, access: AffineMap, pad: Attribute | None
 ) -> kernel.Stage:
     """The same op, changed in place, with another input `number`."""
     maps, pads = list(stage.maps.data), list(stage.pad_constants)
-    maps[number], pads[number] = AffineMapAttr(map), pad
+    maps[number], pads[number] = AffineMapAttr(access), pad
     stage.maps = ArrayAttr(maps)
     stage.pads = kernel.pad_array(pads)
     stage.operands[number] = value
@@ -172,8 +172,8 @@ def join_producer(stage: kernel.Stage, number: int, producer: kernel.Stage, limi
         arguments = draft.arguments(region, own)
         if any(region.block.args[i].first_use is not None for i in places):
             inner = draft.arguments(producer.body, dict(enumerate(theirs)))
-            made = draft.copy(producer.body.block, inner, indices)[result]
-            arguments |= {region.block.args[i]: made for i in places}
+            element = draft.copy(producer.body.block, inner, indices)[result]
+            arguments |= {region.block.args[i]: element for i in places}
         return draft.copy(region.block, arguments | draft.accumulators(region, len(stage.operands)), {})
 
     regions = [_rebuilt(region, reads, stage.accumulator_types, fill) for region in (stage.body, stage.finish)]
@@ -230,7 +230,7 @@ def join_consumer(
     }
     if len(reads.items) > limit:
         return None
-    kept = [i for i, result in enumerate(producer.results) if _outside(result, consumer)]
+    kept_results = [i for i, result in enumerate(producer.results) if _outside(result, consumer)]
     indices = {e: linear(expr).dims[0][0] if linear(expr).dims else None for e, expr in enumerate(points)}
 
     def values(draft: Draft, region: Region) -> Sequence[SSAValue]:
@@ -238,18 +238,20 @@ def join_consumer(
         return draft.copy(region.block, arguments | draft.accumulators(region, len(producer.operands)), {})
 
     def extended(draft: Draft, region: Region) -> Sequence[SSAValue]:
-        made = values(draft, region) if region.blocks.first is not None else _rounded(draft, producer)
+        elements = values(draft, region) if region.blocks.first is not None else _rounded(draft, producer)
         block = consumer.body.block
         arguments = draft.arguments(consumer.body, theirs)
-        arguments |= {block.args[i]: made[index] for i, index in read_here.items()}
-        return [*(made[i] for i in kept), *draft.copy(block, arguments, indices)]
+        arguments |= {block.args[i]: elements[index] for i, index in read_here.items()}
+        return [*(elements[i] for i in kept_results), *draft.copy(block, arguments, indices)]
 
     accumulators = producer.accumulator_types
     folds = bool(accumulators)
     body = _rebuilt(producer.body, reads, accumulators, values if folds else extended)
     finish = _rebuilt(producer.finish, reads, accumulators, extended, always=True) if folds else Region()
-    results = [*(producer.results[i] for i in kept), *consumer.results]
-    maps = [producer.result_maps[i] for i in kept] + [_replaced(producer, m, points) for m in consumer.result_maps]
+    results = [*(producer.results[i] for i in kept_results), *consumer.results]
+    maps = [producer.result_maps[i] for i in kept_results] + [
+        _replaced(producer, m, points) for m in consumer.result_maps
+    ]
     regions = [body, finish, producer.combine.clone()]
     return _replace(producer, consumer, reads, own, regions, results, maps, at=consumer)
 
@@ -280,15 +282,15 @@ def _alone(producer: kernel.Stage, consumer: kernel.Stage, order: Mapping[Operat
 def _common_points(producer: kernel.Stage, consumer: kernel.Stage) -> Expressions | None:
     """The consumer's dimensions in terms of the producer's, the same for every result that it reads; None if there
     are none."""
-    found: Expressions | None = None
+    common_points: Expressions | None = None
     for operand, access in zip(consumer.operands, consumer.input_maps, strict=True):
         if not _made_by(operand, producer):
             continue
         points = _matched(producer, operand.index, consumer, access)
-        if points is None or (found is not None and list(found) != list(points)):
+        if points is None or (common_points is not None and list(common_points) != list(points)):
             return None
-        found = points
-    return found
+        common_points = points
+    return common_points
 
 
 def _matched(producer: kernel.Stage, result: int, consumer: kernel.Stage, access: AffineMap) -> Expressions | None:
@@ -315,11 +317,11 @@ def _matched(producer: kernel.Stage, result: int, consumer: kernel.Stage, access
 
 def _rounded(draft: Draft, producer: kernel.Stage) -> Sequence[SSAValue]:
     """What a stage without `finish` writes: its accumulators, rounded to the results' types."""
-    made: list[SSAValue] = []
+    rounded: list[SSAValue] = []
     body = kernel.Body(draft.block)
     for value, result in zip(draft.block.args[len(draft.reads.items) :], producer.output_types, strict=True):
-        made.append(body.trunc(value, result.element_type))
-    return made
+        rounded.append(body.trunc(value, result.element_type))
+    return rounded
 
 
 # ---- what the two joins share
@@ -380,7 +382,7 @@ def _rebuilt(
 
 
 def _replace(
-    kept: kernel.Stage,
+    base: kernel.Stage,
     joined: kernel.Stage,
     reads: Reads,
     own: Mapping[int, int],
@@ -389,35 +391,35 @@ def _replace(
     result_maps: Sequence[AffineMap],
     at: kernel.Stage | None = None,
 ) -> kernel.Stage:
-    """A stage of `kept`'s kind in the place of `at` (else of `kept`); it takes over `results`.
+    """A stage of `base`'s kind in the place of `at` (else of `base`); it takes over `results`.
 
-    `own`: where the old inputs of `kept` are now. Stages without readers are erased.
+    `own`: where the old inputs of `base` are now. Stages without readers are erased.
     """
-    properties = dict(kept.properties)
+    properties = dict(base.properties)
     maps = [*(read.map for read in reads.items), *result_maps]
-    properties["maps"] = ArrayAttr([AffineMapAttr(map) for map in maps])
+    properties["maps"] = ArrayAttr([AffineMapAttr(affine_map) for affine_map in maps])
     pads = kernel.pad_array([read.pad for read in reads.items])
     properties.pop("pads", None)
     if pads is not None:
         properties["pads"] = pads
-    if kept.bindings is not None:
-        properties["bindings"] = dense([own[i] for i in kept.bound_inputs])
-    if kept.tied is not None:
-        properties["tied"] = dense([own[i] if i >= 0 else i for i in kept.tied_inputs])
-    fused = type(kept).create(
+    if base.bindings is not None:
+        properties["bindings"] = dense([own[i] for i in base.bound_inputs])
+    if base.tied is not None:
+        properties["tied"] = dense([own[i] if i >= 0 else i for i in base.tied_inputs])
+    fused = type(base).create(
         operands=[read.value for read in reads.items],
         result_types=[result.type for result in results],
         properties=properties,
-        attributes={**joined.attributes, **kept.attributes},
+        attributes={**joined.attributes, **base.attributes},
         regions=regions,
     )
-    mark_operators(fused, (*operators_of(kept), *operators_of(joined)))
-    fused.location = _both(kept.location, joined.location)
-    Rewriter.insert_op(fused, InsertPoint.before(at or kept))
+    mark_operators(fused, (*operators_of(base), *operators_of(joined)))
+    fused.location = _both(base.location, joined.location)
+    Rewriter.insert_op(fused, InsertPoint.before(at or base))
     for old, new in zip(results, fused.results, strict=True):
         new.name_hint = old.name_hint
         old.replace_all_uses_with(new)
-    for stage in (joined, kept) if at is None else (at, kept):
+    for stage in (joined, base) if at is None else (at, base):
         if all(result.first_use is None for result in stage.results):
             stage.detach()
             stage.erase()
@@ -432,9 +434,9 @@ def _is_map(stage: kernel.Stage) -> bool:
 def _points_of(stage: kernel.Stage, result: int) -> Expressions | None:
     """The stage's dimensions in terms of a result's coordinates (as dimensions); None when the map is no
     permutation. One of extent 1 is a coordinate, too: a read may leave the result there."""
-    map = stage.result_maps[result]
+    result_map = stage.result_maps[result]
     points: list[AffineExpr | None] = [ZERO if extent == 1 else None for extent in stage.extents]
-    for c, (expr, extent) in enumerate(zip(map.results, stage.output_types[result].get_shape(), strict=True)):
+    for c, (expr, extent) in enumerate(zip(result_map.results, stage.output_types[result].get_shape(), strict=True)):
         dim = expr.position if isinstance(expr, AffineDimExpr) else _plain(expr, stage.extents)
         if dim is None:
             if extent > 1:
@@ -461,35 +463,35 @@ def _composed(stage: kernel.Stage, inner: AffineMap, points: Expressions, access
     return _replaced(stage, inner, at_points)
 
 
-def _replaced(stage: kernel.Stage, map: AffineMap, dims: Expressions) -> AffineMap:
+def _replaced(stage: kernel.Stage, affine_map: AffineMap, dims: Expressions) -> AffineMap:
     """The map with its dimensions replaced by expressions over the stage's domain, simplified there."""
     ranges = full_ranges(stage.extents)
-    results = (linear(e.replace_dims_and_symbols(dims, ()), ranges).expr() for e in map.results)
+    results = (linear(e.replace_dims_and_symbols(dims, ()), ranges).expr() for e in affine_map.results)
     return AffineMap(stage.rank, len(stage.bound_inputs), tuple(results))
 
 
 def _index_dims(producer: kernel.Stage, access: AffineMap, points: Expressions) -> dict[int, int | None] | None:
     """The stage's dimension for each that the producer's body takes an index of; None when one is not a plain
     dimension."""
-    found: dict[int, int | None] = {}
+    index_dims: dict[int, int | None] = {}
     for op in producer.body.block.ops:
         if isinstance(op, kernel.IndexOp):
             dim = op.dim.value.data
             form = linear(points[dim].replace_dims_and_symbols(access.results, ()))
             if form == linear(ZERO):
-                found[dim] = None
+                index_dims[dim] = None
             elif form.constant or form.symbols or form.terms or [c for _, c in form.dims] != [1]:
                 return None
             else:
-                found[dim] = form.dims[0][0]
-    return found
+                index_dims[dim] = form.dims[0][0]
+    return index_dims
 
 
-def _in_range(map: AffineMap, extents: Sequence[int], type: Attribute) -> bool:
+def _in_range(access: AffineMap, extents: Sequence[int], value_type: Attribute) -> bool:
     """Whether every access over the domain stays inside of the tensor."""
     ranges = full_ranges(extents)
-    bounds = [interval(linear(expr, ranges), ranges) for expr in map.results]
-    shape = kernel.block_shape(type)
+    bounds = [interval(linear(expr, ranges), ranges) for expr in access.results]
+    shape = kernel.block_shape(value_type)
     return all(b is not None and b[0] >= 0 and b[1] < extent for b, extent in zip(bounds, shape, strict=True))
 
 

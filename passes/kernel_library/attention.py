@@ -97,10 +97,11 @@ def _scores(
         if mask and dtype_of(mask[0]) != i1:
             return b.add(score, rest[0])
         hidden = b.const(-math.inf)
-        kept = b.cmp("le", b.index(n + 1), b.index(n)) if causal else b.cmp("ne", rest[0], b.const(0.0))
+        visible = b.cmp("le", b.index(n + 1), b.index(n)) if causal else b.cmp("ne", rest[0], b.const(0.0))
         if causal and len(shape_of(query)) == 4:
-            return b.select(kept, score, hidden)
-        return b.add(score, b.select(kept, b.const(0.0), hidden))  # as PyTorch: an infinite score that is hidden is NaN
+            return b.select(visible, score, hidden)
+        # as PyTorch: an infinite score that is hidden is NaN
+        return b.add(score, b.select(visible, b.const(0.0), hidden))
 
     reads = [
         Read(query, lambda *d: [*heads.read(shape_of(query)[:-2], d), d[n], d[n + 2]]),

@@ -175,8 +175,8 @@ def _power_of(b: Body, x: SSAValue, exponent: float) -> SSAValue | None:
         -1: lambda: b.div(one, x),
         -2: lambda: b.div(one, b.mul(x, x)),
     }
-    found = powers.get(exponent) or (roots.get(exponent) if _is_float(x) else None)
-    return found() if found else None
+    formula = powers.get(exponent) or (roots.get(exponent) if _is_float(x) else None)
+    return formula() if formula else None
 
 
 def _pow(b: Body, x: Scalars, a: Settings) -> SSAValue:

@@ -207,8 +207,8 @@ def _accumulated(
         *places, acc = rest
         here = [b.cmp("eq", place, b.cast(b.index(dim), place.type)) for place, dim in zip(places, dims, strict=True)]
         named = here[0]
-        for one in here[1:]:
-            named = b.and_(named, one)
+        for condition in here[1:]:
+            named = b.and_(named, condition)
         return b.add(acc, b.select(named, b.cast(new, compute), b.const(0, compute)))
 
     def finish(b: Body, x: SSAValue, new: SSAValue, *rest: SSAValue) -> SSAValue:

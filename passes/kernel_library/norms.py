@@ -312,11 +312,11 @@ def _reduced_loss(
     result = (Shaped(rows, f32), lambda *d: lead(*d[:-1]))
     each = k.stage(kernel.GatherOp, reads, parallel(rows), [result], shares, bindings=[0], fold=False)[0]
 
-    def body(b: Body, loss: SSAValue, share: SSAValue, total: SSAValue, sum: SSAValue) -> Sequence[SSAValue]:
-        return [b.add(total, loss), b.add(sum, share)]
+    def body(b: Body, loss: SSAValue, share: SSAValue, total: SSAValue, share_sum: SSAValue) -> Sequence[SSAValue]:
+        return [b.add(total, loss), b.add(share_sum, share)]
 
-    def finish(b: Body, loss: SSAValue, share: SSAValue, total: SSAValue, sum: SSAValue) -> SSAValue:
-        return b.trunc(b.div(total, sum) if mean else total, out.dtype)
+    def finish(b: Body, loss: SSAValue, share: SSAValue, total: SSAValue, share_sum: SSAValue) -> SSAValue:
+        return b.trunc(b.div(total, share_sum) if mean else total, out.dtype)
 
     def combine(b: Body, *sums: SSAValue) -> Sequence[SSAValue]:
         return [b.add(sums[0], sums[2]), b.add(sums[1], sums[3])]

@@ -273,7 +273,7 @@ def _best(
     """The `count` greatest keys along a dimension and their indices: a reduction with pairs as accumulators, which are
     made last and moved to their dimension."""
     shape = shape_of(x)
-    kept = (*shape[:dim], *shape[dim + 1 :])
+    reduced_shape = (*shape[:dim], *shape[dim + 1 :])
 
     def body(b: Body, x: SSAValue, keys: SSAValue, indices: SSAValue) -> Sequence[SSAValue]:
         return b.insert_sorted(keys, indices, key(b, x), b.index(dim))
@@ -283,11 +283,13 @@ def _best(
 
     pairs = [Shaped((count,), kind), Shaped((count,), i64)]
     inits = [kernel.constant(number, tensor_type(p)) for number, p in zip((minimum_of(kind), -1), pairs, strict=True)]
-    results = [(Shaped((*kept, count), p.dtype), block) for p in pairs]
+    results = [(Shaped((*reduced_shape, count), p.dtype), block) for p in pairs]
     domain = folding(shape, [dim])
-    made = k.stage(kernel.ReduceOp, [Read(x, identity)], domain, results, body, ordered=True, inits=inits, fold=False)
+    stage_results = k.stage(
+        kernel.ReduceOp, [Read(x, identity)], domain, results, body, ordered=True, inits=inits, fold=False
+    )
     order = [*range(dim), len(shape) - 1, *range(dim, len(shape) - 1)]
-    keys, indices = (permuted(k, value, order) for value in made)
+    keys, indices = (permuted(k, value, order) for value in stage_results)
     return keys, indices
 
 

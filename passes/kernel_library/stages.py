@@ -113,9 +113,9 @@ def flattened(dropped: Sequence[int]) -> Coordinates:
     return lambda *dims: [0 if i in dropped else dim for i, dim in enumerate(dims)]
 
 
-def only(*kept: int) -> Coordinates:
-    """Coordinates made of the dimensions `kept`."""
-    return lambda *dims: [dims[i] for i in kept]
+def only(*selected: int) -> Coordinates:
+    """Coordinates made of the dimensions `selected`."""
+    return lambda *dims: [dims[i] for i in selected]
 
 
 def scalar(*dims: AffineExpr) -> Sequence[AffineExpr]:
@@ -150,9 +150,9 @@ def splat_of(value: SSAValue) -> bool | int | float | None:
     owner = value.owner
     if not isinstance(owner, kernel.MapOp) or owner.operands:
         return None
-    made = owner.yielded[0].owner
-    if isinstance(made, arith.ConstantOp) and isinstance(made.value, FloatAttr | IntegerAttr):
-        return made.value.value.data
+    constant = owner.yielded[0].owner
+    if isinstance(constant, arith.ConstantOp) and isinstance(constant.value, FloatAttr | IntegerAttr):
+        return constant.value.value.data
     return None
 
 
@@ -180,14 +180,16 @@ class StageBuilder:
         `combine` merges partial results: it stands in the stage where there are several blocks.
         """
         numbers = [splat_of(read.value) if fold and body is not None else None for read in reads]
-        kept = [read for read, number in zip(reads, numbers, strict=True) if number is None]
-        if len(kept) < len(reads):
+        tensor_reads = [read for read, number in zip(reads, numbers, strict=True) if number is None]
+        if len(tensor_reads) < len(reads):
             types = [dtype_of(read.value) for read in reads]
-            body, finish = (_with_constants(f, numbers, types, len(kept)) for f in (body, finish))
-        pads = [read.pad for read in kept]
-        places = [(shape_of(read.value), read.at) for read in kept] + [(shaped.shape, at) for shaped, at in results]
+            body, finish = (_with_constants(f, numbers, types, len(tensor_reads)) for f in (body, finish))
+        pads = [read.pad for read in tensor_reads]
+        places = [(shape_of(read.value), read.at) for read in tensor_reads] + [
+            (shaped.shape, at) for shaped, at in results
+        ]
         op = kind.make(
-            [read.value for read in kept],
+            [read.value for read in tensor_reads],
             domain,
             [at if shape else scalar for shape, at in places],  # the domain of a number has a dimension all the same
             [samba.tensor_type(shaped) for shaped, _ in results],
@@ -226,10 +228,10 @@ class StageBuilder:
         accumulator: Attribute = f32,
     ) -> SSAValue:
         """A reduction of a domain `shape` over `dims` with one accumulator, whose partial results `combine` merges."""
-        kept = tuple(1 if i in dims else s for i, s in enumerate(shape) if keepdim or i not in dims)
+        reduced_shape = tuple(1 if i in dims else s for i, s in enumerate(shape) if keepdim or i not in dims)
         at = flattened(dims) if keepdim else without(dims)
         inits = [kernel.constant(init, accumulator)]
-        result = [(Shaped(kept, out), at)]
+        result = [(Shaped(reduced_shape, out), at)]
         domain = folding(shape, dims)
         return self.stage(kernel.ReduceOp, reads, domain, result, body, finish=finish, inits=inits, combine=combine)[0]
 
@@ -251,7 +253,7 @@ def _points(domain: Domain) -> int:
 
 
 def _with_constants(
-    function: BodyFunction | None, numbers: Sequence[Any], types: Sequence[Attribute], kept: int
+    function: BodyFunction | None, numbers: Sequence[Any], types: Sequence[Attribute], input_count: int
 ) -> BodyFunction | None:
     """The body function with constants in the places of the inputs that were dropped."""
     if function is None:
@@ -259,11 +261,11 @@ def _with_constants(
 
     @wraps(function)
     def wrapped(b: Body, *arguments: SSAValue) -> Any:
-        elements = iter(arguments[:kept])
+        elements = iter(arguments[:input_count])
         filled = [
             next(elements) if number is None else b.const(number, dtype)
             for number, dtype in zip(numbers, types, strict=True)
         ]
-        return function(b, *filled, *arguments[kept:])
+        return function(b, *filled, *arguments[input_count:])
 
     return wrapped

@@ -16,10 +16,10 @@ def dimension_ordered(net: Net, cols: int) -> list[list[Line]]:
         return [_trunk(net, 0, cols), _trunk(net, 1, cols)]
     (x0, y0), (x1, y1) = net.start, net.ends[0]
     here, across, along = y0 * cols + x0, x1 - x0, y1 - y0
-    one = [*_line(here, 0, across, cols), *_line(here + across, 1, along, cols)]
+    x_first = [*_line(here, 0, across, cols), *_line(here + across, 1, along, cols)]
     if not across or not along:
-        return [one]
-    return [one, [*_line(here, 1, along, cols), *_line(here + cols * along, 0, across, cols)]]
+        return [x_first]
+    return [x_first, [*_line(here, 1, along, cols), *_line(here + cols * along, 0, across, cols)]]
 
 
 def _trunk(net: Net, first: int, cols: int) -> list[Line]:

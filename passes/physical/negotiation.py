@@ -158,9 +158,9 @@ class Negotiation:
             if over.isdisjoint(links) or self.nets[i].route is not None:
                 continue
             if any(usage[link] > limit for link in links):
-                kept = self._kept(i)
+                subtree = self._kept(i)
                 self._remove(i)
-                grown = self._grown(self.nets[i], kept)
+                grown = self._grown(self.nets[i], subtree)
                 self._add(i, [link for link in grown.values() if link >= 0] if grown else links)
                 if self.is_exhausted:
                     return

@@ -147,7 +147,7 @@ ROWS = Solver("rows", PlacementProblem, in_rows)
 
 
 def _first_difference(fixed: Sequence[Place], places: Sequence[Place]) -> int:
-    return next(i for i, (one, other) in enumerate(zip(fixed, places, strict=True)) if one != other)
+    return next(i for i, (fixed_place, place) in enumerate(zip(fixed, places, strict=True)) if fixed_place != place)
 
 
 def _twice(places: Sequence[Place]) -> Place:

@@ -80,8 +80,8 @@ class DialectConversion:
             return 0
         run = _Run(Rewriter(ops[0]), self.types)
         rules = dict(self.rules)
-        for one in FOLLOWING if self.types is not None else ():
-            rules.setdefault(one, run.follow)
+        for op_type in FOLLOWING if self.types is not None else ():
+            rules.setdefault(op_type, run.follow)
         converted = 0
         for op in ops:
             rule = rules.get(type(op))
@@ -170,14 +170,14 @@ class _Run:
         if self.types is not None:
             self._enter(op)
         try:
-            made = rule(op, self.rewriter)
+            replacement = rule(op, self.rewriter)
         except VerifyException as error:
             raise error_at(op, str(error), InputError) from None
-        if made is op:
+        if replacement is op:
             for result in tuple(op.results):
                 self._retype(result, InsertPoint.after(op))
             return
-        values = made.results if isinstance(made, Operation) else made
+        values = replacement.results if isinstance(replacement, Operation) else replacement
         if len(values) != len(op.results):
             raise error_at(op, f"its rule gave {len(values)} values for {len(op.results)} results")
         self.rewriter.put_in_place(op, [self._as(*pair, op) for pair in zip(values, op.results, strict=True)])
@@ -187,13 +187,13 @@ class _Run:
         for name, attribute in op.properties.items():
             if isinstance(attribute, FunctionType):
                 inputs, outputs = (
-                    [self._new(type) for type in types] for types in (attribute.inputs, attribute.outputs)
+                    [self._new(value_type) for value_type in types] for types in (attribute.inputs, attribute.outputs)
                 )
                 op.properties[name] = FunctionType.from_lists(inputs, outputs)
         return op
 
-    def _new(self, type: Attribute) -> Attribute:
-        return type if self.types is None else self.types(type)
+    def _new(self, value_type: Attribute) -> Attribute:
+        return value_type if self.types is None else self.types(value_type)
 
     def _enter(self, op: Operation) -> None:
         """Give the op operands and block arguments of new types."""
@@ -235,8 +235,8 @@ class _Run:
             for use in users:
                 use.operation.operands[use.index] = back
 
-    def _cast(self, value: SSAValue, type: Attribute, point: InsertPoint | None = None) -> SSAValue:
-        op, result = UnrealizedConversionCastOp.cast_one(value, type)
+    def _cast(self, value: SSAValue, result_type: Attribute, point: InsertPoint | None = None) -> SSAValue:
+        op, result = UnrealizedConversionCastOp.cast_one(value, result_type)
         self.rewriter.insert(op, point)
         return result
 
@@ -244,11 +244,11 @@ class _Run:
 def resolve_casts(root: Operation) -> None:
     """Take out the casts below `root` that undo one another, and those that nobody needs."""
     casts = [op for op in root.walk() if isinstance(op, UnrealizedConversionCastOp)]
-    for one in casts:
-        maker = one.inputs[0].owner
-        if isinstance(maker, UnrealizedConversionCastOp) and maker.inputs[0].type == one.outputs[0].type:
-            one.outputs[0].replace_all_uses_with(maker.inputs[0])
-    for one in reversed(casts):
-        if one.outputs[0].first_use is None:
-            one.detach()
-            one.erase()
+    for cast in casts:
+        maker = cast.inputs[0].owner
+        if isinstance(maker, UnrealizedConversionCastOp) and maker.inputs[0].type == cast.outputs[0].type:
+            cast.outputs[0].replace_all_uses_with(maker.inputs[0])
+    for cast in reversed(casts):
+        if cast.outputs[0].first_use is None:
+            cast.detach()
+            cast.erase()

@@ -236,8 +236,8 @@ def rewrite(
     `limit` bounds the rewrites (none given: 16 for each op, at least 1024). At the limit PassError names the op, the
     patterns that kept firing and what to change; without `must_converge` the result says so instead.
     """
-    own = [_Foreign(one) if isinstance(one, RewritePattern) else one for one in patterns]
-    return _Driver(root, sorted(own, key=lambda one: -one.benefit), erase_dead).run(limit, must_converge)
+    own = [_Foreign(pattern) if isinstance(pattern, RewritePattern) else pattern for pattern in patterns]
+    return _Driver(root, sorted(own, key=lambda pattern: -pattern.benefit), erase_dead).run(limit, must_converge)
 
 
 class _Driver:
@@ -248,7 +248,7 @@ class _Driver:
         self.patterns = patterns
         self.erase_dead = erase_dead
         self.isolated = root.has_trait(IsolatedFromAbove, value_if_unregistered=False)
-        self.depth = max((one.depth for one in patterns), default=1)
+        self.depth = max((pattern.depth for pattern in patterns), default=1)
         self.by_type: dict[type[Operation], list[Pattern]] = {}
         self.worklist: Worklist[Operation] = Worklist()
         self.fresh: set[Operation] = set()
@@ -299,14 +299,14 @@ class _Driver:
         op_type = type(op)
         patterns = self.by_type.get(op_type)
         if patterns is None:
-            patterns = self.by_type[op_type] = [one for one in self.patterns if one.takes(op_type)]
+            patterns = self.by_type[op_type] = [pattern for pattern in self.patterns if pattern.takes(op_type)]
         if not patterns:
             return False
         rewriter.move_to(op)
         operands = tuple(op.operands)
-        for one in patterns:
-            if one.apply(op, rewriter):
-                self.counts[one.name] = self.counts.get(one.name, 0) + 1
+        for pattern in patterns:
+            if pattern.apply(op, rewriter):
+                self.counts[pattern.name] = self.counts.get(pattern.name, 0) + 1
                 if op.parent is not None:
                     now = tuple(op.operands)
                     self.freed.update((value, None) for value in operands if value not in now)

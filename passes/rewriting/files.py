@@ -64,9 +64,9 @@ class _Reader(YamlReader):
         if "source" not in entries:
             raise self.error(f"rule '{name}' has no source", node)
         matched = self.mapping(entries["source"], "a source")
-        source = GraphPattern({key: self.source(key, one) for key, one in matched.items()}, self.place(node))
+        source = GraphPattern({key: self.source(key, value) for key, value in matched.items()}, self.place(node))
         built = self.mapping(entries["target"], "a target") if "target" in entries else {}
-        target = tuple(self.target(key, one, source) for key, one in built.items())
+        target = tuple(self.target(key, value, source) for key, value in built.items())
         if not source.nodes or not (target or "results" in entries):
             raise self.error(f"rule '{name}' needs a node in its source, and a target or results", node)
         results = self.names(entries["results"]) if "results" in entries else (target[-1].name,)
@@ -85,7 +85,7 @@ class _Reader(YamlReader):
             options=self.names(entries["match_first_option"]) if "match_first_option" in entries else (),
             operands=self.operands(entries),
             any_order=flags.get("any_order", False),
-            where=condition({key: self.setting_value(key, one, op_types) for key, one in conditions.items()}),
+            where=condition({key: self.setting_value(key, value, op_types) for key, value in conditions.items()}),
         )
 
     def target(self, name: str, node: YamlNode, source: GraphPattern) -> Build:
@@ -94,7 +94,7 @@ class _Reader(YamlReader):
         op_types = self.names(entries["op_type"]) if "op_type" in entries else ()
         if len(op_types) != 1:
             raise self.error(f"node '{name}' needs one op_type", node)
-        values = {key: self.target_value(key, one, op_types, source) for key, one in settings.items()}
+        values = {key: self.target_value(key, value, op_types, source) for key, value in settings.items()}
         like = self.names(entries["like"]) if "like" in entries else (None,)
         return Build(name, op_types[0], self.operands(entries) or (), values, like[0])
 
@@ -142,7 +142,7 @@ def _one_of(*types: type) -> Callable[[Any], Any]:
 
 
 def _integers(value: Any) -> tuple[int, ...] | None:
-    return tuple(value) if isinstance(value, list) and all(type(one) is int for one in value) else None
+    return tuple(value) if isinstance(value, list) and all(type(element) is int for element in value) else None
 
 
 _READ: Mapping[str, Callable[[Any], Any]] = {

@@ -135,12 +135,12 @@ class GraphPattern:
         choosers = [node for node in all_nodes.values() if node.options]
         for chosen in product(*(node.options for node in choosers)):
             nodes = dict(all_nodes)
-            dropped = [o for node, one in zip(choosers, chosen, strict=True) for o in node.options if o != one]
+            dropped = [o for node, choice in zip(choosers, chosen, strict=True) for o in node.options if o != choice]
             for name in _only_reachable_from(dropped, nodes):
                 del nodes[name]
-            for node, one in zip(choosers, chosen, strict=True):
+            for node, choice in zip(choosers, chosen, strict=True):
                 if node.name in nodes:
-                    _put_in_place(nodes, node, one)
+                    _put_in_place(nodes, node, choice)
             yield nodes
 
 
@@ -187,7 +187,7 @@ def _orders(nodes: Nodes) -> Iterator[Nodes]:
     """The nodes for each order of operands that may stand in any."""
     loose = [node for node in nodes.values() if node.any_order and node.operands is not None]
     for chosen in product(*(dict.fromkeys(permutations(node.operands or ())) for node in loose)):
-        ordered = {node.name: replace(node, operands=one) for node, one in zip(loose, chosen, strict=True)}
+        ordered = {node.name: replace(node, operands=operands) for node, operands in zip(loose, chosen, strict=True)}
         yield {name: ordered.get(name, node) for name, node in nodes.items()}
 
 
@@ -195,9 +195,9 @@ def _only_reachable_from(roots: Sequence[str], nodes: Nodes) -> list[str]:
     """The dropped options and what hangs on them alone."""
     entered = {name for node in nodes.values() for name in (*node.children, *node.options)}
     kept_roots = [name for name in nodes if name not in entered]
-    kept = _reachable(kept_roots, nodes, stop=frozenset(roots))
+    kept_names = _reachable(kept_roots, nodes, stop=frozenset(roots))
     dropped = _reachable(list(roots), nodes, stop=frozenset())
-    return [name for name in nodes if name in dropped and name not in kept]
+    return [name for name in nodes if name in dropped and name not in kept_names]
 
 
 def _reachable(roots: Sequence[str], nodes: Nodes, stop: frozenset[str]) -> dict[str, None]:
@@ -307,13 +307,13 @@ class Variant:
 
     def values(self, binding: Binding) -> Values | None:
         """The values that the operands of a match stand for; None when two of one name are not the same."""
-        found: Values = {}
+        values: Values = {}
         for name, index, operand, rest in self._slots:
             operands = binding[name].operands
             stands_for = tuple(operands[index:]) if rest else (operands[index],)
-            if found.setdefault(operand, stands_for) != stands_for:
+            if values.setdefault(operand, stands_for) != stands_for:
                 return None
-        return found
+        return values
 
     def _places(self, parent: str, child: str) -> tuple[tuple[int, int], ...]:
         """The operands of `child` that are results of `parent`: at which operand, which result."""
@@ -399,23 +399,23 @@ class Neighbours:
 
     def feeds(self, value: SSAValue, op: Operation, operand: int) -> bool:
         """Whether an operand of `op` is `value`, or what transparent ops make of it as their first operands."""
-        given = op.operands[operand]
-        if given is value:
+        operand_value = op.operands[operand]
+        if operand_value is value:
             return True
-        owner = given.owner
+        owner = operand_value.owner
         passes_on = isinstance(owner, Operation) and bool(owner.operands) and self.is_transparent(owner)
         return passes_on and self.feeds(value, cast(Operation, owner), 0)
 
     def _spread(self, op: Operation, step: Callable[[Operation], list[Operation]]) -> dict[Operation, None]:
-        found: dict[Operation, None] = {}
+        reached: dict[Operation, None] = {}
         pending = step(op)
         while pending:
-            one = pending.pop()
-            if one not in found:
-                found[one] = None
-                if self.is_transparent(one):
-                    pending.extend(step(one))
-        return found
+            neighbour = pending.pop()
+            if neighbour not in reached:
+                reached[neighbour] = None
+                if self.is_transparent(neighbour):
+                    pending.extend(step(neighbour))
+        return reached
 
 
 class OpGraph(Neighbours):
@@ -435,8 +435,8 @@ class OpGraph(Neighbours):
 
     def candidates(self, node: Node) -> list[Operation]:
         """The ops of the types of `node`, in program order."""
-        found = [op for op_type in node.op_types for op in self.by_type.get(op_type, ())]
-        return sorted(found, key=self.position.__getitem__)
+        candidates = [op for op_type in node.op_types for op in self.by_type.get(op_type, ())]
+        return sorted(candidates, key=self.position.__getitem__)
 
     def users(self, op: Operation) -> dict[Operation, None]:
         """The ops of the block that use a result of `op`, in program order."""
@@ -541,8 +541,8 @@ class Search:
     def _reason(self, step: Step, binding: Binding) -> str:
         wanted = " or ".join(step.node.op_types)
         link = step.links[0]
-        found = [op for op in self._neighbours(binding, step) if self.graph.type_of(op) in step.node.op_types]
-        owners = [owner for op in found if (owner := self.is_taken(op)) is not None]
+        neighbours = [op for op in self._neighbours(binding, step) if self.graph.type_of(op) in step.node.op_types]
+        owners = [owner for op in neighbours if (owner := self.is_taken(op)) is not None]
         if owners:
             return f"the {wanted} for '{step.node.name}' already belongs to '{owners[0]}'"
         reason = f"no {'user' if link.is_parent else 'producer'} of '{link.bound}' is a {wanted} ('{step.node.name}')"

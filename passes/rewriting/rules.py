@@ -115,7 +115,7 @@ class RewriteRule:
         for match in self.matches(op):
             values = self._built(match, op)
             if values is not None:
-                for new in match.made.values():
+                for new in match.built.values():
                     rewriter.insert(new)
                 rewriter.put_in_place(op, values)
                 return True
@@ -136,13 +136,13 @@ class RewriteRule:
         """Build the target; the values for the root's results, or None when something does not fit."""
         try:
             for build in self.target:
-                match.made[build.name] = build.op(match)
+                match.built[build.name] = build.op(match)
             values = [value for result in self.results for value in match.operand(result)]
             if [value.type for value in values] == [result.type for result in root.results]:
                 return values
         except (InputError, NoMatch):
             pass
-        for op in reversed(match.made.values()):
+        for op in reversed(match.built.values()):
             op.erase()
         return None
 
@@ -157,7 +157,7 @@ class Match:
 
     ops: Binding
     values: Values
-    made: dict[str, Operation] = field(default_factory=dict[str, Operation])
+    built: dict[str, Operation] = field(default_factory=dict[str, Operation])
 
     @overload
     def __getitem__(self, key: Op[OpT]) -> OpT: ...
@@ -171,7 +171,7 @@ class Match:
         if is_value(operand):
             return self.values[operand]
         name = node_of(operand)
-        maker, index = self.made[name] if name in self.made else self.ops[name], result_of(operand)
+        maker, index = self.built[name] if name in self.built else self.ops[name], result_of(operand)
         if index >= len(maker.results):
             raise NoMatch(f"{maker.name} has no result {index}")
         return (maker.results[index],)
@@ -273,48 +273,48 @@ def rewrite_rule(function: Callable[..., Becomes]) -> RewriteRule:
     values = [RuleInput(f"${p.name}{'*' if p.kind is p.VAR_POSITIONAL else ''}") for p in parameters]
     drawn = function(*values)
     source = _makers_first([drawn.root])
-    target = [one for one in _makers_first([*source, *drawn.results]) if one not in source]
-    for number, one in enumerate([*source[::-1], *target]):
-        one.name = f"{_op_type(one.kinds[0])}_{number}"
+    target = [op for op in _makers_first([*source, *drawn.results]) if op not in source]
+    for number, op in enumerate([*source[::-1], *target]):
+        op.name = f"{_op_type(op.kinds[0])}_{number}"
     return RewriteRule(
         function.__name__,
-        GraphPattern({one.name: _node(one) for one in reversed(source)}),
-        tuple(_build(one) for one in target),
+        GraphPattern({op.name: _node(op) for op in reversed(source)}),
+        tuple(_build(op) for op in target),
         tuple(map(_written, drawn.results)),
         drawn.where,
         drawn.benefit,
     )
 
 
-def _makers_first(operands: Iterable[Operand], found: dict[Op[Any], None] | None = None) -> list[Op[Any]]:
+def _makers_first(operands: Iterable[Operand], ops: dict[Op[Any], None] | None = None) -> list[Op[Any]]:
     """The ops behind `operands`, each once, behind its own operands."""
-    found = {} if found is None else found
+    ops = {} if ops is None else ops
     for operand in operands:
-        one = operand.op if isinstance(operand, Result) else operand
-        if isinstance(one, Op) and one not in found:
-            _makers_first(one.operands, found)
-            found[one] = None
-    return list(found)
+        op = operand.op if isinstance(operand, Result) else operand
+        if isinstance(op, Op) and op not in ops:
+            _makers_first(op.operands, ops)
+            ops[op] = None
+    return list(ops)
 
 
 def _op_type(kind: Kind) -> str:
     return kind if isinstance(kind, str) else operator_name(kind)
 
 
-def _node(one: Op[Any]) -> Node:
+def _node(op: Op[Any]) -> Node:
     return Node(
-        one.name,
-        tuple(map(_op_type, one.kinds)),
-        required=not one.optional,
-        operands=tuple(map(_written, one.operands)),
-        any_order=one.any_order,
-        where=condition(one.settings, one.where),
+        op.name,
+        tuple(map(_op_type, op.kinds)),
+        required=not op.optional,
+        operands=tuple(map(_written, op.operands)),
+        any_order=op.any_order,
+        where=condition(op.settings, op.where),
     )
 
 
-def _build(one: Op[Any]) -> Build:
-    like = None if one.like is None else one.like.name
-    return Build(one.name, one.kinds[0], tuple(map(_written, one.operands)), one.settings, like)
+def _build(op: Op[Any]) -> Build:
+    like = None if op.like is None else op.like.name
+    return Build(op.name, op.kinds[0], tuple(map(_written, op.operands)), op.settings, like)
 
 
 def _written(operand: Operand) -> str:
@@ -410,4 +410,4 @@ class _Check:
         return self.rule.source.error(f"rewrite rule '{self.rule.name}': {message}")
 
 
-_SAMBA_NAMES = tuple(operator_name(one) for one in samba.ALL_OPERATIONS)
+_SAMBA_NAMES = tuple(operator_name(op_type) for op_type in samba.ALL_OPERATIONS)

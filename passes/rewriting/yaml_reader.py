@@ -47,11 +47,11 @@ class YamlReader:
             raise self.error(f"{what} must be a mapping", node)
         prefixes = tuple(name for name in known or () if name.endswith(" "))
         try:
-            given = yaml_files.entries(node)
+            pairs = yaml_files.entries(node)
         except YamlProblem as problem:
             raise self._problem(problem, f"{what}: ") from None
         entries: dict[str, YamlNode] = {}
-        for key, value in given.values():
+        for key, value in pairs.values():
             name = str(self.value(key))
             if known is not None and name not in known and not name.startswith(prefixes):
                 raise self.error(f"{what} has an unknown key '{name}'{did_you_mean(name, list(known))}", key)

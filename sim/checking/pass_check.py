@@ -83,7 +83,7 @@ class SemanticsCheck(Instrumentation):
     cases: list[Case] | None = None
     skipped: set[str] = field(default_factory=set[str])
 
-    def before_pass(self, one: ModulePass, op: Operation) -> None:
+    def before_pass(self, pass_: ModulePass, op: Operation) -> None:
         """Run the module of `op` unless its outputs are known from the last pass; if the pass rounds, see how far."""
         module = _module_of(op)
         if self.cases is None:
@@ -93,27 +93,27 @@ class SemanticsCheck(Instrumentation):
                 for seed in self.seeds
                 for case in self._start(module, graph, seed)
             ]
-        if 0 < semantics_of(one).bound < math.inf:
+        if 0 < semantics_of(pass_).bound < math.inf:
             for case in self.cases:
                 graph = graphs_of(module)[case.graph]
                 case.spread = rounding_spread(module, graph, case.inputs, case.outputs)
 
-    def after_pass(self, one: ModulePass, op: Operation) -> None:
+    def after_pass(self, pass_: ModulePass, op: Operation) -> None:
         """Run the module and compare. Raises SemanticsError, naming pass, output, element, values, error and bound."""
         module = _module_of(op)
-        semantics = semantics_of(one)
+        semantics = semantics_of(pass_)
         cases, self.cases = self.cases or [], None
         if semantics.bound == math.inf:
-            self._skip(module, one.name, semantics.reason or "computes something else")
+            self._skip(module, pass_.name, semantics.reason or "computes something else")
             return
         graphs = graphs_of(module)
         for case in cases:
             if case.graph not in graphs:
-                raise self._wrong(one, case, Difference("", what=": the graph is gone"), module)
+                raise self._wrong(pass_, case, Difference("", what=": the graph is gone"), module)
             outputs = self._run(module, graphs[case.graph], case)
             difference = compare(case.outputs, outputs, semantics, case.spread)
             if difference is not None:
-                raise self._wrong(one, case, difference, module)
+                raise self._wrong(pass_, case, difference, module)
             self.checked += 1
             case.outputs, case.spread = dict(zip(case.outputs, outputs.values(), strict=True)), None
         self.cases = cases

@@ -111,12 +111,12 @@ def places(node: Node, prefix: str = "") -> dict[str, tuple[int, int]]:
     """Line and column of each key in mappings of mappings, by its path: `a.b`."""
     import yaml
 
-    found: dict[str, tuple[int, int]] = {}
+    positions: dict[str, tuple[int, int]] = {}
     if isinstance(node, yaml.MappingNode):
         for name, (key, value) in entries(node).items():
-            found[f"{prefix}{name}"] = key.start_mark.line + 1, key.start_mark.column + 1
-            found |= places(value, f"{prefix}{name}.")
-    return found
+            positions[f"{prefix}{name}"] = key.start_mark.line + 1, key.start_mark.column + 1
+            positions |= places(value, f"{prefix}{name}.")
+    return positions
 
 
 def _at(message: str, place: Any) -> YamlProblem:

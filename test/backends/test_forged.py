@@ -37,8 +37,8 @@ def pef() -> bytes:
     """The program of the dialect's test (all kinds of units, a repeat, a constant, two chips), finished."""
     ctx = SambaContext()
     module = parse_module(PROGRAM.read_text(), "program.mlir", ctx)
-    for one in parse_pipeline("rdu-plan-memory,rdu-place,rdu-route,rdu-schedule,rdu-finalize"):
-        one.apply(ctx, module)
+    for pass_ in parse_pipeline("rdu-plan-memory,rdu-place,rdu-route,rdu-schedule,rdu-finalize"):
+        pass_.apply(ctx, module)
     return encode(image_of(module))
 
 
@@ -51,7 +51,7 @@ def resealed(sections: list[ElfSection]) -> bytes:
 def forged(section: str, alter: Callable[[bytes], bytes]) -> bytes:
     """The PEF with other contents of a section."""
     sections = read_elf(pef())
-    chosen = next(one for one in sections if one.name == section)
+    chosen = next(candidate for candidate in sections if candidate.name == section)
     chosen.data = alter(chosen.data)
     return resealed(sections)
 
@@ -291,7 +291,7 @@ def test_sections_that_are_none_of_a_pef_are_refused(data: Callable[[], bytes], 
 
 def test_a_section_says_its_own_name():
     sections = read_elf(pef())
-    next(one for one in sections if one.name == ".rdu.dot").name = ".rdu.other"
+    next(section for section in sections if section.name == ".rdu.dot").name = ".rdu.other"
     with pytest.raises(PefError, match=r"section '\.rdu\.other' holds section 'dot' and 6 lists of places"):
         decode(resealed(sections))
 
@@ -356,8 +356,8 @@ def test_an_unfinished_program_is_refused():
         ("rdu-route", "section 'dot' is not finished"),
         ("rdu-finalize", "graph 'forward' has no orchestration"),
     ):
-        for one in parse_pipeline(name):
-            one.apply(ctx, module)
+        for pass_ in parse_pipeline(name):
+            pass_.apply(ctx, module)
         for schedule in program_of(module).schedules:
             schedule.properties.pop("orchestration", None)
         with pytest.raises(PefError, match=said):

@@ -42,8 +42,8 @@ def image() -> Image:
     """The program of the dialect's test (all kinds of units, a repeat, a constant), finished, with locations."""
     ctx = SambaContext()
     module = parse_module(PROGRAM.read_text(), "program.mlir", ctx)
-    for one in parse_pipeline(RDU_PASSES):
-        one.apply(ctx, module)
+    for pass_ in parse_pipeline(RDU_PASSES):
+        pass_.apply(ctx, module)
     return image_of(module)
 
 
@@ -141,10 +141,10 @@ def test_a_forged_word_is_an_image_or_a_refusal(place: int, section: int, word: 
     at = place % max(1, len(target.data) // 8)
     target.data = target.data[: 8 * at] + word.to_bytes(8, "little") + target.data[8 * at + 8 :]
     try:
-        found = decode(resealed(sections))
+        decoded = decode(resealed(sections))
     except PefError:
         return
-    assert isinstance(found, Image)
+    assert isinstance(decoded, Image)
 
 
 def test_a_wrong_checksum_is_named():
@@ -181,14 +181,14 @@ def test_an_unfinished_program_is_refused():
         with pytest.raises(PefError) as caught:
             encode(image_of(module))
         assert caught.value.levers == (f"run {lever}",) or list(caught.value.levers) == [f"run {lever}"]
-        for one in parse_pipeline(pass_name):
-            one.apply(ctx, module)
+        for pass_ in parse_pipeline(pass_name):
+            pass_.apply(ctx, module)
     encode(image_of(module))
 
 
 def test_the_same_input_gives_the_same_bytes_in_any_process(tmp_path: Path):
     """Hash seeds differ between processes; nothing in a PEF depends on them."""
-    made: list[bytes] = []
+    pefs: list[bytes] = []
     for seed in ("1", "2"):
         finished, file = tmp_path / f"{seed}.mlir", tmp_path / f"{seed}.pef"
         tools = Path(sys.executable).parent
@@ -197,8 +197,8 @@ def test_the_same_input_gives_the_same_bytes_in_any_process(tmp_path: Path):
             [tools / "samba-translate", "--to-pef", finished, "-o", file],
         ):
             subprocess.run(list(map(str, command)), check=True, env={**os.environ, "PYTHONHASHSEED": seed})
-        made.append(file.read_bytes())
-    assert made[0] == made[1]
+        pefs.append(file.read_bytes())
+    assert pefs[0] == pefs[1]
 
 
 def test_a_stripped_file_gives_the_same_results_and_times():
@@ -208,12 +208,12 @@ def test_a_stripped_file_gives_the_same_results_and_times():
     from sambaflow.sim.timing.program import time_graph
 
     runs: list[tuple[bytes, int]] = []
-    for one in (image(), strip(image())):
-        engine = Engine(decode(encode(one)))
+    for program in (image(), strip(image())):
+        engine = Engine(decode(encode(program)))
         whole = torch.linspace(-1, 1, 32 * 128).reshape(32, 128).to(torch.bfloat16)
         engine.load({"layers.0.w": whole})
         (result,) = engine.run("forward", [whole[:16]])
-        runs.append((result.view(torch.uint8).numpy().tobytes(), time_graph(one, "forward").picoseconds))
+        runs.append((result.view(torch.uint8).numpy().tobytes(), time_graph(program, "forward").picoseconds))
     assert runs[0] == runs[1]
 
 
@@ -237,11 +237,11 @@ def instructions(draw: st.DrawFn) -> tuple[Opcode, str, Operand, list[Operand]]:
 
 
 @given(instructions())
-def test_words_and_instructions_are_one_to_one(made: tuple[Opcode, str, Operand, list[Operand]]):
-    row, dtype, destination, sources = made
-    found = decode_word(encode_word(row.name, dtype, destination, sources))
-    assert (found.opcode, found.dtype, found.destination, list(found.sources)) == made
-    assert str(found).startswith(f"{destination} = {row.name}.{dtype} ")
+def test_words_and_instructions_are_one_to_one(instruction: tuple[Opcode, str, Operand, list[Operand]]):
+    row, dtype, destination, sources = instruction
+    decoded = decode_word(encode_word(row.name, dtype, destination, sources))
+    assert (decoded.opcode, decoded.dtype, decoded.destination, list(decoded.sources)) == instruction
+    assert str(decoded).startswith(f"{destination} = {row.name}.{dtype} ")
 
 
 def test_every_mode_of_a_program_is_in_the_words():

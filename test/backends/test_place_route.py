@@ -23,15 +23,15 @@ GRID = grid_of(MACHINE, MACHINE.target(tiles=1))
 
 @st.composite
 def placements(draw: st.DrawFn) -> PlacementProblem:
-    groups = draw(st.lists(st.tuples(st.sampled_from(["pcu", "pmu"]), st.integers(1, 12)), min_size=1, max_size=12))
+    inner = draw(st.lists(st.tuples(st.sampled_from(["pcu", "pmu"]), st.integers(1, 12)), min_size=1, max_size=12))
     sides = draw(st.lists(st.tuples(st.just("agcu"), st.integers(1, 2)), max_size=3))
-    every = [*groups, *sides]
+    every = [*inner, *sides]
     numbers = st.integers(0, len(every) - 1)
     edges = draw(st.lists(st.tuples(numbers, numbers), max_size=20))
     forward = dict.fromkeys((min(a, b), max(a, b)) for a, b in edges if a != b)
     shared = [draw(st.integers(0, 1)) if group == ("agcu", 1) and draw(st.booleans()) else -1 for group in every]
-    made = [Group(kind, count, agcu) for (kind, count), agcu in zip(every, shared, strict=True)]
-    return PlacementProblem(tuple(made), tuple(forward), GRID, moves=300)
+    groups = [Group(kind, count, agcu) for (kind, count), agcu in zip(every, shared, strict=True)]
+    return PlacementProblem(tuple(groups), tuple(forward), GRID, moves=300)
 
 
 def test_the_grid_of_a_chip_is_its_units():
@@ -207,13 +207,13 @@ def memories(draw: st.DrawFn) -> MemoryProblem:
 
 @given(memories())
 def test_tensors_that_live_together_do_not_overlap(problem: MemoryProblem):
-    made, every = problem.tensors, range(len(problem.tensors))
+    tensors, every = problem.tensors, range(len(problem.tensors))
     addresses, used = assign(problem.tensors, every, 64, lowest)
-    for i, tensor in enumerate(made):
+    for i, tensor in enumerate(tensors):
         assert addresses[i] % 64 == 0
         assert addresses[i] + tensor.bytes <= used
-    for i, a in enumerate(made):
-        for j, b in enumerate(made[:i]):
+    for i, a in enumerate(tensors):
+        for j, b in enumerate(tensors[:i]):
             together = a.first <= b.last and b.first <= a.last
             apart = addresses[i] + a.bytes <= addresses[j] or addresses[j] + b.bytes <= addresses[i]
             assert apart or not together

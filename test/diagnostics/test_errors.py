@@ -29,7 +29,7 @@ def code() -> dict[Path, str]:
 
 # A class of errors that nothing raises is a promise that nobody keeps.
 def test_every_class_of_errors_is_used():
-    family = {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, SambaError)}
+    family = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, SambaError)}
     raised = re.compile(r"\b([A-Z]\w+)\(|, ([A-Z]\w+)[,)\n]")
     used = {name for text in code().values() for names in raised.findall(text) for name in names}
     assert family - used == set()
@@ -43,7 +43,7 @@ def test_every_capacity_error_carries_its_figures():
         if "CapacityError" in text
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Call)
-        if any(isinstance(one, ast.Name) and one.id == "CapacityError" for one in (node.func, *node.args))
+        if any(isinstance(child, ast.Name) and child.id == "CapacityError" for child in (node.func, *node.args))
         if not {"demand", "limit", "shortfall", "levers"} <= {keyword.arg for keyword in node.keywords}
     ]
     assert bare == []

@@ -30,14 +30,15 @@ FORMS = [
 @pytest.mark.parametrize(("text", "wanted"), FORMS)
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_the_forms_of_expectations(text: str, wanted: list[tuple[str, int, str]], newline: str):
-    found = expectations_of(text.replace("\n", newline), "f")
-    assert [(one.severity, one.line, one.text) for one in found] == wanted
+    expectations = expectations_of(text.replace("\n", newline), "f")
+    assert [(expectation.severity, expectation.line, expectation.text) for expectation in expectations] == wanted
 
 
-def problems(text: str, *found: Diagnostic, remarks: bool = False, only_expected: bool = False) -> list[str]:
+def problems(text: str, *diagnostics: Diagnostic, remarks: bool = False, only_expected: bool = False) -> list[str]:
     expected = expectations_of(text, "f")
     return [
-        f"{d.location}: {d.message}" for d in compare(expected, found, remarks=remarks, only_expected=only_expected)
+        f"{d.location}: {d.message}"
+        for d in compare(expected, diagnostics, remarks=remarks, only_expected=only_expected)
     ]
 
 
@@ -114,9 +115,9 @@ COUNTS = [
 @given(st.sampled_from(COUNTS), st.integers(0, 4))
 def test_counts(row: tuple[str, int, int | None], times: int):
     count, least, most = row
-    found = problems(f"// expected-error{count} {{{{m}}}}", *[came("error", "m")] * times)
+    reported = problems(f"// expected-error{count} {{{{m}}}}", *[came("error", "m")] * times)
     surplus = 0 if most is None else max(times - most, 0)
-    assert len(found) == surplus + (times < least)
+    assert len(reported) == surplus + (times < least)
 
 
 def test_one_expectation_each_before_any_twice():
@@ -151,5 +152,5 @@ def test_regular_expressions_stand_in_inner_braces(text: str, message: str, fits
     ],
 )
 def test_what_cannot_be_read_is_a_problem(comment: str, problem: str):
-    (found,) = problems(f"// {comment}")
-    assert found.startswith(problem)
+    (reported,) = problems(f"// {comment}")
+    assert reported.startswith(problem)

@@ -164,7 +164,7 @@ def ops_of(text: str) -> Iterator[tuple[str, str]]:
 
 # A remark says where it belongs: the function, and the section in it; a symbol counts itself.
 def test_the_symbols_around_an_op():
-    found = dict(
+    symbols = dict(
         ops_of(
             "module @m { func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {\n"
             "  %0 = kernel.section @s (%a = %x : tensor<8xf32>) -> (tensor<8xf32>) {\n"
@@ -174,7 +174,7 @@ def test_the_symbols_around_an_op():
             "} }"
         )
     )
-    assert found == {
+    assert symbols == {
         "builtin.module": "m",
         "func.func": "m::f",
         "kernel.section": "m::f::s",

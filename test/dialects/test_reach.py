@@ -34,13 +34,13 @@ def accesses(draw: st.DrawFn) -> tuple[AccessData, Row]:
 
 def named(access: AccessData, extents: Row, indices: Row) -> list[int]:
     """The elements at the points where all bounds hold, for indices of these values: counted point by point."""
-    found: list[int] = []
+    elements: list[int] = []
     for point in product(*map(range, extents)):
         rows = zip(access.bounds, access.bound_index, strict=True)
         values = [(row[0] + dot(row[1:-1], point) + dot(terms, indices), row[-1]) for row, terms in rows]
         if all(0 <= value < extent for value, extent in values):
-            found.append(access.base + dot(access.strides, point) + dot(access.index_strides, indices))
-    return found
+            elements.append(access.base + dot(access.strides, point) + dot(access.index_strides, indices))
+    return elements
 
 
 def dot(a: Row, b: Row) -> int:

@@ -99,12 +99,12 @@ def test_every_field_is_documented(dialect: Dialect) -> None:
 # A pass says what it does, shows it, and says what its options mean and its counters count.
 @pytest.mark.parametrize("name", PASSES)
 def test_a_pass_is_documented(name: str) -> None:
-    one = load_own_pass(name)
-    assert len(sentence(one.__doc__).split()) > 4
-    assert re.search(r"^        \S", one.__doc__ or "", re.MULTILINE)
-    assert [option.name for option in options_of(one) if not option.summary] == []
-    assert all(one.counters.values())
-    assert one.semantics.exact or one.semantics.reason
+    pass_class = load_own_pass(name)
+    assert len(sentence(pass_class.__doc__).split()) > 4
+    assert re.search(r"^        \S", pass_class.__doc__ or "", re.MULTILINE)
+    assert [option.name for option in options_of(pass_class) if not option.summary] == []
+    assert all(pass_class.counters.values())
+    assert pass_class.semantics.exact or pass_class.semantics.reason
 
 
 # Every value of a machine file has a meaning on the page of machines.
@@ -117,4 +117,4 @@ def test_every_key_of_a_machine_is_documented() -> None:
 
 def test_dialects_are_documented() -> None:
     dialects: tuple[Dialect, ...] = DIALECTS
-    assert all(sys.modules[f"sambaflow.dialects.{one.name}"].__doc__ for one in dialects)
+    assert all(sys.modules[f"sambaflow.dialects.{dialect.name}"].__doc__ for dialect in dialects)

@@ -48,18 +48,18 @@ class Stored(nn.Module):
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Per section that is lowered: the PMUs of its kernel buffers, and those of its groups before rings get room."""
-    found: list[tuple[int, int]] = []
+    counts: list[tuple[int, int]] = []
     lower = SectionLowering.lower
 
     def counting(self: SectionLowering) -> LoweredSection:
-        made = lower(self)
+        lowered = lower(self)
         buffers = [op for op in self.section.body.block.ops if isinstance(op, kernel.BufferOp)]
         planned = sum(op.pmus.value.data for op in buffers if op.pmus is not None)
-        found.append((planned, sum(unit.units for unit in made.op.units if isinstance(unit, rdu.PmuOp))))
-        return made
+        counts.append((planned, sum(unit.units for unit in lowered.op.units if isinstance(unit, rdu.PmuOp))))
+        return lowered
 
     monkeypatch.setattr(convert_kernel_to_rdu.SectionLowering, "lower", counting)
-    return found
+    return counts
 
 
 @pytest.mark.parametrize("mode", ["o1", "o3"])
@@ -71,7 +71,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 def test_every_pmu_is_planned(model: nn.Module, shape: tuple[int, ...], mode: str, counted: list[tuple[int, int]]):
     x = torch.rand(shape, generator=torch.Generator().manual_seed(7))
     exe = sambaflow.compile(model.eval(), (x,), mode=mode)
-    assert counted and all(planned == made for planned, made in counted)
+    assert counted and all(planned == used for planned, used in counted)
     assert exe.timing().seconds > 0
     with torch.no_grad():
         torch.testing.assert_close(exe(x), model(x), rtol=1e-4, atol=1e-5)
@@ -90,5 +90,5 @@ def test_a_block_of_512_tokens_fits(counted: list[tuple[int, int]]):
     with torch.device("meta"):
         block = Attention(768, 12).eval()
     exe = sambaflow.compile(block, (torch.empty(1, 512, 768, device="meta"),))
-    assert all(planned == made for planned, made in counted)
+    assert all(planned == used for planned, used in counted)
     assert exe.timing().seconds > 0

@@ -136,7 +136,7 @@ CALLS: list[tuple[str, Callable[[Any], Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("which", "call", "message"), CALLS, ids=[f"{one[0]}-{one[2][:40]}" for one in CALLS])
+@pytest.mark.parametrize(("which", "call", "message"), CALLS, ids=[f"{case[0]}-{case[2][:40]}" for case in CALLS])
 def test_a_call_that_does_not_fit_is_refused_by_name(
     which: str, call: Callable[[Any], Any], message: str, request: pytest.FixtureRequest
 ):
@@ -174,7 +174,7 @@ def test_a_file_binds_by_the_names_of_its_inputs(from_file: sambaflow.Executable
 
 
 @pytest.mark.parametrize(
-    ("before", "given", "same"),
+    ("compiled", "value", "same"),
     [
         (0, False, False),
         (1, 1.0, False),
@@ -188,8 +188,8 @@ def test_a_file_binds_by_the_names_of_its_inputs(from_file: sambaflow.Executable
         (torch.ones(1), torch.ones(1), False),
     ],
 )
-def test_which_constants_are_one_value(before: object, given: object, same: bool):
-    assert same_constant(before, given) is same
+def test_which_constants_are_one_value(compiled: object, value: object, same: bool):
+    assert same_constant(compiled, value) is same
 
 
 def test_what_a_graph_updates_in_place_is_updated_at_the_caller():
@@ -226,7 +226,7 @@ class Returning(nn.Module):
 def test_a_result_has_the_containers_of_the_module():
     want, got = Returning()(X), compiled(Returning(), X)(X)
     assert repr(got) == repr(want)
-    assert [type(one) for one in got] == [type(one) for one in want]
+    assert [type(item) for item in got] == [type(item) for item in want]
     assert type(got[-1].left) is torch.Size
 
 
@@ -250,13 +250,13 @@ def test_weights_are_those_of_the_compile(tmp_path: Path):
         want = module(X)
         exe = compiled(module, X)
         exe.save(tmp_path / "m.pef")
-        given = {name: tensor.clone() for name, tensor in exe.weights.items()}
-        loaded = sambaflow.load(tmp_path / "m.pef", given)
-        for tensor in (*module.parameters(), *module.buffers(), module.table, *given.values()):
+        weights = {name: tensor.clone() for name, tensor in exe.weights.items()}
+        loaded = sambaflow.load(tmp_path / "m.pef", weights)
+        for tensor in (*module.parameters(), *module.buffers(), module.table, *weights.values()):
             tensor.zero_()
-    for one in (exe, loaded):
-        assert torch.allclose(one(X), want, atol=1e-6)
-        one.save(tmp_path / "again.pef")
+    for executable in (exe, loaded):
+        assert torch.allclose(executable(X), want, atol=1e-6)
+        executable.save(tmp_path / "again.pef")
         assert torch.allclose(
             sambaflow.load(tmp_path / "again.pef", tmp_path / "again.safetensors")(X), want, atol=1e-6
         )

@@ -99,8 +99,8 @@ def test_a_refused_position_changes_no_cache(chips: int, tiled: bool):
     """Each cache is written in a section of its own, so the first is done when the second refuses. A file without names
     of operators names the cache and the input all the same."""
     model, new = TwoCaches(), torch.randn(1, 4, 1, 4)
-    made = sambaflow.compile(copy.deepcopy(model), (new, torch.tensor([0])), mode="o0", chips=chips)
-    exe = sambaflow.Executable(decode(encode(strip(made.image))), made.weights, tiled=tiled)
+    compiled = sambaflow.compile(copy.deepcopy(model), (new, torch.tensor([0])), mode="o0", chips=chips)
+    exe = sambaflow.Executable(decode(encode(strip(compiled.image))), compiled.weights, tiled=tiled)
     torch.testing.assert_close(exe(new, torch.tensor([5])), model(new, torch.tensor([5])))
     for position in (6, 8, -1, 2**40):
         before = {name: exe.state[name].clone() for name in exe.state}

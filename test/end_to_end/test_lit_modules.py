@@ -21,7 +21,7 @@ SEPARATOR = "// -----"
 @cache
 def samba_modules() -> list[ModuleOp]:
     """Every valid piece of a lit test or example that has samba ops, and none of a lower level."""
-    found: list[ModuleOp] = []
+    modules: list[ModuleOp] = []
     for path in sorted([*ROOT.glob("test/**/*.mlir"), *ROOT.glob("examples/**/*.mlir")]):
         for text in path.read_text().split(SEPARATOR):
             try:
@@ -31,8 +31,8 @@ def samba_modules() -> list[ModuleOp]:
                 continue
             dialects = {op.name.partition(".")[0] for op in module.walk()}
             if "samba" in dialects and not dialects & {"kernel", "rdu"}:
-                found.append(module)
-    return found
+                modules.append(module)
+    return modules
 
 
 # What is refused is refused in words; what is not is run and timed by the fixture that looks at every compiled program.

@@ -84,13 +84,13 @@ def moves(draw: st.DrawFn, shape: torch.Size) -> Move:
 @st.composite
 def chains(draw: st.DrawFn) -> tuple[Chain, Tensor]:
     x = torch.arange(float(math.prod(shape := draw(st.sampled_from([(6, 10), (2, 3, 4), (12,)]))))).reshape(shape)
-    chain, made = [], x
+    chain, current = [], x
     while len(chain) < 5:
-        move = draw(moves(made.shape))
-        after = move(made)
+        move = draw(moves(current.shape))
+        after = move(current)
         if not 0 < after.numel() <= 500 or after.dim() > 4:
             break
-        chain, made = [*chain, move], after
+        chain, current = [*chain, move], after
     return Chain(chain, draw(st.booleans())), x
 
 

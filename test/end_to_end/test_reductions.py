@@ -49,10 +49,10 @@ def samples() -> dict[str, Tensor]:
 def agrees(model: nn.Module, names: list[str], rtol: float | None = None, atol: float | None = None) -> None:
     """Whole and tile by tile, the program gives PyTorch's results, and it is timed."""
     inputs = tuple(samples()[name] for name in names)
-    made = sambaflow.compile(model, inputs, mode="o1")
-    assert made.timing().seconds > 0
+    exe = sambaflow.compile(model, inputs, mode="o1")
+    assert exe.timing().seconds > 0
     for tiled in (False, True):
-        results = sambaflow.Executable(made.image, made.weights, made.conventions, tiled=tiled)(*inputs)
+        results = sambaflow.Executable(exe.image, exe.weights, exe.conventions, tiled=tiled)(*inputs)
         for number, (got, want) in enumerate(zip(results, model(*inputs), strict=True)):
             torch.testing.assert_close(
                 got, want, rtol=rtol, atol=atol, equal_nan=True, msg=lambda text, n=number: f"result {n}: {text}"

@@ -33,10 +33,10 @@ class Recurrent(nn.Module):
 
 
 def total(*inputs: Tensor) -> Tensor:
-    made = inputs[0]
+    weighted_sum = inputs[0]
     for number, other in enumerate(inputs[1:]):
-        made = made + number * other
-    return made
+        weighted_sum = weighted_sum + number * other
+    return weighted_sum
 
 
 def rows(count: int) -> tuple[Tensor, ...]:

@@ -177,7 +177,7 @@ def test_an_attribute_that_a_call_changes_is_refused(name: str, value: Callable[
 
 def test_attributes_that_a_call_leaves_or_makes_are_taken() -> None:
     def function(model: Attributes, x: torch.Tensor) -> torch.Tensor:
-        model.calls, model.made = 1, x.sum()
+        model.calls, model.total = 1, x.sum()
         return x * 2
 
     with pytest.warns(UserWarning, match="assigned during export"):
@@ -189,12 +189,12 @@ def test_buffers_change_places() -> None:
     class Swapped(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.register_buffer("one", torch.ones(3))
-            self.register_buffer("two", torch.arange(3.0))
+            self.register_buffer("first", torch.ones(3))
+            self.register_buffer("second", torch.arange(3.0))
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            self.one, self.two = self.two, self.one
-            return self.one + x
+            self.first, self.second = self.second, self.first
+            return self.first + x
 
     eager = Swapped()
     exe = sambaflow.compile(Swapped(), (torch.ones(3),), mode="o1")

@@ -57,14 +57,14 @@ class Tracked(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.one, self.two = nn.Linear(6, 5), nn.Linear(5, 3)
+        self.first, self.second = nn.Linear(6, 5), nn.Linear(5, 3)
         self.register_buffer("calls", torch.zeros(1, dtype=torch.int32))
         self.register_buffer("mean", torch.zeros(6))
 
     def forward(self, x: torch.Tensor, *, scale: float = 1.0) -> dict[str, Any]:
         self.calls.add_(1)
         self.mean.mul_(0.5).add_(x.mean(0))
-        y = self.two(torch.relu(self.one(x - self.mean)))
+        y = self.second(torch.relu(self.first(x - self.mean)))
         return {"y": y * scale, "rows": x.shape[0], "none": None, "pair": (y, self.calls + 1)}
 
 
@@ -74,7 +74,7 @@ def test_sizes_buffers_and_structures_are_those_of_eager():
     executables = sambaflow.compiled_graphs(compiled)
     assert executables == sambaflow.compiled_graphs(module)
     assert {exe.input_shapes()["x"] for exe in executables} == {(4, 6), (7, 6), (3, 6)}
-    assert {"one.weight", "two.bias", "mean"} <= set(executables[0].weights)
+    assert {"first.weight", "second.bias", "mean"} <= set(executables[0].weights)
     assert all(exe.timing().seconds > 0 for exe in executables)
 
 
@@ -220,8 +220,8 @@ def test_options_reach_the_program():
     samba(module, machine="sn30", chips=2)(torch.ones(4, 8))
     torch._dynamo.reset()  # pyright: ignore[reportPrivateUsage]
     torch.compile(module, backend="samba", mode="o1")(torch.ones(4, 8))
-    given, plain = sambaflow.compiled_graphs(module)
-    assert (given.image.target.machine, given.image.target.chips) == ("sn30", 2)
+    with_options, plain = sambaflow.compiled_graphs(module)
+    assert (with_options.image.target.machine, with_options.image.target.chips) == ("sn30", 2)
     assert (plain.image.target.machine, plain.image.target.chips) == ("sn40l", 1)
 
 

@@ -160,8 +160,8 @@ def imported(name: str, dtype: str) -> Imported:
 @cache
 def compiled(name: str, mode: str, dtype: str, chips: int) -> Executable:
     """Of a copy: compiling changes the module."""
-    one = imported(name, dtype)
-    return compile_imported(replace(one, module=one.module.clone()), mode=mode, chips=chips)
+    original = imported(name, dtype)
+    return compile_imported(replace(original, module=original.module.clone()), mode=mode, chips=chips)
 
 
 def run(module: Callable[..., Any], inputs: Tensors) -> Tensors:
@@ -281,7 +281,7 @@ SEQUENCE = torch.cat([prompt(), torch.tensor([[5, 40, 17]])], 1)
 def wanted_of_llama(dtype: str) -> list[list[Tensors]]:
     """What PyTorch computes in the dtype and in fp64."""
     network = llama(dtype)
-    return [logits_of(torch_forward(one), SEQUENCE) for one in (network, copy.deepcopy(network).double())]
+    return [logits_of(torch_forward(model), SEQUENCE) for model in (network, copy.deepcopy(network).double())]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -298,7 +298,7 @@ def test_llama_numbers(chips: int, mode: str, dtype: str):
 def test_llama_tile_by_tile_has_the_same_bits(mode: str, chips: int):
     """Check A."""
     exe = compiled("llama", mode, "bf16", chips)
-    runs = [logits_of(exe_forward(one), SEQUENCE[:, : PROMPT + 2]) for one in (exe, tile_by_tile(exe))]
+    runs = [logits_of(exe_forward(executable), SEQUENCE[:, : PROMPT + 2]) for executable in (exe, tile_by_tile(exe))]
     assert all(torch.equal(batched, walked) for (batched,), (walked,) in zip(*runs, strict=True))
 
 

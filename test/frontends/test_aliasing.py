@@ -56,13 +56,13 @@ def interpret(imported: Imported, calls: list[tuple[torch.Tensor, ...]]) -> tupl
     names = [leaf.name for leaf in graph.inputs if isinstance(leaf, Leaf)]
     weights, results = dict(imported.weights), list[Any]()
     for call in calls:
-        made = run(imported.module, "forward", {**weights, **dict(zip(names, call, strict=True))})
-        made = {name: value.clone() for name, value in made.items()}
-        results.append([made.pop(leaf.name) if isinstance(leaf, Leaf) else leaf for leaf in graph.outputs])
+        outputs = run(imported.module, "forward", {**weights, **dict(zip(names, call, strict=True))})
+        outputs = {name: value.clone() for name, value in outputs.items()}
+        results.append([outputs.pop(leaf.name) if isinstance(leaf, Leaf) else leaf for leaf in graph.outputs])
         for name, tensor in zip(names, call, strict=True):
-            tensor.copy_(made.pop(name, tensor))
-        assert made.keys() <= weights.keys()
-        weights |= made
+            tensor.copy_(outputs.pop(name, tensor))
+        assert outputs.keys() <= weights.keys()
+        weights |= outputs
     return results, weights
 
 
@@ -152,10 +152,10 @@ def test_writes_where_elements_overlap_are_refused(view: Function) -> None:
 
 def test_a_view_of_overlapping_windows_that_does_not_overlap_is_written() -> None:
     def function(model: Program, x: torch.Tensor) -> torch.Tensor:
-        made = x.clone()
-        made.unfold(0, 2, 1)[0].fill_(0.25)
-        made.unfold(-1, 3, 2).split(1, 1)[1].mul_(2)
-        return made
+        clone = x.clone()
+        clone.unfold(0, 2, 1)[0].fill_(0.25)
+        clone.unfold(-1, 3, 2).split(1, 1)[1].mul_(2)
+        return clone
 
     assert_as_eager(Program(function), inputs())
 
@@ -174,9 +174,9 @@ def test_a_view_of_overlapping_windows_that_does_not_overlap_is_written() -> Non
 )
 def test_what_changes_the_memory_of_a_tensor_is_refused_by_name(write: Function, what: str) -> None:
     def function(model: Program, x: torch.Tensor) -> torch.Tensor:
-        made = x.clone()
-        write(made)
-        return made + 1
+        clone = x.clone()
+        write(clone)
+        return clone + 1
 
     with pytest.raises(InputError, match=what):
         import_model(Program(function), inputs()[0])
@@ -188,18 +188,18 @@ def _assigned(model: Program, x: torch.Tensor) -> torch.Tensor:
 
 
 def _masks(model: Program, x: torch.Tensor) -> torch.Tensor:
-    made = x.clone()
-    made[made < 0] = 0.5
-    made[:, x.sum(0) > 0] = 2.0
-    made[x.sum(1) > 0] = x[0]
-    made[torch.tensor([True, False, True, True])] = x[1:] * 3
-    return made.index_put((x > 1,), torch.ones(()), accumulate=True)
+    clone = x.clone()
+    clone[clone < 0] = 0.5
+    clone[:, x.sum(0) > 0] = 2.0
+    clone[x.sum(1) > 0] = x[0]
+    clone[torch.tensor([True, False, True, True])] = x[1:] * 3
+    return clone.index_put((x > 1,), torch.ones(()), accumulate=True)
 
 
 def _lists(model: Program, x: torch.Tensor) -> list[torch.Tensor]:
-    made = [x.clone(), x + 1]
-    torch._foreach_mul_(made, [x, x])  # pyright: ignore[reportPrivateImportUsage, reportPrivateUsage]
-    return list(torch._foreach_add(made, 2.0))  # pyright: ignore[reportPrivateImportUsage, reportPrivateUsage]
+    tensors = [x.clone(), x + 1]
+    torch._foreach_mul_(tensors, [x, x])  # pyright: ignore[reportPrivateImportUsage, reportPrivateUsage]
+    return list(torch._foreach_add(tensors, 2.0))  # pyright: ignore[reportPrivateImportUsage, reportPrivateUsage]
 
 
 def _outs(model: Program, x: torch.Tensor) -> list[torch.Tensor]:
@@ -210,23 +210,23 @@ def _outs(model: Program, x: torch.Tensor) -> list[torch.Tensor]:
 
 
 def _numbers(model: Program, x: torch.Tensor) -> torch.Tensor:
-    made = x.clone()
-    made.pow_(2)
-    made **= 2
-    made[:, 0] = 0.0
-    made.copy_(made[0].half())
-    return made
+    clone = x.clone()
+    clone.pow_(2)
+    clone **= 2
+    clone[:, 0] = 0.0
+    clone.copy_(clone[0].half())
+    return clone
 
 
 def _shapes(model: Program, x: torch.Tensor) -> list[torch.Tensor]:
-    made = x.clone()
-    flat = made.view(-1)
-    made.unsqueeze_(0).add_(1)
+    clone = x.clone()
+    flat = clone.view(-1)
+    clone.unsqueeze_(0).add_(1)
     flat.mul_(2)
-    made.squeeze_(0)
-    made.transpose_(0, 1)
-    made[0] = 9
-    return [made * 1, flat * 1]
+    clone.squeeze_(0)
+    clone.transpose_(0, 1)
+    clone[0] = 9
+    return [clone * 1, flat * 1]
 
 
 PROGRAMS: dict[str, Function] = {
@@ -361,14 +361,14 @@ class Steps(nn.Module):
         self.register_buffer("rows", self.table[1:])
 
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> Any:
-        made = [x, y, self.table, self.rows]
+        tensors = [x, y, self.table, self.rows]
         for kind, choice, first, second, number in self.steps:
-            t, u = made[first % len(made)], made[second % len(made)]
+            t, u = tensors[first % len(tensors)], tensors[second % len(tensors)]
             if kind == "view":
-                made.append(VIEW_STEPS[choice % len(VIEW_STEPS)](t, number))
+                tensors.append(VIEW_STEPS[choice % len(VIEW_STEPS)](t, number))
             else:
                 WRITE_STEPS[choice % len(WRITE_STEPS)](t, u, number)
-        return [made[place % len(made)] for place in self.returned], made[-1] + 1
+        return [tensors[place % len(tensors)] for place in self.returned], tensors[-1] + 1
 
 
 steps = st.tuples(

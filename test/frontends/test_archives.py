@@ -98,10 +98,10 @@ def test_numbers_equal_pytorch(saved: Path) -> None:
     module, args, kwargs = rich()
     with torch.no_grad():
         expected = module(*args, **kwargs)
-    found = sambaflow.compile(saved)(*args, **kwargs)
-    assert found.keys() == expected.keys()
+    outputs = sambaflow.compile(saved)(*args, **kwargs)
+    assert outputs.keys() == expected.keys()
     for name, tensor in expected.items():
-        torch.testing.assert_close(found[name], tensor, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(outputs[name], tensor, rtol=1e-4, atol=1e-4)
 
 
 def test_the_archive_gives_the_ir_and_weights_of_the_program(saved: Path) -> None:
@@ -139,8 +139,8 @@ def test_tensors_of_every_kind_are_as_pytorch_reads_them(tmp_path: Path) -> None
             return x + self.of_float32
 
     torch.export.save(torch.export.export(Holder(), (torch.ones(3, 4),)), tmp_path / "all.pt2")
-    found, expected = read_archive(tmp_path / "all.pt2"), torch.export.load(tmp_path / "all.pt2")
-    for mine, torchs in ((found.state_dict, expected.state_dict), (found.constants, expected.constants)):
+    archive, expected = read_archive(tmp_path / "all.pt2"), torch.export.load(tmp_path / "all.pt2")
+    for mine, torchs in ((archive.state_dict, expected.state_dict), (archive.constants, expected.constants)):
         assert list(mine) == list(torchs)
         for name, tensor in torchs.items():
             assert isinstance(tensor, torch.Tensor)
@@ -206,11 +206,11 @@ def _target(target: str, *arguments: Any) -> Callable[[Records, Path], Records]:
     """The first node calls another function."""
 
     def edit(graph: Any, marker: Path) -> None:
-        given = [
+        inputs = [
             {"name": "", "arg": argument(marker) if callable(argument) else argument, "kind": 1}
             for argument in arguments
         ]
-        graph["graph"]["nodes"][0].update({"target": target} | ({"inputs": given} if given else {}))
+        graph["graph"]["nodes"][0].update({"target": target} | ({"inputs": inputs} if inputs else {}))
 
     return _graph(edit)
 
@@ -327,10 +327,10 @@ def test_forged_archives_run_nothing_and_are_refused(kind: str, saved: Path, tmp
 
 def test_numbers_that_fill_the_memory_are_refused(saved: Path, tmp_path: Path) -> None:
     def edit(graph: Any, _: Path) -> None:
-        given = [{"name": "", "arg": {"as_int": (1 << 62) + place}, "kind": 1} for place in range(2)]
+        inputs = [{"name": "", "arg": {"as_int": (1 << 62) + place}, "kind": 1} for place in range(2)]
         node = {
             "target": "_operator.pow",
-            "inputs": given,
+            "inputs": inputs,
             "outputs": [{"as_sym_int": {"as_name": "n"}}],
             "metadata": {},
         }
@@ -523,10 +523,10 @@ def _mutate(data: Any, chance: random.Random) -> None:
     """One value in plain data is lost, repeated, another one, or what stands elsewhere under the same name."""
     places: list[tuple[Any, Any]] = []
 
-    def collect(one: Any) -> None:
-        for key in list(one) if isinstance(one, dict) else range(len(one)) if isinstance(one, list) else ():
-            places.append((one, key))
-            collect(one[key])
+    def collect(node: Any) -> None:
+        for key in list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ():
+            places.append((node, key))
+            collect(node[key])
 
     collect(data)
     holder, key = chance.choice(places)

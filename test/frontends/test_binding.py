@@ -49,8 +49,8 @@ def written(x: Tensor, place: Any, value: Any) -> Tensor:
 def results_of(imported: Imported, inputs: tuple[Tensor, ...]) -> Any:
     graph = imported.graphs["forward"]
     names = [leaf.name for leaf in graph.inputs if isinstance(leaf, Leaf)]
-    found = run(imported.module, "forward", {**imported.weights, **dict(zip(names, inputs, strict=True))})
-    leaves = [found[leaf.name] if isinstance(leaf, Leaf) else leaf for leaf in graph.outputs]
+    outputs = run(imported.module, "forward", {**imported.weights, **dict(zip(names, inputs, strict=True))})
+    leaves = [outputs[leaf.name] if isinstance(leaf, Leaf) else leaf for leaf in graph.outputs]
     return pytree.tree_unflatten(leaves, graph.out_spec)
 
 
@@ -189,7 +189,7 @@ def test_a_batch_norm_that_trains_returns_its_statistics_too() -> None:
     operands = [torch.rand(3) for _ in range(4)]
 
     def normal(x: Tensor, *operands: Tensor) -> Any:
-        weight, bias, mean, variance = (one.clone() for one in operands)
+        weight, bias, mean, variance = (operand.clone() for operand in operands)
         return torch.native_batch_norm(x, weight, bias, mean, variance, True, 0.1, 1e-5), mean, variance
 
     check(Program(normal), (x, *operands))

@@ -86,8 +86,10 @@ def test_the_line_the_reason_and_the_way_out(what: str) -> None:
 
 
 def test_an_operator_that_other_arguments_would_suit_names_what_is_given() -> None:
-    given = r"\(self float32\[1, 1, 4, 6\], kernel_size \[2, 2\].*divisor_override 3\)"
-    with pytest.raises(InputError, match=rf"aten\.avg_pool2d\.default is converted for other arguments than {given}"):
+    arguments = r"\(self float32\[1, 1, 4, 6\], kernel_size \[2, 2\].*divisor_override 3\)"
+    with pytest.raises(
+        InputError, match=rf"aten\.avg_pool2d\.default is converted for other arguments than {arguments}"
+    ):
         import_model(Program(lambda x: F.avg_pool2d(x, 2, divisor_override=3)), (X[None, None],))
 
 
@@ -105,8 +107,8 @@ def test_modules_of_pytorch_itself_have_its_lines() -> None:
     [F.logsigmoid, torch.aminmax, lambda x: torch.aminmax(x, dim=1), F.elu, F.selu, lambda x: torch.vmap(torch.sum)(x)],
 )
 def test_named_tuples_and_transforms_are_no_control_flow(function: Callable[..., Any]) -> None:
-    wanted, found = function(X), sambaflow.compile(Program(function), (X,), mode="o0")(X)
-    torch.testing.assert_close(tuple(found), tuple(wanted))
+    wanted, computed = function(X), sambaflow.compile(Program(function), (X,), mode="o0")(X)
+    torch.testing.assert_close(tuple(computed), tuple(wanted))
 
 
 @pytest.mark.parametrize("decomposed", [False, True])

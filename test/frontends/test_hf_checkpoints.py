@@ -83,8 +83,8 @@ def test_a_folder_compiles_and_runs_with_its_weights_wherever_they_are_read(
     imported = import_transformers(sharded, ["prefill"], length=8)
     assert imported.diagnostics == []
     compile_imported(imported, mode="o1").save(tmp_path / "m.pef")
-    one = _saved(llama, tmp_path / "one", "1GB")
-    for weights in (None, sharded, sharded / INDEX, one, one / "model.safetensors"):
+    unsharded = _saved(llama, tmp_path / "one", "1GB")
+    for weights in (None, sharded, sharded / INDEX, unsharded, unsharded / "model.safetensors"):
         ours = sambaflow.load(tmp_path / "m.pef", weights)(ids)
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
     (tmp_path / "m.safetensors").unlink()

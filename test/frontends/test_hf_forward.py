@@ -45,18 +45,18 @@ def _drawn(graph: hf.HfGraph) -> dict[str, torch.Tensor]:
     """Random inputs of a graph by name."""
     generator = torch.Generator().manual_seed(5)
     return {
-        name: torch.randn(one.shape, generator=generator)
-        if one.is_floating_point()
-        else torch.randint(4, 100, one.shape, generator=generator)
-        for name, one in zip(graph.input_names, graph.args, strict=True)
+        name: torch.randn(tensor.shape, generator=generator)
+        if tensor.is_floating_point()
+        else torch.randint(4, 100, tensor.shape, generator=generator)
+        for name, tensor in zip(graph.input_names, graph.args, strict=True)
     }
 
 
-def _is_right(ours: torch.Tensor, model: transformers.PreTrainedModel, given: Tensors) -> bool:
+def _is_right(ours: torch.Tensor, model: transformers.PreTrainedModel, inputs: Tensors) -> bool:
     theirs = eager(model)
     with torch.no_grad():
-        single = theirs(**given).logits.double()
-        wide = {name: one.double() if one.is_floating_point() else one for name, one in given.items()}
+        single = theirs(**inputs).logits.double()
+        wide = {name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in inputs.items()}
         exact = theirs.double()(**wide).logits
     return difference(ours.double(), exact) <= max(TOLERANCE, 2 * difference(single, exact))
 
@@ -76,17 +76,17 @@ def _is_right(ours: torch.Tensor, model: transformers.PreTrainedModel, given: Te
 def test_forward_is_that_of_the_eager_model(name: str, inputs: dict[str, list[int]]) -> None:
     model = _model(name)
     graph = hf.graph(model, "forward", 1, TOKENS)
-    assert {key: list(one.shape) for key, one in zip(graph.input_names, graph.args, strict=True)} == inputs
-    given, imported = _drawn(graph), hf.import_graph(graph)
-    assert _is_right(run(imported.module, "forward", {**given, **imported.weights})["logits"], model, given)
+    assert {key: list(tensor.shape) for key, tensor in zip(graph.input_names, graph.args, strict=True)} == inputs
+    drawn, imported = _drawn(graph), hf.import_graph(graph)
+    assert _is_right(run(imported.module, "forward", {**drawn, **imported.weights})["logits"], model, drawn)
 
 
 def test_the_simulator_gives_the_same() -> None:
     model = _model("vit")
     graph = hf.graph(model, "forward")
-    given = _drawn(graph)
-    ours = compile_imported(import_graphs({"forward": graph}), mode="o1")(*given.values())["logits"]
-    assert _is_right(ours, model, given)
+    drawn = _drawn(graph)
+    ours = compile_imported(import_graphs({"forward": graph}), mode="o1")(*drawn.values())["logits"]
+    assert _is_right(ours, model, drawn)
 
 
 @pytest.mark.parametrize("name", ["falcon"])

@@ -94,11 +94,11 @@ def imports_of(tree: ast.AST, *, at_import_time: bool = False, types: bool = Fal
 
 def test_every_folder_with_code_is_a_listed_package():
     listed = set(pyproject()["tool"]["setuptools"]["packages"])
-    found = {"sambaflow"}
+    packages = {"sambaflow"}
     for folder in FOLDERS:
         for init in (ROOT / folder).rglob("__init__.py"):
-            found.add("sambaflow." + ".".join(init.parent.relative_to(ROOT).parts))
-    assert listed == found
+            packages.add("sambaflow." + ".".join(init.parent.relative_to(ROOT).parts))
+    assert listed == packages
 
 
 def test_every_python_file_lies_in_a_package():
@@ -156,9 +156,9 @@ def arrows_of(folder: str) -> Iterator[tuple[str, str]]:
     modules = modules_of(folder)
     for name, path in modules.items():
         for target in imports_of(ast.parse(path.read_text()), types=True):
-            found = target if target in modules else target.rpartition(".")[0]
-            if found in modules and found != name:
-                yield name, found
+            imported = target if target in modules else target.rpartition(".")[0]
+            if imported in modules and imported != name:
+                yield name, imported
 
 
 def room_of(folder: str, module: str) -> str:

@@ -20,14 +20,14 @@ OTHERS = {
 
 
 def test_nothing_else_reads_files():
-    found: Counter[str] = Counter()
+    reads: Counter[str] = Counter()
     for path in (path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
                 case ast.Call(func=ast.Name(id="open")):
-                    found[str(path.relative_to(ROOT))] += 1
+                    reads[str(path.relative_to(ROOT))] += 1
                 case ast.Call(func=ast.Attribute(attr="read_bytes" | "read_text")):
-                    found[str(path.relative_to(ROOT))] += 1
+                    reads[str(path.relative_to(ROOT))] += 1
                 case _:
                     pass
-    assert dict(found) == OTHERS
+    assert dict(reads) == OTHERS

@@ -107,8 +107,8 @@ def test_a_context_without_analyses_shares_nothing():
 def test_sharing_plans_changes_nothing(mode: str):
     pipeline = parse_pipeline(f"{mode}{{machine=sn40l}}")
     by_hand, managed, ctx = parsed(), parsed(), SambaContext()
-    for one in pipeline:
-        one.apply(SambaContext(), by_hand)
+    for pass_ in pipeline:
+        pass_.apply(SambaContext(), by_hand)
     PassManager(pipeline, ctx).run(managed)
     assert ctx.analyses.reused["sections_of"] > 0
     assert str(managed) == str(by_hand)

@@ -14,17 +14,17 @@ from sambaflow.sim.reference.semantics import graphs_of
 T = "tensor<4xf32>"
 
 
-def nested(depth: int, twice: bool, body: str = f"samba.relu %x : {T}", type: str = T) -> str:
+def nested(depth: int, twice: bool, body: str = f"samba.relu %x : {T}", tensor: str = T) -> str:
     """`@main` calls @f0, each @f(i) calls @f(i + 1), once or twice; the last is `body` of %x."""
-    functions = [f"func.func private @f{depth}(%x : {type}) -> {type} {{ %0 = {body} func.return %0 : {type} }}"]
+    functions = [f"func.func private @f{depth}(%x : {tensor}) -> {tensor} {{ %0 = {body} func.return %0 : {tensor} }}"]
     for i in range(depth):
         call = f"func.call @f{i + 1}"
-        first = f"%0 = {call}(%x) : ({type}) -> {type} "
-        second = f"%1 = {call}(%0) : ({type}) -> {type} " if twice else ""
+        first = f"%0 = {call}(%x) : ({tensor}) -> {tensor} "
+        second = f"%1 = {call}(%0) : ({tensor}) -> {tensor} " if twice else ""
         visibility, name = ("private", f"f{i}") if i else ("public", "main")
         functions.append(
-            f"func.func {visibility} @{name}(%x : {type}) -> {type} "
-            f"{{ {first}{second}func.return %{int(twice)} : {type} }}"
+            f"func.func {visibility} @{name}(%x : {tensor}) -> {tensor} "
+            f"{{ {first}{second}func.return %{int(twice)} : {tensor} }}"
         )
     return "\n".join(functions)
 
@@ -50,9 +50,9 @@ def test_calls_that_are_nested_too_deeply_are_refused():
 
 def test_limits_of_indices_follow_calls_once():
     """An embedding at the bottom of 40 doubled calls: its 16 rows limit the input, found without 2^40 walks."""
-    type = "tensor<16xi64>"
+    tensor = "tensor<16xi64>"
     module = parse_module(
-        nested(40, True, f"samba.index_select %x, %x {{dim = 0 : i64}} : ({type}, {type}) -> {type}", type),
+        nested(40, True, f"samba.index_select %x, %x {{dim = 0 : i64}} : ({tensor}, {tensor}) -> {tensor}", tensor),
         "f.mlir",
         SambaContext(),
     )

@@ -35,8 +35,8 @@ def parsed(text: str = TEXT) -> ModuleOp:
 
 
 def twice_as_shift(op: Operation, rewriter: Rewriter) -> Converted:
-    one = rewriter.insert(arith.ConstantOp.from_int_and_width(1, i32))
-    return rewriter.insert(arith.ShLIOp(op.operands[0], one.result))
+    shift = rewriter.insert(arith.ConstantOp.from_int_and_width(1, i32))
+    return rewriter.insert(arith.ShLIOp(op.operands[0], shift.result))
 
 
 def first_operand(op: Operation, rewriter: Rewriter) -> Converted:
@@ -76,7 +76,7 @@ def test_what_is_left_of_an_illegal_dialect_is_one_error_with_counts_and_places(
 def test_the_nearest_entry_decides(legal: dict[str, bool], left: list[str]):
     with pytest.raises(UnsupportedOperators) as caught:
         DialectConversion({}, legal=legal).apply(parsed())
-    assert [one.name for one in caught.value.operators] == left
+    assert [operator.name for operator in caught.value.operators] == left
 
 
 # Dynamically legal: of two ops of one type, the one that the predicate takes stays as it is.
@@ -140,8 +140,8 @@ INDEXED = """func.func @f(%a: index) -> index {
 }"""
 
 
-def index_to_i32(type: Attribute) -> Attribute:
-    return i32 if type == IndexType() else type
+def index_to_i32(value_type: Attribute) -> Attribute:
+    return i32 if value_type == IndexType() else value_type
 
 
 def rebuilt(op: arith.AddiOp, rewriter: Rewriter) -> Converted:
@@ -205,7 +205,7 @@ def test_block_arguments_of_an_op_with_a_rule_have_their_new_types():
     DialectConversion(rules, types=index_to_i32).apply(module)
     verify_module(module)
     (loop,) = [op for op in module.walk() if isinstance(op, ForOp)]
-    assert [str(type) for type in loop.body.block.arg_types] == ["i32", "f32"]
+    assert [str(value_type) for value_type in loop.body.block.arg_types] == ["i32", "f32"]
     assert casts_of(module) == [("i32", "index")]  # for test.op, which nobody converts
 
 

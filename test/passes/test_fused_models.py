@@ -73,9 +73,9 @@ def test_folded_and_fused_models_compute_the_same_bits(name: str, phase: str, dt
     run_pipeline(fused, "samba-outline-layers, samba-fuse, samba-heuristics")
     verify_module(fused)
     expected = samba_reference.run(module, phase, tensors)
-    found = samba_reference.run(fused, phase, tensors)
-    assert expected.keys() == found.keys()
-    assert [key for key in expected if not torch.equal(expected[key], found[key])] == []
+    computed = samba_reference.run(fused, phase, tensors)
+    assert expected.keys() == computed.keys()
+    assert [key for key in expected if not torch.equal(expected[key], computed[key])] == []
 
 
 @pytest.mark.parametrize(("name", "phase", "dtype"), CASES)

@@ -112,10 +112,12 @@ def reduce(graph: Graph, draw: Draw, value: SSAValue) -> None:
 
     inner = (lambda i, j: (j,)) if len(shape) == 1 else (lambda *d: d)
     outer = (lambda i, j: (i,)) if len(shape) == 1 else (lambda *d: d[1:])
-    type = TensorType(bf16 if finish else f32, (1,) if len(shape) == 1 else shape[1:])
+    result_type = TensorType(bf16 if finish else f32, (1,) if len(shape) == 1 else shape[1:])
     init = [kernel.constant(0.0, f32)]
     graph.add(
-        kernel.ReduceOp.make([value], domain, [inner, outer], [type], body, inits=init, finish=end if finish else None)
+        kernel.ReduceOp.make(
+            [value], domain, [inner, outer], [result_type], body, inits=init, finish=end if finish else None
+        )
     )
 
 
@@ -132,9 +134,9 @@ def contract(graph: Graph, draw: Draw, value: SSAValue) -> None:
 
     maps = [lambda m, n, k: (m, k), lambda m, n, k: (n, k), lambda m, n, k: (m, n)]
     domain = Domain.of((rows, columns), reduction=(shape[1],))
-    type = TensorType(draw(st.sampled_from([bf16, f32])), (rows, columns))
+    result_type = TensorType(draw(st.sampled_from([bf16, f32])), (rows, columns))
     init = [kernel.constant(0.0, f32)]
-    graph.add(kernel.ContractOp.make([value, other], domain, maps, [type], body, inits=init))
+    graph.add(kernel.ContractOp.make([value, other], domain, maps, [result_type], body, inits=init))
 
 
 @st.composite
@@ -147,10 +149,10 @@ def graphs(draw: Draw) -> FuncOp:
         value = draw(st.sampled_from(graph.values[-3:]))
         draw(st.sampled_from([unary, unary, binary, binary, move, reduce, contract]))(graph, draw, value)
     results = [v for v in graph.values if v.first_use is None and v not in function.body.block.args]
-    kept = draw(st.sampled_from(graph.values))
-    graph.block.add_op(ReturnOp(*results, kept))
+    returned = draw(st.sampled_from(graph.values))
+    graph.block.add_op(ReturnOp(*results, returned))
     function.properties["function_type"] = type(function.function_type).from_lists(
-        types, [v.type for v in (*results, kept)]
+        types, [v.type for v in (*results, returned)]
     )
     return function
 

@@ -46,12 +46,12 @@ def level_of(pass_name: str) -> str:
 def states() -> Mapping[str, tuple[str, ModuleOp]]:
     """The level and the module after each pass of o1."""
     module, level = module_of(GRAPH), "samba"
-    found: dict[str, tuple[str, ModuleOp]] = {}
+    snapshots: dict[str, tuple[str, ModuleOp]] = {}
     for step in MODES["o1"].steps:
         run_pipeline(module, (make_pass(step),), SambaContext())
         level = step.name.rpartition("-to-")[2] if step.name.startswith("convert-") else level
-        found[step.name] = level, module.clone()
-    return found
+        snapshots[step.name] = level, module.clone()
+    return snapshots
 
 
 @pytest.mark.parametrize("name", [name for name in PASSES if name != "set-target"])

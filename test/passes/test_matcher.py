@@ -93,8 +93,8 @@ def test_options_are_tried_in_order_and_lead_on_to_the_children():
 
 def test_matches_come_in_the_order_of_the_program():
     block = block_of("exp x", "tanh v0", "exp x", "tanh v2", "tanh v0")
-    found = matches("a: {op_type: exp, child: b}, b: {op_type: tanh}", block)
-    assert found == [{"a": 0, "b": 1}, {"a": 0, "b": 4}, {"a": 2, "b": 3}]
+    bindings = matches("a: {op_type: exp, child: b}, b: {op_type: tanh}", block)
+    assert bindings == [{"a": 0, "b": 1}, {"a": 0, "b": 4}, {"a": 2, "b": 3}]
 
 
 @pytest.mark.parametrize(

@@ -126,9 +126,9 @@ def test_hints_return(hints: list[str]):
     blocks = [Block(arg_types=[f32, f32]) for _ in hints]
     for block, hint in zip(blocks, hints, strict=True):
         named: list[object] = [block, *block.args]
-        for one in named:
+        for holder in named:
             if Block.is_valid_name(hint):
-                one.name_hint = hint  # pyright: ignore
+                holder.name_hint = hint  # pyright: ignore
         block.add_op(ReturnOp())
     function = FuncOp("f", (tuple(blocks[0].arg_types), ()), Region(blocks))
     module = ModuleOp([function])

@@ -50,8 +50,8 @@ def probe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_options_are_typed_by_the_fields_of_the_pass():
-    (one,) = parse_pipeline('probe { depth = 3 rate=1e-3 mode=good flag names=[a, "b c"] }')
-    assert one == ProbePass(3, 0.001, "good", True, ("a", "b c"))
+    (probe,) = parse_pipeline('probe { depth = 3 rate=1e-3 mode=good flag names=[a, "b c"] }')
+    assert probe == ProbePass(3, 0.001, "good", True, ("a", "b c"))
 
 
 def test_an_optional_number_can_be_none_and_a_flag_false():
@@ -62,9 +62,9 @@ def test_an_optional_number_can_be_none_and_a_flag_false():
 @given(st.text(), st.lists(st.text(), max_size=3))
 def test_any_text_is_a_value_and_stays_what_it_is(text: str, texts: list[str]):
     """A path may hold quotes, braces, commas, `none`: the text form of a pipeline quotes it."""
-    one = SetTargetPass(machine=text), ProbePass(names=tuple(texts))
-    printed = str(Pipeline(items=one))
-    assert parse_pipeline(printed).passes == one
+    passes = SetTargetPass(machine=text), ProbePass(names=tuple(texts))
+    printed = str(Pipeline(items=passes))
+    assert parse_pipeline(printed).passes == passes
     assert "\n" not in printed, "a pipeline is one line, which reproducers stand on"
 
 
@@ -86,7 +86,7 @@ def test_the_empty_pipeline_has_no_passes():
 
 
 def test_the_options_of_a_mode_go_to_the_passes_that_take_them():
-    passes = {one.name: one for one in parse_pipeline("o1{rules=my.yaml chips=8 tiles=2 machine=sn30}")}
+    passes = {pass_.name: pass_ for pass_ in parse_pipeline("o1{rules=my.yaml chips=8 tiles=2 machine=sn30}")}
     assert passes["set-target"] == SetTargetPass("sn30", 2, 8)
     assert passes["samba-fuse"] == SambaFusePass("my.yaml")
 
@@ -138,7 +138,7 @@ def test_an_unknown_mode_lists_the_known_ones():
 def test_running_gives_the_journal_of_what_the_passes_did():
     module = ModuleOp([])
     seen: list[str] = []
-    journal = run_pipeline(module, "probe{rate=2.5}, probe", SambaContext(), lambda one, _: seen.append(one.name))
+    journal = run_pipeline(module, "probe{rate=2.5}, probe", SambaContext(), lambda pass_, _: seen.append(pass_.name))
     assert isinstance(journal, Journal)
     assert seen == ["probe", "probe"]
     assert journal.counters == {("probe", "runs"): 4}

@@ -53,10 +53,10 @@ class Builder:
 
         kinds = ("parallel",) * (len(extents) - reduction) + ("reduction",) * reduction
         operands = tuple(Operand(value, Level(at(dims), self.shapes[value]), 2) for value, dims in reads)
-        made = self.argument(*(extents[d] for d in write))
-        result = Result(made, at(write), self.shapes[made], 2)
+        output = self.argument(*(extents[d] for d in write))
+        result = Result(output, at(write), self.shapes[output], 2)
         self.stages.append(StageFacts("stage", extents, kinds, operands, (result,), mode, body, dtype="bf16"))
-        return made
+        return output
 
     def linear(self, x: int, n: int) -> int:
         m, k = self.shapes[x]
@@ -80,21 +80,21 @@ def chain(m: int, widths: list[int]) -> tuple[Builder, int]:
 def test_a_decode_section_is_as_fast_as_its_weights():
     """One row: the weights are the traffic, they stream while stages wait for nothing else."""
     built, out = chain(1, [4096, 4096, 4096, 4096])
-    found = plan(built.stages, [out], resources())
+    section_plan = plan(built.stages, [out], resources())
     weights = 3 * 4096 * 4096 * 2
-    assert found.off_chip_bytes == weights + 2 * 4096 * 2
+    assert section_plan.off_chip_bytes == weights + 2 * 4096 * 2
     tier = MACHINE.tiers["hbm"]
-    bound = found.off_chip_bytes / (tier.bandwidth * tier.efficiency) * 1e12
-    assert bound < found.picoseconds < 1.25 * bound
+    bound = section_plan.off_chip_bytes / (tier.bandwidth * tier.efficiency) * 1e12
+    assert bound < section_plan.picoseconds < 1.25 * bound
 
 
 def test_a_prefill_section_keeps_the_array_busy():
     """Many rows: at least half of the chip's peak, weights loaded once."""
     built, out = chain(4096, [2048, 2048, 2048, 2048, 2048])
-    found = plan(built.stages, [out], resources())
+    section_plan = plan(built.stages, [out], resources())
     flops = 4 * 2 * 4096 * 2048 * 2048
-    assert flops / (found.picoseconds * 1e-12) > 0.5 * MACHINE.flops
-    assert found.off_chip_bytes == 4 * 2048 * 2048 * 2 + 2 * 4096 * 2048 * 2
+    assert flops / (section_plan.picoseconds * 1e-12) > 0.5 * MACHINE.flops
+    assert section_plan.off_chip_bytes == 4 * 2048 * 2048 * 2 + 2 * 4096 * 2048 * 2
 
 
 @st.composite
@@ -121,25 +121,25 @@ def test_the_interval_is_the_least_that_fits(stages: list[list[tuple[int, int]]]
 
     fitting = [c for c in product(*(range(len(stage)) for stage in stages)) if fits(c)]
     times = [[time for _, time in stage] for stage in stages]
-    found = least_interval(times, fits)
+    chosen = least_interval(times, fits)
     summed = least_sum(times, [[units for units, _ in stage] for stage in stages], fits)
-    assert (found is None) == (not fitting)
+    assert (chosen is None) == (not fitting)
     assert summed is None or fits(summed)
-    if found is not None:
+    if chosen is not None:
         best = min(interval(c) for c in fitting)
-        assert interval(found) == best
-        assert all(c == 0 or stage[c - 1][1] > best for stage, c in zip(stages, found, strict=True))
+        assert interval(chosen) == best
+        assert all(c == 0 or stage[c - 1][1] > best for stage, c in zip(stages, chosen, strict=True))
 
 
 @given(st.integers(1, 64), st.integers(1, 64), st.sampled_from([4, 16, 64]), st.sampled_from([4, 16, 64]))
 @settings(max_examples=200, deadline=None)
-def test_tokens_never_run_ahead_of_the_data(rows: int, columns: int, made: int, read: int):
+def test_tokens_never_run_ahead_of_the_data(rows: int, columns: int, producer_tile: int, consumer_tile: int):
     """When the producer has finished the firings of token t, every element of the consumer's window t is written."""
     built = Builder()
     x = built.argument(rows, columns)
     y = built.elementwise(x)
     built.stage((rows, columns), [(y, (0, 1))], (0,), reduction=1)
-    producer, consumer = tile_stage(built.stages[0], 0, made), tile_stage(built.stages[1], 0, read)
+    producer, consumer = tile_stage(built.stages[0], 0, producer_tile), tile_stage(built.stages[1], 0, consumer_tile)
     planner = Planner(resources())
     access = planner.access(built.stages[1], built.stages[1].operands[0], ())
     p = [walk for _, walk in producer.walks(result_access(built.stages[0], 0))]
@@ -170,20 +170,20 @@ def test_what_does_not_fit_says_by_how_much():
     built = Builder()
     x = built.argument(1, 1 << 27)
     out = built.stage((1, 1 << 27), [(x, (0, 1))], (0,), reduction=1)
-    found: SectionPlan = plan(built.stages, [out], resources(tiles=1))
-    assert not found.feasible
-    (short,) = found.shortfalls
+    section_plan: SectionPlan = plan(built.stages, [out], resources(tiles=1))
+    assert not section_plan.feasible
+    (short,) = section_plan.shortfalls
     window = (1 << 27) * 2
     assert (short.resource, short.demand, short.limit) == ("PMUs", window // MACHINE.pmu.bytes, 260)
-    assert found.levers
+    assert section_plan.levers
 
 
 @pytest.mark.parametrize("m", [1, 7, 512])
 def test_a_feasible_plan_fits_the_budget(m: int):
     built, out = chain(m, [1000, 3000, 1000])
-    found = plan(built.stages, [out], resources())
-    assert found.feasible and not shortfalls(found.demand, resources().budget)
-    for stage, decided in zip(built.stages, found.stages, strict=True):
+    section_plan = plan(built.stages, [out], resources())
+    assert section_plan.feasible and not shortfalls(section_plan.demand, resources().budget)
+    for stage, decided in zip(built.stages, section_plan.stages, strict=True):
         assert decided is not None and prod(decided.par) == decided.pcus
         assert all(p <= t <= e for p, t, e in zip(decided.par, decided.tile, stage.extents, strict=True))
 
@@ -198,9 +198,9 @@ def test_a_plan_fits_again_when_its_tiles_are_fixed():
     first = plan(built.stages, outs, resources())
     assert first.feasible
     fixed = [
-        replace(stage, mapping=Mapping(made.tile, made.par, made.order, made.hold))
-        for stage, made in zip(built.stages, first.stages, strict=True)
-        if made is not None
+        replace(stage, mapping=Mapping(stage_plan.tile, stage_plan.par, stage_plan.order, stage_plan.hold))
+        for stage, stage_plan in zip(built.stages, first.stages, strict=True)
+        if stage_plan is not None
     ]
     again = plan(fixed, outs, resources())
     assert again.feasible and not shortfalls(again.demand, resources().budget)
@@ -348,5 +348,5 @@ def test_a_room_holds_its_windows(size: int, handed: int, tokens: int, depth: in
     room = room_for(size, handed, tokens, depth, MACHINE, ports=ports)
     assert room.depth * room.window_bytes <= room.pmus * MACHINE.pmu.bytes and room.pmus >= ports
     assert 1 <= room.depth <= handed and room.window_bytes * handed >= size
-    parts, found = handover(handed, tokens, room.depth)
-    assert parts == min(handed, tokens) and found >= min(depth, parts)
+    parts, token_depth = handover(handed, tokens, room.depth)
+    assert parts == min(handed, tokens) and token_depth >= min(depth, parts)

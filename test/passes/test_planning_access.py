@@ -15,24 +15,24 @@ from sambaflow.passes.planning.access import Level, LinearAccess, NotRectangular
 
 def delivered(access: LinearAccess) -> list[int | None]:
     """Addresses in the order of the counters; None where a bound row says that the element is out of range."""
-    found: list[int | None] = []
+    addresses: list[int | None] = []
     for point in product(*(range(extent) for extent in access.extents)):
         rows = [row.base + sum(s * x for s, x in zip(row.strides, point, strict=True)) for row in access.rows]
         inside = all(0 <= value < row.extent for value, row in zip(rows, access.rows, strict=True))
         address = access.base + sum(s * x for s, x in zip(access.strides, point, strict=True))
-        found.append(address if inside else None)
-    return found
+        addresses.append(address if inside else None)
+    return addresses
 
 
 def evaluated(level: Level, extents: tuple[int, ...]) -> list[int | None]:
     """The same straight from the map."""
-    found: list[int | None] = []
+    addresses: list[int | None] = []
     for point in product(*(range(extent) for extent in extents)):
         coordinates = [expr.eval(point, ()) for expr in level.coordinates]
         inside = all(0 <= c < size for c, size in zip(coordinates, level.shape, strict=True))
         strides = row_major(level.shape)
-        found.append(sum(c * s for c, s in zip(coordinates, strides, strict=True)) if inside else None)
-    return found
+        addresses.append(sum(c * s for c, s in zip(coordinates, strides, strict=True)) if inside else None)
+    return addresses
 
 
 shapes = st.lists(st.integers(1, 6), min_size=1, max_size=4).map(tuple)

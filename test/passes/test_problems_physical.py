@@ -224,14 +224,14 @@ def test_every_solver_plans_around_what_is_fixed(lives: list[tuple[int, int, int
     ]
     problem = MemoryProblem(tuple(tensors), (Tier("hbm", 20000), Tier("ddr", 1 << 30)), 64)
     plan = solve(problem, data.draw(st.sampled_from(["first-fit", "best-fit"])))
-    kept = [
+    pinned = [
         replace(tensor, tier=tier, address=address if tier == 0 or data.draw(st.booleans()) else None)
         if data.draw(st.booleans())
         else tensor
         for tensor, (tier, address) in zip(tensors, plan.places, strict=True)
     ]
-    fixed = replace(problem, tensors=tuple(kept))
-    standing = [p if t.address is not None else None for t, p in zip(kept, plan.places, strict=True)]
+    fixed = replace(problem, tensors=tuple(pinned))
+    standing = [p if t.address is not None else None for t, p in zip(pinned, plan.places, strict=True)]
     assert list(fixed.broken(standing)) == []
     for solver in ("first-fit", "best-fit"):
         solve(fixed, solver)
@@ -311,9 +311,9 @@ def package(installed: Callable[..., None]):
 
 
 def program() -> rdu.ProgramOp:
-    (found,) = parse_module(PROGRAM, "f.mlir", SambaContext()).ops
-    assert isinstance(found, rdu.ProgramOp)
-    return found
+    (program_op,) = parse_module(PROGRAM, "f.mlir", SambaContext()).ops
+    assert isinstance(program_op, rdu.ProgramOp)
+    return program_op
 
 
 @pytest.mark.usefixtures("package")

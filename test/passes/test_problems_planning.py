@@ -32,18 +32,18 @@ WIDE = 1 << 24
 """Elements of a row that takes 64 of the 260 PMUs of a tile."""
 
 
-def elementwise(made: int, *read: int, width: int = 64) -> StageFacts:
-    """A stage that makes the tensor `made` from others of the same shape, a row."""
+def elementwise(output: int, *read: int, width: int = 64) -> StageFacts:
+    """A stage that makes the tensor `output` from others of the same shape, a row."""
     row = whole((1, width))
     operands = tuple(Operand(value, row, 2) for value in read)
-    result = Result(made, row.coordinates, (1, width), 2)
+    result = Result(output, row.coordinates, (1, width), 2)
     return StageFacts("stage", (1, width), ("parallel",) * 2, operands, (result,), "simd", ("alu",), dtype="bf16")
 
 
-def total(made: int, read: int, width: int) -> StageFacts:
+def total(output: int, read: int, width: int) -> StageFacts:
     """A stage that adds up a row, which has to stand there whole."""
     row = whole((1, width))
-    result = Result(made, row.coordinates[:1], (1,), 2)
+    result = Result(output, row.coordinates[:1], (1,), 2)
     kinds = ("parallel", "reduction")
     return StageFacts("sum", (1, width), kinds, (Operand(read, row, 2),), (result,), "reduce", ("alu",), dtype="bf16")
 
@@ -149,13 +149,13 @@ def cutting_problems(draw: st.DrawFn) -> CuttingProblem:
     count, width = draw(st.integers(1, 6)), draw(st.sampled_from([64, WIDE // 2, WIDE]))
     stages: list[StageFacts] = []
     rows = [0]
-    for made in range(1, count + 1):
+    for output in range(1, count + 1):
         if draw(st.booleans()):
-            stages.append(total(made, draw(st.sampled_from(rows)), width))
+            stages.append(total(output, draw(st.sampled_from(rows)), width))
         else:
             read = draw(st.lists(st.sampled_from(rows), min_size=1, max_size=2, unique=True))
-            stages.append(elementwise(made, *read, width=width))
-            rows.append(made)
+            stages.append(elementwise(output, *read, width=width))
+            rows.append(output)
     ends = [*sorted(draw(st.sets(st.integers(1, count), max_size=count))), count]
     pieces = [tuple(range(a, b)) for a, b in pairwise([0, *ends]) if a < b]
     firsts = [0, *sorted(draw(st.sets(st.integers(1, len(pieces)), max_size=3))), len(pieces)]

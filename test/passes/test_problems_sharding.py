@@ -51,7 +51,7 @@ def sharding(*functions: FunctionFacts, chips: int = 2) -> ShardingProblem:
 
 def of_mlp(**arguments: ArgumentFacts) -> ShardingProblem:
     """The MLP with other arguments, by name."""
-    return sharding(replace(MLP, arguments=tuple(arguments.get(one.name, one) for one in MLP.arguments)))
+    return sharding(replace(MLP, arguments=tuple(arguments.get(argument.name, argument) for argument in MLP.arguments)))
 
 
 def test_layouts_that_follow_the_rules_are_accepted():
@@ -158,11 +158,13 @@ class Chain:
         self.steps: list[tuple[range, OperatorFacts | None, str]] = []
         self.shape = x.shape
 
-    def add(self, made: Shape, more: Sequence[ArgumentFacts], operator: OperatorFacts | None, callee: str = "") -> None:
+    def add(
+        self, shape: Shape, more: Sequence[ArgumentFacts], operator: OperatorFacts | None, callee: str = ""
+    ) -> None:
         first = len(self.arguments)
         self.arguments += more
         self.steps.append((range(first, len(self.arguments)), operator, callee))
-        self.shape = made
+        self.shape = shape
 
     def function(self, name: str, tied: int | None) -> FunctionFacts:
         values = [0, *(len(self.arguments) + number for number in range(len(self.steps)))]

@@ -27,16 +27,16 @@ T = "tensor<2x3xi64>"
 ATTRIBUTES = {"softmax": " {dim = -1}"}
 
 
-def parsed(*lines: str, type: str = T) -> ModuleOp:
+def parsed(*lines: str, tensor_type: str = T) -> ModuleOp:
     """A function of %x and %y that returns its last value. Each line is `name operands...`, the ops give %0, %1, ...;
     the first one is line 2 of the text."""
-    text = [f"func.func @f(%x: {type}, %y: {type}) -> {type} {{"]
+    text = [f"func.func @f(%x: {tensor_type}, %y: {tensor_type}) -> {tensor_type} {{"]
     for i, line in enumerate(lines):
         name, *operands = line.split(" ")
         values = ", ".join(f"%{operand}" for operand in operands)
-        types = ", ".join(type for _ in operands)
-        text.append(f"%{i} = samba.{name} {values}{ATTRIBUTES.get(name, '')} : ({types}) -> {type}")
-    text += [f"func.return %{len(lines) - 1} : {type}", "}"]
+        types = ", ".join(tensor_type for _ in operands)
+        text.append(f"%{i} = samba.{name} {values}{ATTRIBUTES.get(name, '')} : ({types}) -> {tensor_type}")
+    text += [f"func.return %{len(lines) - 1} : {tensor_type}", "}"]
     return parse_module("\n".join(text), "f.mlir", SambaContext())
 
 
@@ -45,9 +45,9 @@ def written(module: ModuleOp) -> list[str]:
     (function,) = functions_of(module)
     names: dict[SSAValue, str] = dict(zip(function.body.block.args, ("x", "y"), strict=True))
     lines: list[str] = []
-    for one in function.body.block.ops:
-        lines.append(" ".join([one.name.partition(".")[2], *(names[operand] for operand in one.operands)]))
-        names.update((result, str(len(lines) - 1)) for result in one.results)
+    for inner in function.body.block.ops:
+        lines.append(" ".join([inner.name.partition(".")[2], *(names[operand] for operand in inner.operands)]))
+        names.update((result, str(len(lines) - 1)) for result in inner.results)
     return lines
 
 
@@ -119,7 +119,7 @@ def test_two_ops_of_a_source_may_be_one_of_the_program():
 def test_settings_and_where_are_conditions():
     @rewrite_rule
     def plain(x: RuleInput, y: RuleInput) -> Becomes:
-        return op("add", x, y, alpha=2, where=lambda one: one.operands[0] is not one.operands[1]).becomes(op("neg", x))
+        return op("add", x, y, alpha=2, where=lambda add: add.operands[0] is not add.operands[1]).becomes(op("neg", x))
 
     def after(attributes: str, operands: str = "%x, %y") -> str:
         text = f"%0 = samba.add {operands} {attributes} : ({T}, {T}) -> {T}"
@@ -135,7 +135,7 @@ def test_settings_and_where_are_conditions():
 
 def test_a_setting_that_is_not_there_is_none():
     module = parsed("softmax x")
-    (softmax,) = (one for one in module.walk() if isinstance(one, SambaOp))
+    (softmax,) = (inner for inner in module.walk() if isinstance(inner, SambaOp))
     assert (setting_of(softmax, "dim"), setting_of(softmax, "dtype"), setting_of(softmax, "other")) == (-1, None, None)
 
 
@@ -157,10 +157,10 @@ def test_matched_ops_stay_where_dead_code_does():
 
 def test_new_ops_have_the_place_and_name_of_the_root():
     module = parsed("abs x", "mul x 0")
-    (_, root) = (one for one in module.walk() if isinstance(one, SambaOp))
+    (_, root) = (inner for inner in module.walk() if isinstance(inner, SambaOp))
     root.results[0].name_hint = "gated"
     rewrite(module, [gate], erase_dead=True)
-    (new,) = (one for one in module.walk() if isinstance(one, SambaOp))
+    (new,) = (inner for inner in module.walk() if isinstance(inner, SambaOp))
     assert (new.name, new.results[0].name_hint, str(location_of(new))) == ("samba.relu", "gated", "f.mlir:3:6")
 
 
@@ -185,11 +185,11 @@ def test_settings_come_from_what_was_matched():
 def test_an_op_like_a_matched_one_takes_its_settings_and_notes():
     @rewrite_rule
     def swap(x: RuleInput, y: RuleInput) -> Becomes:
-        total = op("add", x, y, where=lambda one: "swap" in one.attributes)
+        total = op("add", x, y, where=lambda add: "swap" in add.attributes)
         return total.becomes(op("sub", y, x, like=total))
 
     module = parsed("add x y")
-    (total,) = (one for one in module.walk() if isinstance(one, SambaOp))
+    (total,) = (inner for inner in module.walk() if isinstance(inner, SambaOp))
     total.properties["alpha"] = OPERATORS["add"].attributes[-1].kind.encode(7)
     total.attributes["swap"] = StringAttr("note")
     rewrite(module, [swap])
@@ -236,7 +236,7 @@ def test_results_of_ops_are_told_apart_and_roots_may_have_several():
 
     module = parse_module(text, "f", SambaContext())
     assert rewrite(module, [second_less_first]).counts == {"second_less_first": 1}
-    (absolute,) = (one for one in module.walk() if one.name == "samba.abs")
+    (absolute,) = (inner for inner in module.walk() if inner.name == "samba.abs")
 
     def half() -> int:
         operand = absolute.operands[0]
@@ -410,17 +410,17 @@ def _is_match(rule: RewriteRule, chosen: dict[str, Operation], left_out: list[st
             return value.owner is chosen[name]
         return values.setdefault(name, value) is value
 
-    for name, one in chosen.items():
+    for name, chosen_op in chosen.items():
         node = rule.source.nodes[name]
         orders = [node.operands or ()]
         if node.any_order:
             orders.append(orders[0][::-1])
-        if one.name.partition(".")[2] not in node.op_types or len(one.operands) != len(orders[0]):
+        if chosen_op.name.partition(".")[2] not in node.op_types or len(chosen_op.operands) != len(orders[0]):
             return False
         before = dict(values)
         for order in orders:
             values = dict(before)
-            if all(stands(*pair) for pair in zip(order, one.operands, strict=True)):
+            if all(stands(*pair) for pair in zip(order, chosen_op.operands, strict=True)):
                 break
         else:
             return False
@@ -431,10 +431,10 @@ def _is_match(rule: RewriteRule, chosen: dict[str, Operation], left_out: list[st
 @given(programs(), st.sampled_from(RULES))
 @settings(max_examples=80, deadline=None)
 def test_matches_are_those_of_trying_everything(lines: list[str], rule: RewriteRule):
-    ops = [one for one in parsed(*lines).walk() if isinstance(one, SambaOp)]
+    ops = [inner for inner in parsed(*lines).walk() if isinstance(inner, SambaOp)]
     for root in ops:
-        found = rule.takes(type(root)) and next(rule.matches(root), None) is not None
-        assert found == expected(rule, root, ops)
+        matched = rule.takes(type(root)) and next(rule.matches(root), None) is not None
+        assert matched == expected(rule, root, ops)
 
 
 @rewrite_rule
@@ -485,9 +485,9 @@ def test_sound_rules_keep_the_program(lines: list[str], rules: list[RewriteRule]
     module = parsed(*lines)
     points = [(2, -3), (-1, 0), (5, 7)]
     before = [run(written(module), *point) for point in points]
-    places = {str(location_of(one)) for one in module.walk()}
+    places = {str(location_of(inner)) for inner in module.walk()}
     assert rewrite(module, rules, erase_dead=erase).converged
     verify_module(module)
     assert [run(written(module), *point) for point in points] == before
-    assert {str(location_of(one)) for one in module.walk()} <= places
+    assert {str(location_of(inner)) for inner in module.walk()} <= places
     assert rewrite(module, rules, erase_dead=erase).count == 0

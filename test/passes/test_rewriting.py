@@ -198,8 +198,8 @@ def test_regions_are_visited_and_what_is_erased_with_an_op_is_not():
         return op.operands if "drop" in op.attributes else None
 
     lines = ('%r = "test.op"(%x) ({', "%a = arith.addi %x, %x : i32", "}) ATTRIBUTES : (i32) -> i32")
-    kept = parsed(*(line.replace("ATTRIBUTES", "") for line in lines))
-    assert rewrite(kept, [drop, double]).counts == {"double": 1}
+    plain = parsed(*(line.replace("ATTRIBUTES", "") for line in lines))
+    assert rewrite(plain, [drop, double]).counts == {"double": 1}
     dropped = parsed(*(line.replace("ATTRIBUTES", "{drop}") for line in lines))
     assert rewrite(dropped, [drop, double]).counts == {"drop": 1}
 

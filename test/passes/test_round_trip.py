@@ -71,15 +71,15 @@ def imported(name: str) -> ModuleOp:
 @cache
 def levels(name: str, mode: str) -> dict[str, ModuleOp]:
     """The model's IR at the end of each level."""
-    found: dict[str, ModuleOp] = {}
+    modules: dict[str, ModuleOp] = {}
 
-    def keep(one: ModulePass, module: ModuleOp) -> None:
-        if one.name in LEVELS:
-            found[LEVELS[one.name]] = module.clone()
+    def keep(pass_: ModulePass, module: ModuleOp) -> None:
+        if pass_.name in LEVELS:
+            modules[LEVELS[pass_.name]] = module.clone()
 
     run_pipeline(imported(name).clone(), f"{mode}{{chips=2}}" if name == "llama_decode" else mode, None, keep)
-    assert list(found) == list(LEVELS.values())
-    return found
+    assert list(modules) == list(LEVELS.values())
+    return modules
 
 
 @pytest.mark.parametrize("level", LEVELS.values())
@@ -99,8 +99,8 @@ def test_printed_ir_parses_back(name: str, mode: str, level: str):
 def test_pef_to_text_to_pef(name: str, mode: str):
     """A stripped PEF, too, in one mode."""
     image = image_of(levels(name, mode)["rdu"])
-    for one in (image, strip(image)) if mode == ONE_MODE else (image,):
-        data = encode(one)
+    for variant in (image, strip(image)) if mode == ONE_MODE else (image,):
+        data = encode(variant)
         text = printed(module_of(decode(data)))
         back = parse_module(text, TEXT_FILE, SambaContext())
         assert encode(image_of(back, text_file=TEXT_FILE)) == data

@@ -146,15 +146,15 @@ def _program(row: Row, operands: list[Shaped], settings: Mapping[str, Any]) -> F
 
 def _entries(count: int, split: dict[int, Shard], chips: int) -> ArrayAttr[DictionaryAttr]:
     entries: list[dict[str, Attribute]] = [{"samba.name": StringAttr(f"x{i}")} for i in range(count)]
-    for i, one in split.items():
-        entries[i]["samba.shard"] = ShardAttr.get(*one, chips)
+    for i, operand_shard in split.items():
+        entries[i]["samba.shard"] = ShardAttr.get(*operand_shard, chips)
     return ArrayAttr([DictionaryAttr(entry) for entry in entries])
 
 
 def _cases(row: Row, chips: int) -> list[tuple[list[Shaped], Mapping[str, Any], dict[int, Shard]]]:
     """Each operand split alone, and each pair of operands, along each dimension that divides."""
-    found: list[tuple[list[Shaped], Mapping[str, Any], dict[int, Shard]]] = []
-    for operands, given in _samples(row):
+    cases: list[tuple[list[Shaped], Mapping[str, Any], dict[int, Shard]]] = []
+    for operands, attributes in _samples(row):
         single = [
             (i, Shard(dim, outer))
             for i, value in enumerate(operands)
@@ -162,9 +162,9 @@ def _cases(row: Row, chips: int) -> list[tuple[list[Shaped], Mapping[str, Any], 
             for outer in (1, 2)
             if size % (outer * chips) == 0
         ]
-        found += [(operands, given, {i: one}) for i, one in single]
-        found += [(operands, given, {i: a, j: b}) for i, a in single for j, b in single if i < j]
-    return found
+        cases += [(operands, attributes, {i: operand_shard}) for i, operand_shard in single]
+        cases += [(operands, attributes, {i: a, j: b}) for i, a in single for j, b in single if i < j]
+    return cases
 
 
 ON_TWO_CHIPS = parse_pipeline("set-target{chips=2},samba-partition")

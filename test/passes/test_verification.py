@@ -103,10 +103,12 @@ def test_the_last_op_of_a_block_is_verified() -> None:
 
 # A verifier, a trait or a parent that sees more than the op alone is asked about every op.
 def test_ops_that_look_around_are_all_verified() -> None:
-    made = test.TestOp(result_types=[f32])
-    first = CuriousOp.build(operands=[made.results], result_types=[[f32]], attributes={"note": None})
+    producer = test.TestOp(result_types=[f32])
+    first = CuriousOp.build(operands=[producer.results], result_types=[[f32]], attributes={"note": None})
     with pytest.raises(InputError, match="must not follow"):
-        checked(made, first, CuriousOp.build(operands=[first.results], result_types=[[f32]], attributes={"note": None}))
+        checked(
+            producer, first, CuriousOp.build(operands=[first.results], result_types=[[f32]], attributes={"note": None})
+        )
     neighbours = [NeighbourOp.build(operands=[[]], result_types=[[]], attributes={"note": None}) for _ in range(2)]
     with pytest.raises(InputError, match="must not stand beside"):
         checked(*neighbours)

@@ -82,7 +82,7 @@ def name_of(node: ast.expr | None) -> str:
 def answers() -> frozenset[str]:
     """Exceptions of ours that are caught here again: a class that is an Exception and nothing more."""
     classes = [node for _, tree in sources() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
-    return frozenset(one.name for one in classes if [name_of(base) for base in one.bases] == ["Exception"])
+    return frozenset(node.name for node in classes if [name_of(base) for base in node.bases] == ["Exception"])
 
 
 def is_shared(function: str) -> bool:
@@ -103,13 +103,13 @@ def is_rule(node: ast.AST) -> bool:
 
 def rules() -> dict[Site, str]:
     """The rules by their place, with their first line."""
-    found: dict[Site, str] = {}
+    statements: dict[Site, str] = {}
     for file, tree in sources():
         for node in ast.walk(tree):
             if is_rule(node):
                 assert isinstance(node, ast.stmt | ast.expr)
-                found[Site(file, node.lineno)] = ast.unparse(node)
-    return found
+                statements[Site(file, node.lineno)] = ast.unparse(node)
+    return statements
 
 
 # ---- the tests
@@ -201,13 +201,13 @@ def checks_errors(test: ast.stmt) -> bool:
 
 def refusals() -> list[str]:
     """The tests of these folders that look at errors and need no torch, as pytest names them."""
-    found: list[str] = []
+    names: list[str] = []
     for folder in FOLDERS:
         for path in sorted((ROOT / "test" / folder).rglob("test_*.py")):
             if "import torch" not in (text := path.read_text()):
                 tests = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
-                found += [f"{path}::{test.name}" for test in tests if checks_errors(test)]
-    return found
+                names += [f"{path}::{test.name}" for test in tests if checks_errors(test)]
+    return names
 
 
 def broken_in_pytest() -> Iterator[BaseException]:
@@ -241,14 +241,14 @@ def test_every_rule_has_a_test_that_breaks_it():
 
 
 def test_every_property_of_a_module_that_passes_need_is_missed_in_a_test():
-    needed = {name for one in PASSES for name in load_own_pass(one).needs}
+    needed = {name for pass_name in PASSES for name in load_own_pass(pass_name).needs}
     messages = [error.message for error in broken() if isinstance(error, SambaError)]
     assert [name for name in sorted(needed) if not any(PROPERTIES[name].lacking + ":" in m for m in messages)] == []
 
 
 def definition_of(op: type[Operation]) -> type[Operation]:
     """The class that stands in the source; a class that is made from a row of a table stands for the one it extends."""
-    return next(one for one in op.__mro__ if (one.__module__, one.__name__) in written_classes())
+    return next(base for base in op.__mro__ if (base.__module__, base.__name__) in written_classes())
 
 
 @cache
@@ -277,13 +277,13 @@ def test_every_definition_of_an_op_has_a_test_that_breaks_it():
 
 def invariants() -> dict[str, int]:
     """How many places of each file say that no input leads there."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for file, tree in sources():
         raised = [name_of(node.exc) for node in ast.walk(tree) if isinstance(node, ast.Raise)]
         asserted = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
         if count := len(asserted) + raised.count("AssertionError"):
-            found[file] = count
-    return found
+            counts[file] = count
+    return counts
 
 
 def test_no_rule_hides_among_the_invariants():

@@ -62,7 +62,7 @@ class Example:
             "samba-outline-layers": "{min-ops=3}",  # random layers are short
             "kernel-cut-sections": f"{{mode={self.mode}}}",
         }
-        return [one for name in names for one in parse_pipeline(name + options.get(name, ""))]
+        return [pass_ for name in names for pass_ in parse_pipeline(name + options.get(name, ""))]
 
     def __repr__(self) -> str:
         return f"chips={self.chips} mode={self.mode}\n{self.module}"
@@ -126,26 +126,26 @@ def run_chain(example: Example, kind: Kind, ledger: Ledger, last: str = "") -> N
         ledger.refused["before"] += 1
         return
     check = SemanticsCheck(ctx)
-    for one in example.passes(kind.passes):
-        check.tiled = one.name in MAPPINGS
-        before = str(module) if one.name not in ledger.changed else ""
+    for pass_ in example.passes(kind.passes):
+        check.tiled = pass_.name in MAPPINGS
+        before = str(module) if pass_.name not in ledger.changed else ""
         try:
-            run_pipeline(module, [one], ctx, instrumentations=(check, Uncertain(check, ledger)))
+            run_pipeline(module, [pass_], ctx, instrumentations=(check, Uncertain(check, ledger)))
         except (SemanticsError, InternalError) as error:
-            ledger.failed.setdefault(one.name, f"{error}\n{example}")
+            ledger.failed.setdefault(pass_.name, f"{error}\n{example}")
             return
         except SambaError:
-            ledger.refused[one.name] += 1
+            ledger.refused[pass_.name] += 1
             return
         try:
             verify_module(module)
         except SambaError as error:
-            ledger.failed.setdefault(one.name, f"{error}\n{example}")
+            ledger.failed.setdefault(pass_.name, f"{error}\n{example}")
             return
-        ledger.checked[one.name] += 1
+        ledger.checked[pass_.name] += 1
         if before and str(module) != before:
-            ledger.changed.add(one.name)
-        if one.name == last:
+            ledger.changed.add(pass_.name)
+        if pass_.name == last:
             return
 
 
@@ -156,7 +156,7 @@ class Uncertain(Instrumentation):
     check: SemanticsCheck
     ledger: Ledger
 
-    def before_pass(self, one: ModulePass, op: Operation) -> None:
+    def before_pass(self, pass_: ModulePass, op: Operation) -> None:
         for case in self.check.cases or ():
             for name, spread in (case.spread or {}).items():
                 value = case.outputs[name].double().abs().nan_to_num(0, 0, 0)
@@ -198,27 +198,27 @@ def smallest(kind: Kind, name: str) -> Example | str:
         return "no other module was found"
 
 
-CASES = [(name, one) for name, kind in KINDS.items() for one in kind.passes]
+CASES = [(name, pass_name) for name, kind in KINDS.items() for pass_name in kind.passes]
 
 
-@pytest.mark.parametrize(("name", "one"), CASES)
-def test_pass_keeps_what_random_modules_compute(name: str, one: str):
+@pytest.mark.parametrize(("name", "pass_name"), CASES)
+def test_pass_keeps_what_random_modules_compute(name: str, pass_name: str):
     kind, ledger = KINDS[name], ledger_of(name)
-    if one in ledger.failed:
-        pytest.fail(f"{ledger.failed[one]}\n{smallest(kind, one)}")
-    refused = [ledger.refused[earlier] for earlier in ("before", *kind.passes[: kind.passes.index(one)])]
-    assert ledger.refused[one] <= max(1, kind.refused.get(one, REFUSED) * kind.count)
-    assert ledger.checked[one] == kind.count - sum(refused) - ledger.refused[one]
+    if pass_name in ledger.failed:
+        pytest.fail(f"{ledger.failed[pass_name]}\n{smallest(kind, pass_name)}")
+    refused = [ledger.refused[earlier] for earlier in ("before", *kind.passes[: kind.passes.index(pass_name)])]
+    assert ledger.refused[pass_name] <= max(1, kind.refused.get(pass_name, REFUSED) * kind.count)
+    assert ledger.checked[pass_name] == kind.count - sum(refused) - ledger.refused[pass_name]
 
 
 # A check of a pass that never did anything, or of numbers that say nothing, would be no check.
 
 
-@pytest.mark.parametrize(("name", "one"), CASES)
-def test_pass_changed_some_of_the_modules(name: str, one: str):
+@pytest.mark.parametrize(("name", "pass_name"), CASES)
+def test_pass_changed_some_of_the_modules(name: str, pass_name: str):
     """Of its kind, or of another: equal ops are seldom where modules are drawn from all operators."""
-    others = [other for other, kind in KINDS.items() if one in kind.passes and other != name]
-    assert any(one in ledger_of(kind).changed for kind in (name, *others))
+    others = [other for other, kind in KINDS.items() if pass_name in kind.passes and other != name]
+    assert any(pass_name in ledger_of(kind).changed for kind in (name, *others))
 
 
 def test_few_elements_are_uncertain():

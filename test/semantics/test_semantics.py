@@ -62,8 +62,8 @@ def test_evaluate_at_every_level(chips: int):
     inputs = random_inputs(module, seed=3)
     expected = mlp(**inputs)
     levels: set[str] = set()
-    for one in parse_pipeline(f"o1{{chips={chips}}}"):
-        run_pipeline(module, [one])
+    for pass_ in parse_pipeline(f"o1{{chips={chips}}}"):
+        run_pipeline(module, [pass_])
         levels.update(op.name.split(".")[0] for op in module.walk())
         for tiled in (False, True):
             outputs = evaluate(module, inputs, tiled=tiled)
@@ -158,10 +158,10 @@ func.func @f(%w: tensor<7x4xf32>, %i: tensor<3xi64>, %p: tensor<1xi64>, %free: t
 def test_indices_are_in_range_at_every_level():
     module = parsed(LOOKUP)
     assert limits_of(module) == {"arg0": None, "arg1": 7, "arg2": 5, "arg3": None}
-    for one in parse_pipeline("o0"):
-        run_pipeline(module, [one])
+    for pass_ in parse_pipeline("o0"):
+        run_pipeline(module, [pass_])
         limits = list(limits_of(module).values())
-        assert limits[1] == 7 and 1 <= (limits[2] or 0) <= 5, one.name
+        assert limits[1] == 7 and 1 <= (limits[2] or 0) <= 5, pass_.name
         for seed in range(4):
             evaluate(module, random_inputs(module, seed))
 
@@ -189,10 +189,10 @@ LOOSE = Semantics(2**-10, "for tests")
 def test_compare_bits():
     assert compare(outputs(1.0, math.nan, math.inf), outputs(1.0, math.nan, math.inf)) is None
     assert compare(outputs(0.0), outputs(-0.0)) is not None
-    found = compare(outputs(1.0, 2.0, 3.0), outputs(1.0, 2.0 + 2**-22, 4.0))
-    assert found is not None
-    assert (found.output, found.index, found.before, found.elements) == ("y", (1,), 2.0, 2)
-    assert (found.error, found.bound) == (2**-22, 0.0)
+    difference = compare(outputs(1.0, 2.0, 3.0), outputs(1.0, 2.0 + 2**-22, 4.0))
+    assert difference is not None
+    assert (difference.output, difference.index, difference.before, difference.elements) == ("y", (1,), 2.0, 2)
+    assert (difference.error, difference.bound) == (2**-22, 0.0)
 
 
 def test_compare_within_a_bound():
@@ -250,13 +250,13 @@ class Wrong(SambaPass):
     amount: float = 1.0
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for one in list(op.walk()):
-            if isinstance(one, samba.SambaOp) and one.row.name == "relu":
-                added = samba.build("add", one.results, {"other": self.amount})
-                block = one.parent
+        for inner in list(op.walk()):
+            if isinstance(inner, samba.SambaOp) and inner.row.name == "relu":
+                added = samba.build("add", inner.results, {"other": self.amount})
+                block = inner.parent
                 assert block is not None
-                block.insert_op_after(added, one)
-                one.results[0].replace_uses_with_if(added.results[0], lambda use, a=added: use.operation is not a)
+                block.insert_op_after(added, inner)
+                inner.results[0].replace_uses_with_if(added.results[0], lambda use, a=added: use.operation is not a)
 
 
 @dataclass(frozen=True)
@@ -329,6 +329,6 @@ def test_large_modules_are_not_run():
 def test_work_at_every_level():
     module = parsed(MLP)
     products = 2 * 4 * 8 * 16
-    for one in parse_pipeline("o0"):
-        run_pipeline(module, [one])
-        assert products <= work_of(module, graph_of(module)) < 8 * products, one.name
+    for pass_ in parse_pipeline("o0"):
+        run_pipeline(module, [pass_])
+        assert products <= work_of(module, graph_of(module)) < 8 * products, pass_.name

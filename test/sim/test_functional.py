@@ -185,10 +185,12 @@ def image(
     tied: dict[str, str] | None = None,
 ) -> Image:
     """One section; symbols are (name, role, dtype, shape), slot i is symbol i; `streams` reads "0.0>2.1 1>2.0"."""
-    address, made = 0, list[Symbol]()
+    address, placed_symbols = 0, list[Symbol]()
     for name, role, dtype, shape in symbols:
         size = BYTES[dtype] * int(torch.Size(shape).numel())
-        made.append(Symbol(name, role, dtype, ints(list(shape)), (shards or {}).get(name), "hbm", address, size, 0, 0))
+        placed_symbols.append(
+            Symbol(name, role, dtype, ints(list(shape)), (shards or {}).get(name), "hbm", address, size, 0, 0)
+        )
         address += -(-size // 64) * 64
     joined: list[Stream] = []
     for text in streams.split():
@@ -201,16 +203,16 @@ def image(
     section = Section(
         "s", [Slot(d, ints(list(s)), r in ("output", "state", "temp")) for _, r, d, s in symbols], list(units), joined
     )
-    launches = steps or [Launch(0, ints(list(range(len(made)))), ints(list(range(chips))))]
+    launches = steps or [Launch(0, ints(list(range(len(placed_symbols)))), ints(list(range(chips))))]
     schedule = Schedule("forward", ints(inputs), ints(outputs), ints(ties), "hardware", list(launches))
-    return Image((1, 0), {}, Target("sn40l", 8, chips), made, [section], [schedule])
+    return Image((1, 0), {}, Target("sn40l", 8, chips), placed_symbols, [section], [schedule])
 
 
-def both_ways(made: Image, weights: dict[str, torch.Tensor], inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+def both_ways(program: Image, weights: dict[str, torch.Tensor], inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     """The outputs; batched and tile by tile must have the same bits."""
     results: list[list[torch.Tensor]] = []
     for tiled in (False, True):
-        engine = Engine(made, tiled=tiled)
+        engine = Engine(program, tiled=tiled)
         engine.load(weights)
         results.append(engine.run("forward", inputs))
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
@@ -338,7 +340,7 @@ def test_conv2d_with_padding():
         bounds=[[-pad, 0, 0, stride, 0, 0, 1, 0, h], [-pad, 0, 0, 0, stride, 0, 0, 1, w]],
         pad=0,
     )
-    made = image(
+    program = image(
         [
             ("x", "input", "f32", [n, c, h, w]),
             ("w", "param", "f32", [o, c, kh, kw]),
@@ -362,14 +364,14 @@ def test_conv2d_with_padding():
         "0>2.0 1>2.1 2>3",
     )
     x, weight = torch.randn(n, c, h, w), torch.randn(o, c, kh, kw)
-    (y,) = both_ways(made, {"w": weight}, [x])
+    (y,) = both_ways(program, {"w": weight}, [x])
     assert torch.allclose(y, functional.conv2d(x, weight, stride=stride, padding=pad), atol=1e-5)
 
 
 def test_embedding_and_concat():
     """Rows gathered by an index stream, put before a constant block by a second write port."""
     vocabulary, size, tokens, rest = 11, 4, 3, 2
-    made = image(
+    program = image(
         [
             ("ids", "input", "i64", [tokens]),
             ("table", "param", "f32", [vocabulary, size]),
@@ -391,9 +393,9 @@ def test_embedding_and_concat():
         "0>1 1>3.0 2>3.1 3>4",
     )
     ids, table, tail = torch.tensor([7, 0, 7]), torch.randn(vocabulary, size), torch.randn(rest, size)
-    (y,) = both_ways(made, {"table": table}, [ids, tail])
+    (y,) = both_ways(program, {"table": table}, [ids, tail])
     assert torch.equal(y, torch.cat([table[ids], tail]))
-    engine = Engine(made)
+    engine = Engine(program)
     engine.load({"table": table})
     with pytest.raises(InputError, match="leaves its tensor"):
         engine.run("forward", [torch.tensor([7, 11, 7]), tail])
@@ -404,7 +406,7 @@ def test_two_chip_all_reduce(wire: str):
     """A row-parallel linear: each chip has half of k, the partial sums add in f32, chips ascending."""
     m, n, k = 3, 20, 256
     half = k // 2
-    made = image(
+    program = image(
         [("x", "input", "f32", [m, half]), ("w", "param", "f32", [n, half]), ("y", "output", "f32", [m, n])],
         [
             load(0, [m, n, half], access([half, 0, 1])),
@@ -420,7 +422,7 @@ def test_two_chip_all_reduce(wire: str):
         shards={"x": Shard(1, 1, 2), "w": Shard(1, 1, 2)},
     )
     x, w = torch.randn(m, k), torch.randn(n, k)
-    (y,) = both_ways(made, {"w": w}, [x])
+    (y,) = both_ways(program, {"w": w}, [x])
     parts = [
         both_ways(linear_part(m, n, half), {"w": w[:, s].contiguous()}, [x[:, s].contiguous()])[0]
         for s in (slice(0, half), slice(half, k))
@@ -445,7 +447,7 @@ def linear_part(m: int, n: int, k: int) -> Image:
 def test_shards_interleave():
     """outer = 2: dimension 0 of 8 is [2, 2 chips, 2]; what goes in comes out."""
     shard = Shard(0, 2, 2)
-    made = image(
+    program = image(
         [("x", "input", "f32", [4]), ("y", "output", "f32", [4])],
         [
             load(0, [4], access([1])),
@@ -456,7 +458,7 @@ def test_shards_interleave():
         chips=2,
         shards={"x": shard, "y": shard},
     )
-    engine = Engine(made)
+    engine = Engine(program)
     x = torch.arange(8.0)
     assert torch.equal(engine.run("forward", [x])[0], 2 * x)
     assert engine.storage(0, 0).tolist() == [0, 1, 4, 5]
@@ -474,14 +476,14 @@ def test_state_is_updated_in_place_and_repeats_run():
         store(2, [4]),
     ]
     rounds = Repeat(3, [Launch(0, ints([[0, 1, 2]] * 3), ints([0]))], ints((), (0, 4)), ints((), (0, 2)))
-    made = image(
+    program = image(
         [("x", "input", "f32", [4]), ("s", "state", "f32", [4]), ("y", "output", "f32", [4])],
         update,
         "0>2.0 1>2.1 2>3 1>4 4>5",
         steps=[rounds],
         tied={"s": "s"},
     )
-    engine = Engine(made)
+    engine = Engine(program)
     engine.load({"s": torch.ones(4)})
     outputs = engine.run("forward", [torch.full((4,), 2.0)])
     assert len(outputs) == 1
@@ -493,7 +495,7 @@ def test_state_is_updated_in_place_and_repeats_run():
 def test_predicates():
     """A triangular sum: points outside contribute nothing; a triangular map: they are not written."""
     extents, below = [5, 5], [[0, 1, -1, 0]]
-    made = image(
+    program = image(
         [("x", "input", "f32", extents), ("y", "output", "f32", [5]), ("z", "output", "f32", extents)],
         [
             load(0, extents, access([5, 1])),
@@ -515,7 +517,7 @@ def test_predicates():
         "0>1 1>2 0>3 3>4",
     )
     x = torch.arange(25.0).reshape(5, 5)
-    y, z = both_ways(made, {}, [x])
+    y, z = both_ways(program, {}, [x])
     assert torch.equal(y, x.tril().sum(1))
     assert torch.equal(z, x.tril())
 
@@ -526,7 +528,7 @@ def test_argmax_combines_blocks():
     keep = "r1 = select.f32 r0, {0}0, acc0; r2 = select.i64 r0, {1}, acc1; acc0 = mov.f32 r1; acc1 = mov.i64 r2"
     body = "r0 = gt.f32 in0, acc0; " + keep.format("in", "i1")
     merge = "r0 = gt.f32 other0, acc0; " + keep.format("other", "other1")
-    made = image(
+    program = image(
         [("x", "input", "f32", [3, k]), ("y", "output", "i64", [3])],
         [
             load(0, [3, k], access([k, 1])),
@@ -547,13 +549,13 @@ def test_argmax_combines_blocks():
     )
     x = torch.randn(3, k)
     x[0, [150, 20]] = 9.0
-    assert torch.equal(both_ways(made, {}, [x])[0], torch.tensor([20, *x[1:].argmax(1).tolist()]))
+    assert torch.equal(both_ways(program, {}, [x])[0], torch.tensor([20, *x[1:].argmax(1).tolist()]))
 
 
 def test_cumulative_sum():
     """A sequential dimension: results for every step, then the final value."""
     body = "r0 = add.f32 acc0, in0; acc0 = mov.f32 r0; out0 = mov.f32 r0"
-    made = image(
+    program = image(
         [("x", "input", "f32", [6, 3]), ("y", "output", "f32", [6, 3]), ("z", "output", "f32", [3])],
         [
             load(0, [6, 3], access([3, 1])),
@@ -573,14 +575,14 @@ def test_cumulative_sum():
         "0>1 1.0>2 1.1>3",
     )
     x = torch.randint(-16, 17, (6, 3)) / 8  # sums of these are exact
-    y, z = both_ways(made, {}, [x])
+    y, z = both_ways(program, {}, [x])
     assert torch.allclose(y, x.cumsum(0))
     assert torch.equal(z, y[-1])
 
 
 def test_streams_regroup_domains():
     """A value of [heads, 1, m] read by a consumer that counts [group, in group, 1, m]: no data moves between."""
-    made = image(
+    program = image(
         [("x", "input", "f32", [4, 3]), ("y", "output", "f32", [4, 5, 3])],
         [
             load(0, [2, 2, 5, 3], access([6, 3, 0, 1])),
@@ -590,7 +592,7 @@ def test_streams_regroup_domains():
         "0>1 1>2",
     )
     x = torch.randn(4, 3)
-    assert torch.equal(both_ways(made, {}, [x])[0], (2 * x)[:, None].expand(4, 5, 3))
+    assert torch.equal(both_ways(program, {}, [x])[0], (2 * x)[:, None].expand(4, 5, 3))
 
 
 @pytest.mark.parametrize(
@@ -620,7 +622,7 @@ def test_wrong_inputs():
 
 
 def test_a_cycle_of_streams_is_refused():
-    made = linear_image(2, 20, 32, "f32", (2, 20, 32))
-    made.sections[0].streams.append(Stream((3, 0), (0, 0), "token", 0, 1, 1))
+    program = linear_image(2, 20, 32, "f32", (2, 20, 32))
+    program.sections[0].streams.append(Stream((3, 0), (0, 0), "token", 0, 1, 1))
     with pytest.raises(SambaError, match="form a cycle"):
-        both_ways(made, {"w": torch.zeros(20, 32)}, [torch.zeros(2, 32)])
+        both_ways(program, {"w": torch.zeros(20, 32)}, [torch.zeros(2, 32)])

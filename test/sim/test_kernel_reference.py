@@ -142,12 +142,12 @@ def test_dropout_depends_on_the_global_index_only() -> None:
     parts = run_chips(function, [[x[:3], seed], [x[3:], seed]])
     both_ways(function, [x[:3], seed])
     y = torch.cat([parts[0][0], parts[1][0]])
-    kept = y != 0
-    torch.testing.assert_close(y[kept], x[kept] / 0.75)
-    assert 0.70 < float(kept.float().mean()) < 0.80
-    assert not torch.equal(kept[:3], kept[3:])  # the second chip draws other numbers
+    mask = y != 0
+    torch.testing.assert_close(y[mask], x[mask] / 0.75)
+    assert 0.70 < float(mask.float().mean()) < 0.80
+    assert not torch.equal(mask[:3], mask[3:])  # the second chip draws other numbers
     other = run(function, [x[:3], torch.tensor(8)])[0]
-    assert not torch.equal(other != 0, kept[:3])
+    assert not torch.equal(other != 0, mask[:3])
 
 
 def test_lstm_step() -> None:

@@ -130,8 +130,8 @@ def test_a_contract_is_one_ascending_chain_a_block(m: int, n: int, k: int, predi
     products = (x.float()[:, None] * w.float()[None]).numpy()
     for i in range(m):
         for j in range(n):
-            kept = [p if not predicate or i + j >= d else np.float32(0) for d, p in enumerate(products[i, j])]
-            assert float(y[i, j]) == float(strict_sum(kept, 1))
+            terms = [p if not predicate or i + j >= d else np.float32(0) for d, p in enumerate(products[i, j])]
+            assert float(y[i, j]) == float(strict_sum(terms, 1))
 
 
 def test_a_masked_point_contributes_nothing_even_beside_infinity() -> None:

@@ -49,7 +49,7 @@ def test_threads_and_lengths_change_no_bit(name: str):
             torch.set_num_threads(count)
             expected = apply(name, "f32", values)
             for start in (0, 1, 3):
-                made = apply(name, "f32", [value[start:] for value in long])
-                torch.testing.assert_close(made, expected.repeat(330)[start:], rtol=0, atol=0, equal_nan=True)
+                part = apply(name, "f32", [value[start:] for value in long])
+                torch.testing.assert_close(part, expected.repeat(330)[start:], rtol=0, atol=0, equal_nan=True)
     finally:
         torch.set_num_threads(before)

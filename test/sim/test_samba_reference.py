@@ -75,18 +75,18 @@ def pytorch(name: str, x: Sequence[Tensor], a: dict[str, Any]) -> Any:
     }
     if name in special:
         return special[name]()
-    given = {k: torch_dtype(v) if k == "dtype" else v for k, v in a.items() if v is not None}
-    given = {k: list(v) if isinstance(v, tuple) else v for k, v in given.items()}
+    keywords = {k: torch_dtype(v) if k == "dtype" else v for k, v in a.items() if v is not None}
+    keywords = {k: list(v) if isinstance(v, tuple) else v for k, v in keywords.items()}
     operator = getattr(aten, name)
     for overload in operator.overloads():
         names = [argument.name for argument in getattr(operator, overload)._schema.arguments]
-        if set(given) <= set(names) and overload not in ("out", "Dimname", "names") and "out" not in names:
-            free = [n for n in names if n not in given]
+        if set(keywords) <= set(names) and overload not in ("out", "Dimname", "names") and "out" not in names:
+            free = [n for n in names if n not in keywords]
             try:
-                return getattr(operator, overload)(**dict(zip(free, x, strict=False)), **given)
+                return getattr(operator, overload)(**dict(zip(free, x, strict=False)), **keywords)
             except (RuntimeError, TypeError, NotImplementedError):
                 continue
-    raise AssertionError(f"no overload of aten.{name} takes {given}")
+    raise AssertionError(f"no overload of aten.{name} takes {keywords}")
 
 
 def compare(ours: Sequence[Tensor], theirs: Any, exact: bool) -> None:
@@ -136,7 +136,7 @@ def broadcastable(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Two shapes that broadcast: one with some dimensions set to 1 and leading ones dropped."""
     full = draw(shapes)
     keep = [draw(st.booleans()) for _ in full]
-    other = tuple(size if kept else 1 for size, kept in zip(full, keep, strict=True))
+    other = tuple(size if keeps_size else 1 for size, keeps_size in zip(full, keep, strict=True))
     other = other[draw(st.integers(0, len(other))) :]
     return (full, other) if draw(st.booleans()) else (other, full)
 

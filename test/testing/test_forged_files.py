@@ -21,5 +21,5 @@ def test_a_file_that_is_not_spoiled_is_used(kind: int, tmp_path: Path):
 
 def test_spoiled_files_are_refused_or_used():
     outcomes = dict(map(tried, range(MUTANTS)))
-    assert {seed: one for seed, one in outcomes.items() if one.kind not in ("refused", "used")} == {}
-    assert {one.kind for one in outcomes.values()} == {"refused", "used"}
+    assert {seed: outcome for seed, outcome in outcomes.items() if outcome.kind not in ("refused", "used")} == {}
+    assert {outcome.kind for outcome in outcomes.values()} == {"refused", "used"}

@@ -27,5 +27,5 @@ def test_what_was_not_altered_becomes_a_pef(level: str):
 
 def test_forged_ir_is_refused_or_compiles():
     outcomes = {seed: outcome_of(forged(seed, pieces())) for seed in range(MUTANTS)}
-    assert {seed: one for seed, one in outcomes.items() if one.kind == "fault"} == {}
-    assert {one.kind for one in outcomes.values()} >= {"refused", "done"}
+    assert {seed: outcome for seed, outcome in outcomes.items() if outcome.kind == "fault"} == {}
+    assert {outcome.kind for outcome in outcomes.values()} >= {"refused", "done"}

@@ -17,5 +17,5 @@ def test_what_was_compiled_runs(number: int):
 def test_forged_pefs_are_refused_or_run():
     """Of two of the programs: a model of sums and products, and one of look-ups, sorted lists and state."""
     outcomes = {seed: outcome_of(forged(seed, programs=2)) for seed in range(MUTANTS)}
-    assert {seed: one for seed, one in outcomes.items() if one.kind not in ("refused", "ran")} == {}
-    assert {one.kind for one in outcomes.values()} == {"refused", "ran"}
+    assert {seed: outcome for seed, outcome in outcomes.items() if outcome.kind not in ("refused", "ran")} == {}
+    assert {outcome.kind for outcome in outcomes.values()} == {"refused", "ran"}

@@ -50,16 +50,16 @@ SETTINGS: dict[str, Any] = {
 
 def drawn(strategy: st.SearchStrategy[ModuleOp], count: int) -> list[ModuleOp]:
     """`count` different modules."""
-    found: dict[str, ModuleOp] = {}
+    distinct: dict[str, ModuleOp] = {}
 
     @hypothesis.settings(max_examples=3 * count, phases=[Phase.generate], **SETTINGS)
     @hypothesis.given(strategy)
     def draw(module: ModuleOp) -> None:
-        if len(found) < count:
-            found.setdefault(str(module), module)
+        if len(distinct) < count:
+            distinct.setdefault(str(module), module)
 
     draw()
-    return list(found.values())
+    return list(distinct.values())
 
 
 @cache
@@ -110,8 +110,8 @@ def test_round_trip_through_text(level: str, generic: bool):
 
 
 def test_every_operator_is_drawn():
-    found = drawn(samba_modules(8, 12), 240)
-    used = Counter(op.row.name for m in found for op in m.walk() if isinstance(op, samba.SambaOp))
+    drawn_modules = drawn(samba_modules(8, 12), 240)
+    used = Counter(op.row.name for m in drawn_modules for op in m.walk() if isinstance(op, samba.SambaOp))
     assert {name for name in NAMES if not used[name]} == set()
 
 
@@ -155,7 +155,7 @@ def test_all_element_types_are_drawn():
 def test_long_dimensions_are_drawn(level: str):
     """Reductions of several blocks of 128, and shapes of 300."""
     types = [value.type for module in modules(level) for op in module.walk() for value in op.operands]
-    shapes = [type.get_shape() for type in types if isinstance(type, TensorType)]
+    shapes = [value_type.get_shape() for value_type in types if isinstance(value_type, TensorType)]
     assert sum(max(shape, default=0) >= 300 for shape in shapes) >= 3
     if level != "samba":
         folds = [op for m in modules(level) for op in m.walk() if isinstance(op, kernel.Stage)]
@@ -187,11 +187,11 @@ def test_modules_shrink():
 
 
 def test_options_of_samba_modules():
-    found = drawn(samba_modules(3, 4, operators=("exp", "add"), constants=100), 20)
-    names = {op.row.name for m in found for op in m.walk() if isinstance(op, samba.SambaOp)}
+    drawn_modules = drawn(samba_modules(3, 4, operators=("exp", "add"), constants=100), 20)
+    names = {op.row.name for m in drawn_modules for op in m.walk() if isinstance(op, samba.SambaOp)}
     assert {"exp", "add"} <= names and "linear" not in names
-    assert sum(op.name == "samba.constant" for m in found for op in m.walk()) >= 5
-    module = found[-1]
+    assert sum(op.name == "samba.constant" for m in drawn_modules for op in m.walk()) >= 5
+    module = drawn_modules[-1]
     for graph in graphs_of(module):
         assert evaluate(module, random_inputs(module, graph=graph), graph)
 

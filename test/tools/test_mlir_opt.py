@@ -75,7 +75,7 @@ def level_of(module: ModuleOp) -> str:
 @cache
 def valid_pieces() -> dict[str, list[ModuleOp]]:
     """The valid modules among the lit tests and the examples, by level."""
-    found: dict[str, list[ModuleOp]] = {level: [] for level in PASSES}
+    pieces: dict[str, list[ModuleOp]] = {level: [] for level in PASSES}
     for path in sorted([*ROOT.glob("test/**/*.mlir"), *ROOT.glob("examples/**/*.mlir")]):
         for text in path.read_text().split(SEPARATOR):
             try:
@@ -83,18 +83,18 @@ def valid_pieces() -> dict[str, list[ModuleOp]]:
                 verify_module(module)
             except SambaError:
                 continue
-            found[level_of(module)].append(module)
-    return found
+            pieces[level_of(module)].append(module)
+    return pieces
 
 
 def forms(module: ModuleOp, level: str, upstream: Upstream) -> list[str]:
     """Its text, with locations too, and its text after each pass of its level in o1 on two chips."""
     texts = [upstream.generic(module), upstream.generic(module, locations=True)]
 
-    def keep(one: ModulePass, after: ModuleOp) -> None:
+    def keep(pass_: ModulePass, after: ModuleOp) -> None:
         texts.append(upstream.generic(after))
 
-    passes = [one for one in parse_pipeline("o1{chips=2}") if re.match(PASSES[level], one.name)]
+    passes = [pass_ for pass_ in parse_pipeline("o1{chips=2}") if re.match(PASSES[level], pass_.name)]
     with suppress(SambaError):  # what a test of a refusal is for, or what is for one chip alone
         run_pipeline(module.clone(), passes, None, keep)
     return texts

@@ -53,7 +53,7 @@ FORMS: tuple[Callable[[ModuleOp], str] | None, ...] = (
 )
 """How a piece is printed before it is changed; None: as it stands in its file."""
 
-PASSES = tuple(one.name for one in parse_pipeline("o1"))
+PASSES = tuple(pass_.name for pass_ in parse_pipeline("o1"))
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ FLAGS = ((), (), (), ("--print-op-generic",), ("--verify-each",), ("--remarks",)
 def pipeline(random: Random, piece: Piece) -> tuple[str, ...]:
     """None, one pass, the rest of a mode from the level on, or whole modes."""
     mode = random.choice(("o0", "o1", "o3"))
-    here = [one.name for one in parse_pipeline(mode) if applies(one.name, piece.level)]
+    here = [pass_.name for pass_ in parse_pipeline(mode) if applies(pass_.name, piece.level)]
     target = "set-target," if piece.level != "rdu" else ""
     choice = random.randrange(8)
     if choice < 2:
@@ -143,9 +143,9 @@ def bounded() -> Generator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
-def kind(found: str | None) -> str:
+def kind(message: str | None) -> str:
     """What stays the same when the text becomes smaller."""
-    return re.sub(r"\d+|'[^'\n]*'|\"[^\"\n]*\"", "_", (found or "").partition("\n")[0])
+    return re.sub(r"\d+|'[^'\n]*'|\"[^\"\n]*\"", "_", (message or "").partition("\n")[0])
 
 
 def smallest(case: Case, folder: Path, trials: int = 300) -> Case:
@@ -172,17 +172,17 @@ def failures(numbers: Sequence[int], folder: Path) -> Iterator[str]:
     """A report of each case that fails."""
     for number in numbers:
         case = Case.of(number)
-        if (found := complaint(case, folder)) is not None:
+        if (message := complaint(case, folder)) is not None:
             least = smallest(case, folder)
-            yield f"case {number}: samba-opt {' '.join(case.arguments)}\n{found}\non\n{least.text}"
+            yield f"case {number}: samba-opt {' '.join(case.arguments)}\n{message}\non\n{least.text}"
 
 
 @contextlib.contextmanager
 def plugins_read_once() -> Generator[None]:
     """xDSL looks for plug-ins among all installed packages in every run: half of the time of a small one."""
     with pytest.MonkeyPatch.context() as patch:
-        found = Universe.get_multiverse()
-        patch.setattr(Universe, "get_multiverse", lambda: found)
+        multiverse = Universe.get_multiverse()
+        patch.setattr(Universe, "get_multiverse", lambda: multiverse)
         yield
 
 
@@ -190,12 +190,12 @@ def plugins_read_once() -> Generator[None]:
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_a_mutated_input_is_read_or_refused(chunk: int, tmp_path: Path):
     with plugins_read_once():
-        found = list(failures(range(chunk, CASES, CHUNKS), tmp_path))
-    assert not found, "\n\n".join(found)
+        reports = list(failures(range(chunk, CASES, CHUNKS), tmp_path))
+    assert not reports, "\n\n".join(reports)
 
 
-def graph(type: str, body: str) -> str:
-    return f"func.func @f(%x: {type}) -> {type} {{\n  {body}\n  func.return %x : {type}\n}}\n"
+def graph(tensor_type: str, body: str) -> str:
+    return f"func.func @f(%x: {tensor_type}) -> {tensor_type} {{\n  {body}\n  func.return %x : {tensor_type}\n}}\n"
 
 
 def nested(opening: str, inside: str, closing: str) -> str:

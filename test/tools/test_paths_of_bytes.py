@@ -18,13 +18,13 @@ ODD = os.fsdecode(b"l\xff")
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    made = tmp_path / ODD
+    path = tmp_path / ODD
     try:
-        made.mkdir()
+        path.mkdir()
     except OSError:
         pytest.skip(f"no such paths on {sys.platform}")
-    monkeypatch.chdir(made)
-    return made
+    monkeypatch.chdir(path)
+    return path
 
 
 def test_ir_at_such_a_path_is_compiled(folder: Path):

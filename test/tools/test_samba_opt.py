@@ -24,8 +24,8 @@ class Done(NamedTuple):
 def samba_opt(*arguments: str, text: str = GOOD) -> Done:
     """Calls the tool's entry point in this process."""
     out, err = io.StringIO(), io.StringIO()
-    given = patch("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
-    with given, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    stdin = patch("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    with stdin, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = main(arguments)
         except SystemExit as end:

@@ -294,8 +294,8 @@ def test_a_transformers_model_that_does_not_fit_is_refused_with_its_length(folde
     description["pmu"]["bytes"]["value"] = 2
     (folder / "none.yaml").write_text(yaml.safe_dump(description))
     config, output = Path(__file__).parents[2] / "examples" / "llama-tiny.json", folder / "refused.pef"
-    given = ["--hf", config, "--length", "8", "--machine", folder / "none.yaml", "-o", output]
-    done = run("samba_compile", *given)
+    arguments = ["--hf", config, "--length", "8", "--machine", folder / "none.yaml", "-o", output]
+    done = run("samba_compile", *arguments)
     assert done.returncode == 1 and done.stderr.count("error:") == 1 and not output.exists()
     assert "short by" in done.stderr and "try: lower --length or --prompt" in done.stderr
 

@@ -60,8 +60,8 @@ def test_arguments_that_are_none():
 )
 def test_expected_diagnostics_that_are_no_expressions(regex: str, said: str):
     """A problem of the comment, which the driver reports at its line."""
-    (one,) = expectations_of(f"// expected-error-re@below {{{{{regex}}}}}\n", "f.mlir", 0)
-    assert said in one.problem
+    (expectation,) = expectations_of(f"// expected-error-re@below {{{{{regex}}}}}\n", "f.mlir", 0)
+    assert said in expectation.problem
     with pytest.raises(ValueError, match=re.escape(said)):
         expected._pattern(regex)  # pyright: ignore[reportPrivateUsage]
 

@@ -47,39 +47,39 @@ class IrPrinting(Instrumentation):
     def after_pipeline(self, pipeline: Pipeline, op: Operation) -> None:
         self._counts.pop()
 
-    def before_pass(self, one: ModulePass, op: Operation) -> None:
-        if self._wants(self.before, one):
-            self._dump("Before", one, op)
-        if self.after_change and self._wants(self.after, one):
+    def before_pass(self, pass_: ModulePass, op: Operation) -> None:
+        if self._wants(self.before, pass_):
+            self._dump("Before", pass_, op)
+        if self.after_change and self._wants(self.after, pass_):
             self._texts[op] = self.text_of(op)
 
-    def after_pass(self, one: ModulePass, op: Operation) -> None:
+    def after_pass(self, pass_: ModulePass, op: Operation) -> None:
         old = self._texts.pop(op, None)
-        if self._wants(self.after, one) and not self.after_failure_only and (old is None or old != self.text_of(op)):
-            self._dump("After", one, op)
+        if self._wants(self.after, pass_) and not self.after_failure_only and (old is None or old != self.text_of(op)):
+            self._dump("After", pass_, op)
         self._counts[-1] += 1
 
-    def after_failure(self, one: ModulePass, op: Operation, error: SambaError) -> None:
+    def after_failure(self, pass_: ModulePass, op: Operation, error: SambaError) -> None:
         self._texts.pop(op, None)
-        if self.after_failure_only or self._wants(self.after, one):
-            self._dump("After", one, op, " Failed")
+        if self.after_failure_only or self._wants(self.after, pass_):
+            self._dump("After", pass_, op, " Failed")
 
-    def _wants(self, names: frozenset[str], one: ModulePass) -> bool:
-        return ALL in names or one.name in names
+    def _wants(self, names: frozenset[str], pass_: ModulePass) -> bool:
+        return ALL in names or pass_.name in names
 
-    def _dump(self, when: str, one: ModulePass, op: Operation, failed: str = "") -> None:
+    def _dump(self, when: str, pass_: ModulePass, op: Operation, failed: str = "") -> None:
         shown = _module_of(op) if self.module_scope else op
         inside = "" if isinstance(op, ModuleOp) else f" ('{op.name}' operation{_symbol(op, ': @')})"
-        head = f"// -----// IR Dump {when} {type(one).__name__}{failed} ({one.name}){inside} //----- //"
+        head = f"// -----// IR Dump {when} {type(pass_).__name__}{failed} ({pass_.name}){inside} //----- //"
         text = f"{head}\n{self.text_of(shown)}\n"
         if self.tree_dir is None:
             print(text, file=sys.stderr)
             return
-        path = self._path(self.tree_dir, when.lower() + failed.lower().replace(" ", "-"), one, op)
+        path = self._path(self.tree_dir, when.lower() + failed.lower().replace(" ", "-"), pass_, op)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         write_file(path, text)
 
-    def _path(self, root: str, when: str, one: ModulePass, op: Operation) -> str:
+    def _path(self, root: str, when: str, pass_: ModulePass, op: Operation) -> str:
         """`builtin_module_no-symbol-name/func_func_f/2_0_samba-cse-after.mlir`: a folder an op, a number a nest."""
         folders: list[str] = []
         current: Operation | None = op
@@ -87,7 +87,7 @@ class IrPrinting(Instrumentation):
             folders.append(current.name.replace(".", "_") + (_symbol(current, "_") or "_no-symbol-name"))
             current = current.parent_op()
         number = "_".join(map(str, self._counts))
-        return os.path.join(root, *reversed(folders), f"{number}_{one.name}-{when}.mlir")
+        return os.path.join(root, *reversed(folders), f"{number}_{pass_.name}-{when}.mlir")
 
 
 def _symbol(op: Operation, prefix: str) -> str:

@@ -55,14 +55,14 @@ class CrashReproducer(Instrumentation):
     def after_pipeline(self, pipeline: Pipeline, op: Operation) -> None:
         self._nests.pop()
 
-    def before_pass(self, one: ModulePass, op: Operation) -> None:
+    def before_pass(self, pass_: ModulePass, op: Operation) -> None:
         module = op
         while (parent := module.parent_op()) is not None:
             module = parent
         self._text = self.text_of(module)
 
-    def after_failure(self, one: ModulePass, op: Operation, error: SambaError) -> None:
-        pipeline = Pipeline(self._nests[-1], (one,))
+    def after_failure(self, pass_: ModulePass, op: Operation, error: SambaError) -> None:
+        pipeline = Pipeline(self._nests[-1], (pass_,))
         for anchor in reversed(self._nests[:-1]):
             pipeline = Pipeline(anchor, (pipeline,))
         flags = [f"{_PIPELINE}{pipeline}", *self.flags]

@@ -18,8 +18,8 @@ def statistics_text(passes: Iterable[ModulePass], journal: Journal) -> str:
       (S) 3 modules - modules made of fusion rules' matches
     """
     lines = [RULE, "... Pass statistics report ...".center(len(RULE)).rstrip(), RULE]
-    for one in {one.name: one for one in passes}.values():
-        lines.append(one.name)
-        for counter, summary in (one.counters if isinstance(one, SambaPass) else {}).items():
-            lines.append(f"  (S) {journal.counters.get((one.name, counter), 0)} {counter} - {summary}")
+    for pass_ in {pass_.name: pass_ for pass_ in passes}.values():
+        lines.append(pass_.name)
+        for counter, summary in (pass_.counters if isinstance(pass_, SambaPass) else {}).items():
+            lines.append(f"  (S) {journal.counters.get((pass_.name, counter), 0)} {counter} - {summary}")
     return "\n".join(lines)

@@ -67,15 +67,15 @@ class Timing(Instrumentation):
     def after_pipeline(self, pipeline: Pipeline, op: Operation) -> None:
         self._stop()
 
-    def before_pass(self, one: ModulePass, op: Operation) -> None:
+    def before_pass(self, pass_: ModulePass, op: Operation) -> None:
         parent = self._open[-1]
         parent.passes += 1
-        self._start((one.name, parent.passes), one.name)
+        self._start((pass_.name, parent.passes), pass_.name)
 
-    def after_pass(self, one: ModulePass, op: Operation) -> None:
+    def after_pass(self, pass_: ModulePass, op: Operation) -> None:
         self._stop()
 
-    def after_failure(self, one: ModulePass, op: Operation, error: SambaError) -> None:
+    def after_failure(self, pass_: ModulePass, op: Operation, error: SambaError) -> None:
         """Everything that runs ends here."""
         while len(self._open) > 1:
             self._stop()
@@ -93,13 +93,13 @@ class Timing(Instrumentation):
         """The report of all that was timed until now."""
         self.root.seconds = time.perf_counter() - self.root.started
         if display == "json":
-            return json.dumps([_as_json(one, self.root.seconds) for one in self._rows()], indent=1)
-        rows = [(depth, one) for top in self._rows() for depth, one in _walk(top)]
+            return json.dumps([_as_json(timer, self.root.seconds) for timer in self._rows()], indent=1)
+        rows = [(depth, timer) for top in self._rows() for depth, timer in _walk(top)]
         if display == "list":
-            rows = [(0, one) for one in _merged(one for _, one in rows)]
+            rows = [(0, timer) for timer in _merged(timer for _, timer in rows)]
         lines = [
-            f"  {one.seconds:8.4f} ({_percent(one.seconds, self.root.seconds):5.1f}%)  {'  ' * depth}{one.name}"
-            for depth, one in rows
+            f"  {timer.seconds:8.4f} ({_percent(timer.seconds, self.root.seconds):5.1f}%)  {'  ' * depth}{timer.name}"
+            for depth, timer in rows
         ]
         return "\n".join(
             [

@@ -16,20 +16,20 @@ from sambaflow.passes.framework.verification import verify_module
 class VerifyEach(Instrumentation):
     """Verifies the whole module after each pass: every op, dominance, and what the pass says that it leaves."""
 
-    def after_pass(self, one: ModulePass, op: Operation) -> None:
+    def after_pass(self, pass_: ModulePass, op: Operation) -> None:
         module = op
         while (parent := module.parent_op()) is not None:
             module = parent
         if isinstance(module, ModuleOp):
-            verify_after(module, one)
-        if isinstance(one, SambaPass):
-            ensure(op, one.leaves, one.name)
+            verify_after(module, pass_)
+        if isinstance(pass_, SambaPass):
+            ensure(op, pass_.leaves, pass_.name)
 
 
-def verify_after(module: ModuleOp, one: ModulePass) -> None:
+def verify_after(module: ModuleOp, pass_: ModulePass) -> None:
     """Verify `module`; an error says which pass it came after."""
     try:
         verify_module(module)
     except SambaError as error:
-        error.message += f" (after {one.name})"
+        error.message += f" (after {pass_.name})"
         raise

@@ -31,14 +31,14 @@ HEURISTICS: tuple[Heuristic, ...] = (MhaHeuristic(), GemmHeuristic(), DefaultHeu
 def heuristic_for(module: samba.ModuleOp) -> Heuristic:
     """The heuristic that the module's rule names, else the first that suits it; InputError for an unknown name."""
     if module.heuristic is None:
-        return next(one for one in HEURISTICS if one.suits(module))
+        return next(heuristic for heuristic in HEURISTICS if heuristic.suits(module))
     wanted = module.heuristic.data
-    for one in HEURISTICS:
-        if wanted in one.names:
-            return one
+    for heuristic in HEURISTICS:
+        if wanted in heuristic.names:
+            return heuristic
     if (added := plugins.load("heuristics", wanted, Heuristic)) is not None:
         return added
-    known = (*(name for one in HEURISTICS for name in one.names), *plugins.plugins("heuristics"))
+    known = (*(name for heuristic in HEURISTICS for name in heuristic.names), *plugins.plugins("heuristics"))
     raise error_at(module, f"names an unknown heuristic '{wanted}'{did_you_mean(wanted, known)}", InputError)
 
 

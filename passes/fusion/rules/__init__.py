@@ -88,13 +88,13 @@ class _Reader(YamlReader):
         entries = self.mapping(node, "a heuristic")
         if "name" not in entries:
             raise self.error("a heuristic needs a name", node)
-        parameters = {key: self.setting(one) for key, one in entries.items() if key != "name"}
+        parameters = {key: self.setting(entry) for key, entry in entries.items() if key != "name"}
         return str(self.value(entries["name"])), parameters
 
     def node(self, name: str, node: YamlNode) -> Node:
         entries = self.mapping(node, f"node '{name}'", _NODE_KEYS)
-        settings = {key: self.setting(one) for key, one in self.prefixed(entries, "set ").items()}
-        names = {key: self.names(one) for key, one in entries.items() if key not in ("required", "included")}
+        settings = {key: self.setting(entry) for key, entry in self.prefixed(entries, "set ").items()}
+        names = {key: self.names(entry) for key, entry in entries.items() if key not in ("required", "included")}
         flags = {key: self.flag(entries[key]) for key in ("required", "included") if key in entries}
         return Node(
             name,

@@ -57,5 +57,5 @@ def test_engines_agree_and_plan_and_program_fire_alike(name: str) -> None:
         prices = [cost(firing, machine) for firing in pcu_firings(section).values()]
         units = [unit for unit in section.units if isinstance(unit, Pcu)]
         assert [unit.count for unit in units] == [plan.pcus for plan in stages]
-        found = [(machine.picoseconds(p.cycles), machine.picoseconds(p.latency)) for p in prices]
-        assert found == [(plan.interval, plan.latency) for plan in stages]
+        times = [(machine.picoseconds(p.cycles), machine.picoseconds(p.latency)) for p in prices]
+        assert times == [(plan.interval, plan.latency) for plan in stages]

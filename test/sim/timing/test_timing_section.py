@@ -158,9 +158,9 @@ def test_two_launches_cost_two_launch_times_and_no_second_program_load() -> None
 
 
 def test_alternating_sections_are_loaded_each_time() -> None:
-    made = image(linear(), [Launch(0, ints([0, 1, 2]), ints([0])), Launch(1, ints([0, 1, 2]), ints([0]))])
-    made.sections.append(replace(linear(), name="again"))
-    time = time_graph(made)
+    program = image(linear(), [Launch(0, ints([0, 1, 2]), ints([0])), Launch(1, ints([0, 1, 2]), ints([0]))])
+    program.sections.append(replace(linear(), name="again"))
+    time = time_graph(program)
     assert time.program_load_time == 2 * MACHINE.picoseconds(16384 // (32 * 64))
 
 
@@ -168,11 +168,11 @@ def test_alternating_sections_are_loaded_each_time() -> None:
 def test_a_repeat_without_prefetch_is_its_launches_in_a_row(orchestration: str) -> None:
     rounds = ints([[0, 1, 2]] * 5)
     repeat = Repeat(5, [Launch(0, rounds, ints([0]))], ints((), (0, 4)), ints((), (0, 2)))
-    one = time_graph(image(linear(), [Launch(0, ints([0, 1, 2]), ints([0]))], orchestration))
+    single = time_graph(image(linear(), [Launch(0, ints([0, 1, 2]), ints([0]))], orchestration))
     five = time_graph(image(linear(), [repeat], orchestration))
     assert five.launches == 5
-    assert five.picoseconds == 5 * one.picoseconds
-    assert five.flops == 5 * one.flops
+    assert five.picoseconds == 5 * single.picoseconds
+    assert five.flops == 5 * single.flops
 
 
 def test_prefetched_weights_arrive_during_the_round_before() -> None:
@@ -190,11 +190,11 @@ def test_prefetched_weights_arrive_during_the_round_before() -> None:
 
 
 def test_a_repeat_whose_symbols_change_tier_counts_each() -> None:
-    made = image(linear(), [])
-    made.symbols.append(replace(made.symbols[1], name="spilled", tier="ddr"))
+    program = image(linear(), [])
+    program.symbols.append(replace(program.symbols[1], name="spilled", tier="ddr"))
     rounds = ints([[0, 1, 2], [0, 1, 2], [0, 3, 2]])
-    made.schedules[0].steps.append(Repeat(3, [Launch(0, rounds, ints([0]))], ints((), (0, 4)), ints((), (0, 2))))
-    time = time_graph(made)
+    program.schedules[0].steps.append(Repeat(3, [Launch(0, rounds, ints([0]))], ints((), (0, 4)), ints((), (0, 2))))
+    time = time_graph(program)
     assert time.tiers["ddr"].read == COLS * DEPTH * 2
     assert time.tiers["hbm"].read == 2 * COLS * DEPTH * 2 + 3 * ROWS * DEPTH * 2
 
@@ -238,19 +238,19 @@ def test_a_graph_that_is_not_there_is_refused() -> None:
 
 
 def test_another_machine_may_change_rates_only() -> None:
-    made = image(linear(), [Launch(0, ints([0, 1, 2]), ints([0]))])
+    program = image(linear(), [Launch(0, ints([0, 1, 2]), ints([0]))])
     slower = replace(MACHINE, name="slower", clock=0.8e9)
-    assert time_graph(made, machine=slower).picoseconds > time_graph(made).picoseconds
+    assert time_graph(program, machine=slower).picoseconds > time_graph(program).picoseconds
     with pytest.raises(MachineError, match=r"pcu\.count"):
-        time_graph(made, machine=machines.load("sn30"))
+        time_graph(program, machine=machines.load("sn30"))
 
 
 def test_a_trace_covers_the_call_and_names_sections_and_units() -> None:
     rounds = ints([[0, 1, 2]] * 5)
-    made = image(linear(), [Repeat(5, [Launch(0, rounds, ints([0]))], ints((), (0, 4)), ints((), (0, 2)))])
-    events = json.loads(trace_json(made))["traceEvents"]
+    program = image(linear(), [Repeat(5, [Launch(0, rounds, ints([0]))], ints((), (0, 4)), ints((), (0, 2)))])
+    events = json.loads(trace_json(program))["traceEvents"]
     spans = [event for event in events if event["ph"] == "X"]
-    assert max(e["ts"] + e["dur"] for e in spans) == pytest.approx(time_graph(made).seconds * 1e6)
+    assert max(e["ts"] + e["dur"] for e in spans) == pytest.approx(time_graph(program).seconds * 1e6)
     names = {e["args"]["name"] for e in events if e["ph"] == "M"}
     assert {"launches", "linear", "load 0", "store"} <= names
 
