@@ -117,16 +117,16 @@ def decide(op: OperatorFacts, states: Sequence[State], chips: int, outer: int = 
     """
     structural = _STRUCTURAL.get(op.row.name)
     if structural is not None and any(isinstance(state, Shard) for state in states):
-        found = structural(op, states, chips)
-        if found is not None:
-            return found
+        decision = structural(op, states, chips)
+        if decision is not None:
+            return decision
     rule = _RULES.get(op.row.name) or (_elementwise if Trait.ELEMENTWISE in op.row.traits else None)
     factors = rule(op) if rule is not None else None
     if factors is not None:
         for factor, parts in _candidates(factors, states, outer):
-            found = _split(op, factors, states, factor, parts, chips)
-            if found is not None:
-                return found
+            decision = _split(op, factors, states, factor, parts, chips)
+            if decision is not None:
+                return decision
     return Decision((None,) * len(op.operands), (None,) * len(op.results))
 
 
@@ -156,13 +156,13 @@ def divides(size: int, shard: Shard, chips: int) -> bool:
 
 def _candidates(factors: Factors, states: Sequence[State], outer: int) -> list[tuple[int, int]]:
     """Factors worth a try, in order: those by which operands are split already, then the column of a free weight."""
-    found: dict[tuple[int, int], None] = {}
+    candidates: dict[tuple[int, int], None] = {}
     for dims, state in zip(factors.operands, states, strict=True):
         if isinstance(state, Shard) and (factor := dims[state.dim]) is not None:
-            found[factor, state.outer] = None
-    if not found and factors.column is not None and states[factors.column[0]] is FREE:
-        found[factors.column[1], outer] = None
-    return list(found)
+            candidates[factor, state.outer] = None
+    if not candidates and factors.column is not None and states[factors.column[0]] is FREE:
+        candidates[factors.column[1], outer] = None
+    return list(candidates)
 
 
 def _split(
@@ -291,8 +291,8 @@ def _dropping(op: OperatorFacts) -> Factors:
     shape = op.operands[0]
     fixed = _listed(op.attr("dim"), len(shape))
     dims = tuple(None if i in fixed else i for i in range(len(shape)))
-    kept = dims if len(op.results[0]) == len(shape) else tuple(d for d in dims if d is not None)
-    return Factors((dims,), (kept,) * len(op.results))
+    left = dims if len(op.results[0]) == len(shape) else tuple(d for d in dims if d is not None)
+    return Factors((dims,), (left,) * len(op.results))
 
 
 def _normalized(op: OperatorFacts) -> Factors:

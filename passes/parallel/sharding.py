@@ -176,10 +176,10 @@ class ShardingProblem(Problem[Layouts]):
         where = f"step {number} of @{function.name}"
         layouts = solution.values[function.name]
         operands = [layouts[value] for value in step.operands]
-        made: Sequence[Shard | None] = [None] * len(step.results)
+        results: Sequence[Shard | None] = [None] * len(step.results)
         if step.operator is not None:
             where += f" ({step.operator.row.name})"
-            made = self.decide(step.operator, operands).results
+            results = self.decide(step.operator, operands).results
         elif step.callee:
             inner = self.functions[step.callee]
             taken = solution.values[step.callee]
@@ -188,8 +188,8 @@ class ShardingProblem(Problem[Layouts]):
                     raise WrongSolution(
                         f"{where} gives @{step.callee} argument {index} {said(have)}, which takes it {said(wanted)}"
                     )
-            made = [taken[value] for value in inner.returned]
-        for index, (value, shard) in enumerate(zip(step.results, made, strict=True)):
+            results = [taken[value] for value in inner.returned]
+        for index, (value, shard) in enumerate(zip(step.results, results, strict=True)):
             if layouts[value] != shard:
                 raise WrongSolution(f"{where} makes result {index} {said(shard)}, not {said(layouts[value])}")
 
@@ -272,7 +272,7 @@ class _Propagation:
     def run(self) -> Layouts:
         for function in self.problem.graphs:
             self._graph(function)
-        values = {name: tuple(_placed(one) for one in known) for name, known in self.known.items()}
+        values = {name: tuple(_placed(value) for value in known) for name, known in self.known.items()}
         return Layouts(values, tuple(self.notes))
 
     def _graph(self, function: FunctionFacts) -> None:
@@ -288,9 +288,9 @@ class _Propagation:
             arguments.append(_Argument(state))
         self._walk(function, arguments)
         self._settle_ties(function, arguments)
-        for argument, found in zip(function.arguments, arguments, strict=True):
-            if argument.symbol:
-                self.symbols[argument.symbol] = _placed(found)
+        for facts, argument in zip(function.arguments, arguments, strict=True):
+            if facts.symbol:
+                self.symbols[facts.symbol] = _placed(argument)
 
     def _settle_ties(self, function: FunctionFacts, arguments: Sequence[_Argument]) -> None:
         """State lies as it is returned; a state that comes back whole must be whole."""
@@ -355,15 +355,15 @@ class _Propagation:
     def _operator(
         self, function: FunctionFacts, number: int, op: OperatorFacts, known: Sequence[_Known]
     ) -> Sequence[Shard | None]:
-        states = [_state(one) for one in known]
+        states = [_state(value) for value in known]
         column = None if any(isinstance(state, Shard) for state in states) else column_of(op)
         start = column is not None and states[column[0]] is FREE
         outer = self._parts(function, number, column[1]) if start and column else 1
         decision = self.problem.decide(op, states, outer)
-        for one, wanted in zip(known, decision.operands, strict=True):
-            if isinstance(one, _Argument) and one.state is FREE:
-                one.state = wanted
-        settled = [_state(one) for one in known]
+        for value, wanted in zip(known, decision.operands, strict=True):
+            if isinstance(value, _Argument) and value.state is FREE:
+                value.state = wanted
+        settled = [_state(value) for value in known]
         if any(s is FREE and now != w for s, now, w in zip(states, settled, decision.operands, strict=True)):
             decision = self.problem.decide(op, settled)  # an argument that is read twice, once so and once otherwise
         weight = self.splits and column is not None and isinstance(known[column[0]], _Argument)
@@ -403,9 +403,9 @@ class _Propagation:
             elif user.row.traits & (Trait.VIEW | Trait.ELEMENTWISE):
                 states: list[State] = [None] * len(step.operands)
                 states[index] = shard
-                found = self.problem.decide(user, states).results
-                if len(found) == 1 and found[0] is not None:
-                    yield from self._takers(function, step.results[0], found[0], depth - 1, seen)
+                results = self.problem.decide(user, states).results
+                if len(results) == 1 and results[0] is not None:
+                    yield from self._takers(function, step.results[0], results[0], depth - 1, seen)
 
     def _note(
         self, op: OperatorFacts, states: Sequence[State], decision: Decision, column: tuple[int, int] | None

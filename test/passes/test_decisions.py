@@ -54,14 +54,14 @@ def numbers(module: ModuleOp) -> list[Any]:
     return [evaluate(module, random_inputs(module, graph=graph), graph) for graph in graphs_of(module)]
 
 
-def same(one: Any, other: Any) -> bool:
-    if isinstance(one, torch.Tensor):
-        return one.dtype == other.dtype and torch.equal(one.nan_to_num(7.0), other.nan_to_num(7.0))
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
-    return bool(one == other)
+def same(left: Any, right: Any) -> bool:
+    if isinstance(left, torch.Tensor):
+        return left.dtype == right.dtype and torch.equal(left.nan_to_num(7.0), right.nan_to_num(7.0))
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    if isinstance(left, list | tuple):
+        return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
+    return bool(left == right)
 
 
 class Ledger:
@@ -85,7 +85,7 @@ def ledger_of(pass_name: str) -> Ledger:
     def check(data: st.DataObject, lowering: Lowering, module: ModuleOp) -> None:
         if ledger.counts["again"] >= COUNT:
             return
-        names = [one.name for one in lowering.passes]
+        names = [pass_.name for pass_ in lowering.passes]
         if pass_name not in names:
             return
         at = names.index(pass_name)
@@ -154,22 +154,22 @@ def test_what_is_fixed_stands_and_the_rest_adapts(pass_name: str):
 
 def structures(pass_name: str, op_name: str) -> Iterator[tuple[ModuleOp, ModuleOp, Operation, Lowering]]:
     """Modules after a pass, a copy of each, an op of that name in the copy, and what the modules went through."""
-    found: list[tuple[ModuleOp, ModuleOp, Operation, Lowering]] = []
+    drawn: list[tuple[ModuleOp, ModuleOp, Operation, Lowering]] = []
 
     @hypothesis.settings(max_examples=4 * COUNT, phases=[Phase.generate], **SETTINGS)
     @hypothesis.given(lowerings(modes_with(pass_name)), samba_modules(2, 5, operators=OPERATORS))
     def draw(lowering: Lowering, module: ModuleOp) -> None:
-        if len(found) >= COUNT or pass_name not in [one.name for one in lowering.passes]:
+        if len(drawn) >= COUNT or pass_name not in [pass_.name for pass_ in lowering.passes]:
             return
         module = lowered(module, [*lowering.before(pass_name), lowering.passes[len(lowering.before(pass_name))]])
         copy = module.clone()
         ops = [op for op in copy.walk() if op.name == op_name]
         if ops:
-            found.append((module, copy, ops[len(ops) // 2], lowering))
+            drawn.append((module, copy, ops[len(ops) // 2], lowering))
 
     draw()
-    assert len(found) >= COUNT // 2
-    return iter(found)
+    assert len(drawn) >= COUNT // 2
+    return iter(drawn)
 
 
 def test_an_op_that_stays_alone_is_in_no_module():
