@@ -174,7 +174,7 @@ def test_a_file_binds_by_the_names_of_its_inputs(from_file: sambaflow.Executable
 
 
 @pytest.mark.parametrize(
-    ("compiled", "value", "same"),
+    ("before", "value", "same"),
     [
         (0, False, False),
         (1, 1.0, False),
@@ -188,8 +188,8 @@ def test_a_file_binds_by_the_names_of_its_inputs(from_file: sambaflow.Executable
         (torch.ones(1), torch.ones(1), False),
     ],
 )
-def test_which_constants_are_one_value(compiled: object, value: object, same: bool):
-    assert same_constant(compiled, value) is same
+def test_which_constants_are_one_value(before: object, value: object, same: bool):
+    assert same_constant(before, value) is same
 
 
 def test_what_a_graph_updates_in_place_is_updated_at_the_caller():
