@@ -15,6 +15,7 @@ from sambaflow.machine import load
 from sambaflow.passes.framework.base import functions_of
 from sambaflow.passes.planning.access import Level
 from sambaflow.passes.planning.analysis import Analysis
+from sambaflow.passes.planning.buffer_depths import double_buffers
 from sambaflow.passes.planning.buffer_room import BufferRoom
 from sambaflow.passes.planning.facts import Operand, Result, StageFacts
 from sambaflow.passes.planning.resources import Resources
@@ -131,6 +132,17 @@ def test_a_buffer_keeps_what_stands():
     assert room.depth(1, 2) == 3, "six windows are three parts"
     assert room.windows(1, 3) == 6
     assert room.pmus(1, 3, [0, len(section.tiled[1].candidates) - 1]) == 5
+
+
+# A stage on many PCUs behind one on one PCU: it ends a part after it, not when its own firings would be done.
+
+
+def test_a_fast_stage_waits_for_a_slow_one():
+    section, room = tiled_section((stage(1, 0), stage(2, 1)), [2], 16)
+    choice = [0, len(section.tiled[1].candidates) - 1]
+    times = schedule(section, choice, double_buffers(section, room))
+    work = section.tiled[1].firings * section.tiled[1].intervals[choice[1]]
+    assert times.finishes[1] == times.finishes[0] + work // 16
 
 
 @st.composite
