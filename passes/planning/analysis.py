@@ -70,30 +70,30 @@ class Analysis:
         operands = tuple(
             Operand(
                 self.number(value),
-                Level(map.results, type.get_shape(), None if pad is None else bits_of(pad)),
-                element_bytes(type.element_type),
-                map.num_symbols,
+                Level(access.results, tensor.get_shape(), None if pad is None else bits_of(pad)),
+                element_bytes(tensor.element_type),
+                access.num_symbols,
                 i in in_place and not _is_loaded(value),
                 _is_loaded(value),
                 i not in unread,
             )
-            for i, (value, map, type, pad) in enumerate(
+            for i, (value, access, tensor, pad) in enumerate(
                 zip(op.operands, op.input_maps, op.input_types, op.pad_constants, strict=True)
             )
         )
         results = tuple(
             Result(
                 self.number(value),
-                map.results,
-                type.get_shape(),
-                element_bytes(type.element_type),
-                map.num_symbols,
+                access.results,
+                tensor.get_shape(),
+                element_bytes(tensor.element_type),
+                access.num_symbols,
                 tied,
                 handed_over(op, number),
                 kernel.block_shape(op.yielded[number].type) if op.yielded else (),
                 emitted,
             )
-            for number, (value, map, type, tied, emitted) in enumerate(
+            for number, (value, access, tensor, tied, emitted) in enumerate(
                 zip(op.results, op.result_maps, op.output_types, op.tied_inputs, _emitted_bytes(op), strict=True)
             )
         )
@@ -189,15 +189,15 @@ def handed_over(op: kernel.Stage, number: int) -> tuple[int, ...]:
     return tuple(dim for dim, kind in enumerate(op.kinds) if not op.init_constants or kind in kinds)
 
 
-def element_bytes(type: Attribute) -> int:
+def element_bytes(dtype: Attribute) -> int:
     """Bytes of one element in memory."""
-    return DTYPE_BYTES[dtype_name(type) or "f32"]
+    return DTYPE_BYTES[dtype_name(dtype) or "f32"]
 
 
 def tensor_bytes(value: SSAValue) -> int:
     """Bytes of the tensor that `value` is."""
-    type = cast(TensorType[Attribute], value.type)
-    return prod(type.get_shape()) * element_bytes(type.element_type)
+    tensor = cast(TensorType[Attribute], value.type)
+    return prod(tensor.get_shape()) * element_bytes(tensor.element_type)
 
 
 def passes_on(op: kernel.Stage) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
-Choice = list[int]
+Choice = Sequence[int]
 Fits = Callable[[Choice], bool]
 
 HIGHEST_PRICE = 48
@@ -28,7 +28,7 @@ def least_interval(times: Sequence[Sequence[int]], fits: Fits) -> Choice | None:
     intervals = sorted({time for candidates in times for time in candidates})
 
     def choose(interval: int) -> Choice | None:
-        choice: Choice = []
+        choice: list[int] = []
         for candidates in ascending:
             number = bisect_left(candidates, -interval)
             if number == len(candidates):
@@ -50,7 +50,7 @@ def least_sum(times: Sequence[Sequence[int]], units: Sequence[Sequence[int]], fi
     """
 
     def choose(log_price: int) -> Choice | None:
-        choice: Choice = []
+        choice: list[int] = []
         for candidates, taken in zip(times, units, strict=True):
             totals = [time + (unit << log_price) for time, unit in zip(candidates, taken, strict=True)]
             choice.append(totals.index(min(totals)))

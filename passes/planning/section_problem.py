@@ -3,7 +3,7 @@
     problem = SectionProblem(stages, live_out, planner, standing)
     plan = solve(problem, "bisection")
 
-bisection  the least initiation interval that fits, or the least sum of stage times: `planner.py`.
+bisection  the least initiation interval that fits, or the least sum of stage times: `section_search.py`.
 narrow     one PCU a stage: the least that runs at all, which leaves the chip to others.
 """
 

@@ -18,7 +18,8 @@ from sambaflow.passes.framework.base import functions_of, target_of
 from sambaflow.passes.framework.solvers import solve
 from sambaflow.passes.planning.analysis import Analysis
 from sambaflow.passes.planning.facts import SectionPlan, StagePlan
-from sambaflow.passes.planning.planner import Planner, Resources
+from sambaflow.passes.planning.planner import Planner
+from sambaflow.passes.planning.resources import Resources
 from sambaflow.passes.planning.section_problem import SectionProblem
 from sambaflow.passes.planning.standing import (
     Standing,

@@ -56,8 +56,15 @@ class Standing:
     buffers: Mapping[tuple[int, int], StandingBuffer] = field(default_factory=dict[tuple[int, int], StandingBuffer])
     """By stage (-1: a store) and operand (the value that is stored)."""
 
+    def transfer(self, value: int, reader: int, store: bool) -> StandingTransfer:
+        return self.transfers.get((value, reader, store), _OPEN_TRANSFER)
+
+    def buffer(self, place: tuple[int, int]) -> StandingBuffer:
+        return self.buffers.get(place, _OPEN_BUFFER)
+
 
 NOTHING = Standing()
+_OPEN_TRANSFER, _OPEN_BUFFER = StandingTransfer(), StandingBuffer()
 
 
 def transfer_at(op: kernel.Transfer | kernel.Stage, pass_name: str) -> StandingTransfer:

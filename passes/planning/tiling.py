@@ -122,21 +122,6 @@ class Tiling:
             rest = ceil(rest / extent)
         return reach
 
-    def footprint(self, access: LinearAccess, elements: int, tile: Sequence[int]) -> int:
-        """Distinct elements that the points of one tile read, at most."""
-        if any(access.symbols):
-            return elements
-        product, reach = 1, 1
-        rest = list(tile)
-        for extent, stride, dim in access.innermost_first:
-            left = rest[dim]
-            inside = left if left < extent else extent
-            rest[dim] = -(-left // extent)
-            if stride:
-                product *= inside
-                reach += abs(stride) * (inside - 1)
-        return min(product, reach, elements)
-
     def candidates(self, accesses: Sequence[LinearAccess | None], machine: Machine, pcus: int) -> tuple[Candidate, ...]:
         """The Pareto set of par factors, PCUs ascending, cycles descending: those of `pcus` at most, and the first."""
         if not self.stage.mode:
@@ -175,7 +160,7 @@ class Tiling:
             return (Candidate(0, max(1, cycles), 0, par),)
         moved = max(
             (
-                self.footprint(access, operand.elements, self.tile) * operand.element_bytes
+                footprint(access, operand.elements, self.tile) * operand.element_bytes
                 for access, operand in zip(accesses, self.stage.operands, strict=True)
                 if access is not None
             ),
@@ -200,13 +185,29 @@ class Tiling:
         share = tuple(ceil(t / p) for t, p in zip(self.tile, par, strict=True))
         stage = self.stage
         ports = [
-            self.footprint(access, operand.elements, share) * operand.element_bytes
+            footprint(access, operand.elements, share) * operand.element_bytes
             for access, operand in zip(accesses, stage.operands, strict=True)
             if access is not None
         ]
         outputs = prod(t for t, kind in zip(share, stage.kinds, strict=True) if kind != "reduction")
         ports += [outputs * (result.emitted_bytes or result.element_bytes) for result in stage.results]
         return cost(firing_of(stage.mode, share, stage.kinds, stage.body, stage.finish, ports, stage.dtype), machine)
+
+
+def footprint(access: LinearAccess, elements: int, tile: Sequence[int]) -> int:
+    """Distinct elements that the points of one tile read, at most."""
+    if any(access.symbols):
+        return elements
+    product, reach = 1, 1
+    rest = list(tile)
+    for extent, stride, dim in access.innermost_first:
+        left = rest[dim]
+        inside = left if left < extent else extent
+        rest[dim] = -(-left // extent)
+        if stride:
+            product *= inside
+            reach += abs(stride) * (inside - 1)
+    return min(product, reach, elements)
 
 
 def _pareto(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:

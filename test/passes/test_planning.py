@@ -21,7 +21,9 @@ from sambaflow.passes.planning.access import Level
 from sambaflow.passes.planning.balance import least_interval, least_sum
 from sambaflow.passes.planning.facts import Operand, Result, SectionPlan, StageFacts
 from sambaflow.passes.planning.fifos import start_times
-from sambaflow.passes.planning.planner import Planner, Resources, plan
+from sambaflow.passes.planning.planner import Planner, plan
+from sambaflow.passes.planning.resources import Resources
+from sambaflow.passes.planning.stage_tilings import StageTilings
 from sambaflow.passes.planning.tiling import Tiling, result_access, shared_tokens, tile_stage
 from sambaflow.sim.timing.engine import run
 from sambaflow.sim.timing.graph import DeadlockError, Edge, Node, TimingGraph
@@ -140,8 +142,7 @@ def test_tokens_never_run_ahead_of_the_data(rows: int, columns: int, producer_ti
     y = built.elementwise(x)
     built.stage((rows, columns), [(y, (0, 1))], (0,), reduction=1)
     producer, consumer = tile_stage(built.stages[0], 0, producer_tile), tile_stage(built.stages[1], 0, consumer_tile)
-    planner = Planner(resources())
-    access = planner.access(built.stages[1], built.stages[1].operands[0], ())
+    access = StageTilings(resources()).read(built.stages[1], 0, ()).access
     p = [walk for _, walk in producer.walks(result_access(built.stages[0], 0))]
     c = [walk for _, walk in consumer.walks(access)]
     tokens, _ = shared_tokens(p, c)

@@ -21,7 +21,8 @@ from sambaflow.passes.planning.access import whole
 from sambaflow.passes.planning.cutting import CUT_POINTS, Cut, CuttingProblem, Part, Section
 from sambaflow.passes.planning.facts import Operand, Result, StageFacts
 from sambaflow.passes.planning.fifos import FifoActor, FifoChannel, FifoProblem, PmuBudget
-from sambaflow.passes.planning.planner import Planner, Resources
+from sambaflow.passes.planning.planner import Planner
+from sambaflow.passes.planning.resources import Resources
 
 MACHINE = load("sn40l")
 

@@ -17,7 +17,8 @@ from sambaflow.passes.framework.pipelines import run_pipeline
 from sambaflow.passes.framework.solvers import WrongSolution, solve
 from sambaflow.passes.planning.access import whole
 from sambaflow.passes.planning.facts import Operand, Result, SectionPlan, StageFacts, StagePlan
-from sambaflow.passes.planning.planner import Planner, Resources
+from sambaflow.passes.planning.planner import Planner
+from sambaflow.passes.planning.resources import Resources
 from sambaflow.passes.planning.section_problem import SectionProblem
 from sambaflow.passes.planning.standing import Standing, StandingTransfer
 
