@@ -111,9 +111,9 @@ def linearise(levels: Sequence[Level], extents: Sequence[int], num_symbols: int 
     try:
         return _cut_counters(levels, extents, num_symbols)
     except NotRectangular:
-        if (found := _plain_address(levels, extents, num_symbols)) is None:
+        if (address := _plain_address(levels, extents, num_symbols)) is None:
             raise
-        return found
+        return address
 
 
 def _plain_address(levels: Sequence[Level], extents: Sequence[int], num_symbols: int) -> LinearAccess | None:
@@ -314,7 +314,7 @@ class _Linear:
 def linear_terms(expr: AffineExpr, num_dims: int, num_symbols: int) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
     """(constant, factors of dimensions, factors of symbols) of a linear expression; NotRectangular for another."""
     try:
-        found = _Linear((1 << 62,) * num_dims, [[1]] * num_dims, num_symbols).sum(expr)
+        terms = _Linear((1 << 62,) * num_dims, [[1]] * num_dims, num_symbols).sum(expr)
     except _Cut as cut:
         raise NotRectangular(f"dimension {cut.dim} is divided") from None
-    return found.constant, found.pieces, found.symbols
+    return terms.constant, terms.pieces, terms.symbols

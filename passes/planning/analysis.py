@@ -130,7 +130,7 @@ class Analysis:
 
         A folded move is read in its own order too: by a load, a store, or a join.
         """
-        made = {result.value: i for i, stage in enumerate(self.stages) for result in stage.results}
+        makers = {result.value: i for i, stage in enumerate(self.stages) for result in stage.results}
         changed = True
         while changed:
             changed = False
@@ -138,16 +138,16 @@ class Analysis:
                 own = [Operand(r.value, whole(r.shape), r.element_bytes) for r in stage.results if stage.fold]
                 extents = stage.results[0].shape or (1,) if stage.fold else stage.extents
                 for operand in own or stage.operands:
-                    broken = self._broken(extents, operand, made)
+                    broken = self._broken(extents, operand, makers)
                     if broken is not None:
                         self.stages[broken] = replace(self.stages[broken], fold=False)
                         changed = True
 
-    def _broken(self, extents: Sequence[int], operand: Operand, made: dict[int, int]) -> int | None:
+    def _broken(self, extents: Sequence[int], operand: Operand, makers: dict[int, int]) -> int | None:
         """The nearest move behind `operand` that a domain of `extents` cannot read it through."""
         moves: list[StageFacts] = []
         value = operand.value
-        while value in made and self.stages[made[value]].fold:
+        while value in makers and self.stages[makers[value]].fold:
             index = made[value]
             moves.append(self.stages[index])
             if operand.in_place:

@@ -151,11 +151,11 @@ class CuttingProblem(Problem[Cut]):
         return home
 
     def _verify_order(self, solution: Cut) -> None:
-        made = made_by(self.stages)
+        makers = made_by(self.stages)
         seen: set[int] = set()
         for number in (number for section in solution for number in section.stages):
             for operand in self.stages[number].operands:
-                maker = made.get(operand.value)
+                maker = makers.get(operand.value)
                 if maker is not None and maker[0] not in seen:
                     raise WrongSolution(f"stage {number} stands before stage {maker[0]}, whose result it reads")
             seen.add(number)
@@ -228,7 +228,7 @@ def _shortest(problem: CuttingProblem, sections: Sequence[Section]) -> list[Sect
 def _coarsened(problem: CuttingProblem, sections: Sequence[Section]) -> list[Section]:
     """At most `CUT_POINTS` parts: neighbours with little work between them are not worth a cut, nor its search."""
     rest = list(sections)
-    times = [estimate.picoseconds if (estimate := problem.estimate(one.stages)) else 0 for one in rest]
+    times = [estimate.picoseconds if (estimate := problem.estimate(section.stages)) else 0 for section in rest]
     barred = [False] * len(rest)  # found not to fit one section with its successor
     while len(rest) > CUT_POINTS:
         pairs = [(times[i] + times[i + 1], i) for i in range(len(rest) - 1) if not barred[i]]

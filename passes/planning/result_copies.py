@@ -176,8 +176,8 @@ def is_read_behind(op: Operation, value: SSAValue) -> bool:
 def _is_updated_in_order(old: SSAValue, new: SSAValue) -> bool:
     """Whether a section reads each element of `old` before it stores the one of `new` that takes its place: it is read
     where it is written, point by point, or a scatter leaves it where it is."""
-    made, makers = _computed_from(old), _makers(new)
-    uses = [use for value in made for use in value.uses if value is old or use.operation in makers]
+    computed, makers = _computed_from(old), _makers(new)
+    uses = [use for value in computed for use in value.uses if value is old or use.operation in makers]
     return all(_keeps_places(use.operation, use.index) for use in uses)
 
 
@@ -192,22 +192,22 @@ def _keeps_places(op: Operation, number: int) -> bool:
 
 def _computed_from(value: SSAValue) -> Collection[SSAValue]:
     """A value and all that stages make of it."""
-    found = {value: None}
+    computed = {value: None}
     waiting = [value]
     while waiting:
         results = [result for use in waiting.pop().uses for result in use.operation.results]
-        waiting += [result for result in results if result not in found]
-        found |= dict.fromkeys(results)
-    return found
+        waiting += [result for result in results if result not in computed]
+        computed |= dict.fromkeys(results)
+    return computed
 
 
 def _makers(value: SSAValue) -> Collection[Operation]:
     """The ops that a value is made by."""
-    found: set[Operation] = set()
+    makers: set[Operation] = set()
     waiting = [value.owner]
     while waiting:
         op = waiting.pop()
-        if isinstance(op, Operation) and op not in found:
-            found.add(op)
+        if isinstance(op, Operation) and op not in makers:
+            makers.add(op)
             waiting += [operand.owner for operand in op.operands]
-    return found
+    return makers

@@ -62,9 +62,9 @@ class PlannedSection:
     @property
     def live_out(self) -> list[int]:
         """The tensors that the section yields and stages of it make, whether their stores stand there yet or not."""
-        made = {result.value for stage in self.analysis.stages for result in stage.results}
+        results = {result.value for stage in self.analysis.stages for result in stage.results}
         yielded = [self.analysis.number(_stored(value)) for value in self.op.terminator.operands]
-        return [number for number in dict.fromkeys(yielded) if number in made]
+        return [number for number in dict.fromkeys(yielded) if number in results]
 
     @property
     def plan(self) -> SectionPlan:

@@ -129,13 +129,13 @@ class Tiling:
         if (par := self.stage.par) is not None:
             price = self._price(par, accesses, machine)
             return (Candidate(prod(par), price.cycles, price.latency, par),)
-        found: dict[tuple[int, ...], Candidate] = {}
+        tried: dict[tuple[int, ...], Candidate] = {}
 
         def take(par: tuple[int, ...]) -> Candidate:
-            if par not in found:
+            if par not in tried:
                 price = self._price(par, accesses, machine)
-                found[par] = Candidate(prod(par), price.cycles, price.latency, par)
-            return found[par]
+                tried[par] = Candidate(prod(par), price.cycles, price.latency, par)
+            return tried[par]
 
         wishes, first = self.stage.wishes, self.stage.wishes.first
         best = take(tuple(min(wishes.par_of(dim) or 1, tile) for dim, tile in enumerate(self.tile)))
@@ -149,7 +149,7 @@ class Tiling:
                     take(par)
             ranked = [(c.cycles, first >= 0 and c.par[first] == narrow[first], c.par, c) for c in wider]
             best = min(ranked)[-1]
-        return _pareto(found.values())
+        return _pareto(tried.values())
 
     def _copies(self, accesses: Sequence[LinearAccess | None], machine: Machine) -> tuple[Candidate, ...]:
         """Without a PCU, what a firing moves goes through the ports of its buffer's PMUs, a few of them at a time; a
@@ -211,11 +211,11 @@ def footprint(access: LinearAccess, elements: int, tile: Sequence[int]) -> int:
 
 
 def _pareto(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
-    kept: list[Candidate] = []
+    best: list[Candidate] = []
     for candidate in sorted(candidates):
-        if not kept or candidate.cycles < kept[-1].cycles:
-            kept.append(candidate)
-    return tuple(kept)
+        if not best or candidate.cycles < best[-1].cycles:
+            best.append(candidate)
+    return tuple(best)
 
 
 def tile_stage(stage: StageFacts, variant: int, grain: int) -> Tiling:
@@ -258,8 +258,8 @@ def _tile_of(extent: int, most: int) -> int:
 
 def result_access(stage: StageFacts, result: int) -> LinearAccess:
     """Where each point of the domain (reductions included, they do not move it) writes a result; outside, nowhere."""
-    made = stage.results[result]
-    return linearise([Level(made.coordinates, made.shape, 0)], stage.extents, made.num_symbols)
+    facts = stage.results[result]
+    return linearise([Level(facts.coordinates, facts.shape, 0)], stage.extents, facts.num_symbols)
 
 
 def shared_tokens(producer: Sequence[Walk], consumer: Sequence[Walk]) -> tuple[int, int]:
@@ -270,8 +270,8 @@ def shared_tokens(producer: Sequence[Walk], consumer: Sequence[Walk]) -> tuple[i
     tokens, used = 1, 0
     p, c = list(reversed(producer)), list(reversed(consumer))
     while p and c:
-        one, other = p.pop(), c.pop()
-        (ps, pn), (cs, cn) = (one.step, one.count), (other.step, other.count)
+        maker, reader = p.pop(), c.pop()
+        (ps, pn), (cs, cn) = (maker.step, maker.count), (reader.step, reader.count)
         if ps * pn != cs * cn:
             break
         if ps == cs:

@@ -30,10 +30,10 @@ def load_tile(shape: Sequence[int], tokens: int, walks: Sequence[Walk]) -> tuple
 
 def store_tile(stage: StageFacts, result: int, tile: Sequence[int]) -> tuple[int, ...]:
     """What one firing stores of a result that its stage, in tiles of `tile`, hands to the store directly."""
-    made = stage.results[result]
+    facts = stage.results[result]
     if stage.transfer_picoseconds:  # a collective's result has other extents than its domain, in as many tiles
-        return tuple(ceil(t * size / e) for t, e, size in zip(tile, stage.extents, made.shape, strict=True)) or (1,)
-    return (*(tuple(tile[dim] for dim in made.over) or (1,)), *made.block)
+        return tuple(ceil(t * size / e) for t, e, size in zip(tile, stage.extents, facts.shape, strict=True)) or (1,)
+    return (*(tuple(tile[dim] for dim in facts.over) or (1,)), *facts.block)
 
 
 def tiles(extents: Sequence[int], tile: Sequence[int]) -> int:
