@@ -148,7 +148,7 @@ class Analysis:
         moves: list[StageFacts] = []
         value = operand.value
         while value in makers and self.stages[makers[value]].fold:
-            index = made[value]
+            index = makers[value]
             moves.append(self.stages[index])
             if operand.in_place:
                 return index
