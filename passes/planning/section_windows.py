@@ -1,7 +1,7 @@
 """In how many windows the tensors of a tiled section are handed over, and in how many parts they are read.
 
 wanted    a reader wants a tensor in as many parts as its loops share with those that make it; a load has the loops
-          of the first reader that has any.
+          of its first reader: where that takes the tensor whole, parts would only be more transfers.
 handed    a maker hands a tensor over in as many windows as the reader wants that wants most; a stage that only
           passes a tensor on adds none.
 tokens    no reader takes more parts than there are windows.
@@ -55,7 +55,7 @@ class _WantedParts:
     ) -> None:
         self.graph, self.tiled, self.standing, self.tilings = graph, tiled, standing, tilings
         self.load_loops: dict[int, Loops] = {}
-        """By value that is loaded: the loops of the first reader that has any."""
+        """By value that is loaded: the loops of its first reader."""
         pairs = [self._parts(edge) for edge in graph.edges]
         self.tokens = [tokens for tokens, _ in pairs]
         self.hold = [hold for _, hold in pairs]
@@ -85,7 +85,7 @@ class _WantedParts:
     def _maker_loops(self, edge: Edge, reader: Loops) -> Loops:
         """The loops in which the tensor of an edge is made, or loaded."""
         if edge.source is None:
-            return self.load_loops.setdefault(edge.value, reader) if reader.walks else NO_LOOPS
+            return self.load_loops.setdefault(edge.value, reader)
         if self.graph.nodes[edge.source].stage.join:
             return NO_LOOPS
         return self.tilings.maker_loops(self.tiled[edge.source].tiling, edge.result)
