@@ -201,7 +201,7 @@ class _Builder:
         after = self._updated(value)
         source = self._maker(value) if after is None else None
         if source is None:
-            self.loads[value, -1] = max(self.loads.get((value, -1), 0), read_bytes)
+            self.loads[value, -1] = max(self.loads.get((value, -1), 0), tensor_bytes)
             self.shapes.setdefault(value, shape)
         result = self.producers[value][1] if source is not None else -1
         self.edges.append(

@@ -20,12 +20,14 @@ from sambaflow.passes.planning.tiled_section import TiledSection
 class Schedule(NamedTuple):
     """When the nodes of a section start and finish, in picoseconds from its start.
 
-    `picoseconds`: until the last result is stored, without launch and program load.
+    `picoseconds`: until the last result is stored, without launch and program load; `pipeline`: the same if transfers
+    took no longer than they delay the stages, which they do where they are most of the work.
     """
 
     starts: Sequence[int]
     finishes: Sequence[int]
     picoseconds: int
+    pipeline: int
 
 
 def schedule(section: TiledSection, choice: Choice, depths: Sequence[int]) -> Schedule:
@@ -35,8 +37,8 @@ def schedule(section: TiledSection, choice: Choice, depths: Sequence[int]) -> Sc
         timeline.run(node, tiled, candidate)
     transfer, part_bytes = section.resources.transfer, section.windows.part_bytes
     drain = max((transfer(part_bytes[number]) for number in section.graph.store_edges), default=0)
-    finish = max(timeline.finishes, default=0)
-    return Schedule(timeline.starts, timeline.finishes, max(finish + drain, section.transfers.least))
+    pipeline = max(timeline.finishes, default=0) + drain
+    return Schedule(timeline.starts, timeline.finishes, max(pipeline, section.transfers.least), pipeline)
 
 
 class _Timeline:
