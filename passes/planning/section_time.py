@@ -20,8 +20,9 @@ from sambaflow.passes.planning.tiled_section import TiledSection
 class Schedule(NamedTuple):
     """When the nodes of a section start and finish, in picoseconds from its start.
 
-    `picoseconds`: until the last result is stored, without launch and program load; `pipeline`: the same if transfers
-    took no longer than they delay the stages, which they do where they are most of the work.
+    `picoseconds`: until the last result is stored, without launch and program load. `pipeline` tells between tiles with
+    which transfers take all that time: the time without that bound, or that of the transfers with what is left to do on
+    the last part that is loaded, whichever is longer.
     """
 
     starts: Sequence[int]
@@ -37,8 +38,9 @@ def schedule(section: TiledSection, choice: Choice, depths: Sequence[int]) -> Sc
         timeline.run(node, tiled, candidate)
     transfer, part_bytes = section.resources.transfer, section.windows.part_bytes
     drain = max((transfer(part_bytes[number]) for number in section.graph.store_edges), default=0)
-    pipeline = max(timeline.finishes, default=0) + drain
-    return Schedule(timeline.starts, timeline.finishes, max(pipeline, section.transfers.least), pipeline)
+    finish, transfers = max(timeline.finishes, default=0) + drain, section.transfers.least
+    pipeline = max(finish, transfers + timeline.last_part)
+    return Schedule(timeline.starts, timeline.finishes, max(finish, transfers), pipeline)
 
 
 class _Timeline:
@@ -52,18 +54,21 @@ class _Timeline:
         self.finishes: list[int] = []
         self.paces: list[tuple[int, int, int]] = []
         """Firings, interval, and start with latency: a part is complete as many intervals later as it has firings."""
+        self.last_part = 0
+        """The longest that a stage works on the last part of a load."""
         self.loads_end = 0
         self.loaded: set[int] = set()
 
     def run(self, node: Node, tiled: TiledStage, candidate: int) -> None:
         interval, latency = tiled.intervals[candidate], tiled.latencies[candidate]
         work = tiled.firings * interval
-        start = streamed = 0
+        start = streamed = last_part = 0
         for number in node.edges:
             edge = self.edges[number]
             if edge.source is None:
                 ready, rest = self._load(number, edge)
                 streamed += rest
+                last_part = max(last_part, work // self.tokens[number])
             else:
                 ready = self._first_part(edge.source, self.tokens[number])
             if ready > start:
@@ -75,6 +80,8 @@ class _Timeline:
                 finish = max(finish, self.finishes[source] + work // self.tokens[number])
         if streamed:
             finish = max(finish, max(self.loads_end, start) + streamed)
+        if last_part:
+            self.last_part = max(self.last_part, latency + last_part)
         self.starts.append(start)
         self.finishes.append(finish)
         self.paces.append((tiled.firings, interval, start + latency))

@@ -123,6 +123,46 @@ def test_tokens_are_tiles_unless_others_stand():
     assert section.windows.tokens[1] == 4 and section.windows.handed[1] == 8
 
 
+# A reader may take less than all of a tensor; the load moves all of it, and its AGCUs are for that.
+
+
+def test_a_load_moves_all_of_its_tensor():
+    reader = stage(1, 0, shape=(8, COLUMNS))
+    (operand,) = reader.operands
+    first_rows = replace(operand, level=replace(operand.level, shape=(ROWS, COLUMNS)))
+    graph = graph_of(replace(reader, operands=(first_rows,)), stored=[1])
+    assert graph.edges[0].bytes == 8 * COLUMNS * 2
+    assert graph.loads == {(0, -1): BYTES}
+
+
+# The first reader takes all of a tensor at once, so it is loaded at once: parts would only be more transfers.
+
+
+def test_a_load_goes_as_its_first_reader_takes_it():
+    tilings = StageTilings(RESOURCES)
+    graph = graph_of(stage(1, 0), stage(2, 1, 0), stored=[2])
+    for first, parts in ((1, 1), (16, 16)):
+        grains = (first, 16)
+        tiled = [
+            tilings.tiled(tilings.tiling(node.stage, 0, grain), node.reads)
+            for node, grain in zip(graph.nodes, grains, strict=True)
+        ]
+        assert windows_of(graph, tiled, NOTHING, tilings).handed[2] == parts
+
+
+# One stage, loaded in 4 or in 16 parts: transfers take all the time with both, and less is left at the end with 16.
+
+
+def test_what_is_left_on_the_last_part_tells_between_tiles():
+    shape = (64, 1 << 16)
+    coarse, fine = (
+        schedule(section, [len(section.tiled[0].candidates) - 1], double_buffers(section, room))
+        for section, room in (tiled_section([stage(1, 0, shape=shape)], [1], grain) for grain in (4, 16))
+    )
+    assert coarse.picoseconds == fine.picoseconds
+    assert coarse.pipeline > fine.pipeline > fine.picoseconds
+
+
 # What stands of a buffer is its depth in windows, and its PMUs whatever its reader could use.
 
 
