@@ -43,7 +43,10 @@ OPERATORS = tuple(name for name in NAMES if name != "sort")
 COUNT = 25
 """Modules on which a decision of each pass is fixed."""
 
-OPERATORS_OF = {"samba-shard": ("linear", "linear", "addmm", "relu", "add")}
+OPERATORS_OF = {
+    "samba-heuristics": ("linear", "mm", "bmm", "softmax", "relu"),
+    "samba-shard": ("linear", "linear", "addmm", "relu", "add"),
+}
 """Operators of the modules for a pass that decides only about some."""
 
 CHANGES_SUMS = re.compile(r"shard_\d+|k_shard_degree")
@@ -88,7 +91,9 @@ def ledger_of(pass_name: str) -> Ledger:
 
     modules = samba_modules(1, 4, operators=OPERATORS_OF.get(pass_name, OPERATORS))
 
-    @hypothesis.settings(max_examples=4 * COUNT, phases=[Phase.generate], **SETTINGS)
+    most = 8 if pass_name in OPERATORS_OF else 4
+
+    @hypothesis.settings(max_examples=most * COUNT, phases=[Phase.generate], **SETTINGS)
     @hypothesis.given(st.integers(0, 1 << 16), lowerings(modes_with(pass_name)), modules)
     def check(number: int, lowering: Lowering, module: ModuleOp) -> None:
         if ledger.counts["again"] >= COUNT:
