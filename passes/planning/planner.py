@@ -80,13 +80,19 @@ class Planner:
         return Estimate(launch_picoseconds(best), best.section.graph.off_chip_bytes)
 
     def _best(self, stages: Sequence[StageFacts], live_out: Collection[int], standing: Standing) -> Solution:
-        """The grain with the least time, where transfers take all of it that with the shortest pipeline; where a
-        heuristic asks for another loop order, that too."""
+        """The grain with the least time, and where transfers take all of it that with the shortest pipeline; another
+        loop order, where a heuristic asks for it and it is faster."""
         search = _TilingSearch(stages, live_out, standing, self.resources, self._tilings)
         plain = (0,) * len(stages)
         asked = tuple(int(stage.wishes.stream_largest) for stage in stages)
-        solutions = [search.fitting(grain, variants) for variants in dict.fromkeys((plain, asked)) for grain in GRAINS]
-        return min(solutions, key=lambda solution: (not solution.is_feasible, *solution.time))
+        solutions = [
+            min(
+                (search.fitting(grain, variants) for grain in GRAINS),
+                key=lambda solution: (not solution.is_feasible, *solution.time),
+            )
+            for variants in dict.fromkeys((plain, asked))
+        ]
+        return min(solutions, key=lambda solution: (not solution.is_feasible, solution.picoseconds))
 
 
 class _TilingSearch:
