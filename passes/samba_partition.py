@@ -101,6 +101,7 @@ class _Partitioner:
             self.results[name] = self._returned
         else:
             self.results[name] = wanted
+            _check_results(function, wanted)
             function.res_attrs = _result_entries(function, wanted, self.chips)
         types = ([a.type for a in new.args], [v.type for v in last.operands])
         function.function_type = type(function.function_type).from_lists(*types)
@@ -182,7 +183,9 @@ class _Partitioner:
         dtype = shaped_of(op.results[0]).dtype
         name, factors, bias = _without_bias(op, operands)
         wide = f32 if is_float(dtype) and dtype != f32 else None
-        value = self._add(samba.build(name, factors, {}, place, dtype=wide), block)
+        product = samba.build(name, factors, {}, place, dtype=wide)
+        product.attributes |= op.attributes
+        value = self._add(product, block)
         value = self._add(samba.build("all_reduce", [value], {"chips": self.chips, "wire": f32}, place), block)
         if bias is not None:
             if wide is not None:
@@ -295,6 +298,17 @@ def _argument_shards(function: FuncOp, chips: int) -> list[Shard | None]:
             raise error_at(function, f"argument {i}: {shard} does not fit {value.type} on {chips} chips", InputError)
         shards.append(Shard(dim, outer))
     return shards
+
+
+def _check_results(function: FuncOp, shards: Sequence[Shard | None]) -> None:
+    """Raise InputError for a result of which the text says that it lies otherwise than results do."""
+    for number, (entry, shard) in enumerate(zip(result_attributes(function), shards, strict=True)):
+        written = shard_of(entry)
+        if "samba.shard" in entry and (written and Shard(*written.values[:2])) != shard:
+            raise error_at(
+                function, f"result {number} has {entry['samba.shard']}, but results are whole on every chip, and state "
+                "lies as its argument does", InputError, levers=["remove samba.shard from the result"],
+            )  # fmt: skip
 
 
 def _result_entries(function: FuncOp, shards: Sequence[Shard | None], chips: int) -> ArrayAttr[DictionaryAttr] | None:

@@ -72,6 +72,8 @@ class SambaShardPass(SambaPass):
         called = {step.callee for function in read.values() for step in function.steps}
         facts = {name: function.facts(fixed, name in called) for name, function in read.items()}
         if chips == 1:
+            for function in read.values():
+                _write(function.op, [None] * len(function.op.body.block.args), chips)
             return
         layouts = solve(ShardingProblem(facts, chips), self.solver)
         for name, function in read.items():

@@ -77,7 +77,8 @@ class BufferRoom:
 
     def windows(self, number: int, depth: int) -> int:
         """The windows that a buffer of `depth` parts holds, unless another number stands."""
-        return self.standing[number].depth or self.room(number, depth).depth
+        asked = self.standing[number].depth
+        return self.room(number, depth).depth if asked is None else min(asked, self.section.windows.handed[number])
 
     def held(self, number: int, depth: int) -> int:
         """The PMUs that hold `depth` parts, or that stand."""

@@ -115,7 +115,7 @@ class _HandOver:
         for edge, parts in zip(self.graph.edges, wanted, strict=True):
             count = self._windows(edge.value)
             handed.append(count)
-            self.tokens.append(parts if edge.source is None else min(parts, count))
+            self.tokens.append(min(parts, count))
         return self.tokens, handed
 
     def _windows(self, value: int) -> int:

@@ -26,3 +26,15 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
     func.return %x : tensor<2x8xf32>
   }
 }
+
+// -----
+
+// A result is whole on every chip: one that is asked for in parts is refused, not put together of whole ones.
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 2>} {
+  // expected-error@below {{result 0 has #samba.shard<0, 1, 2>, but results are whole on every chip, and state lies as its argument does}}
+  // expected-note@below {{try: remove samba.shard from the result}}
+  func.func @f(%x: tensor<8x4xf32> {samba.name = "x"}) -> (tensor<8x4xf32> {samba.name = "y", samba.shard = #samba.shard<0, 1, 2>}) {
+    %0 = samba.relu %x : tensor<8x4xf32>
+    func.return %0 : tensor<8x4xf32>
+  }
+}

@@ -96,3 +96,16 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
     func.return %1 : tensor<3x8xf32>
   }
 }
+
+// -----
+
+// A product whose parts are summed over the chips keeps the wishes for it.
+// CHECK-LABEL: @wishes
+// CHECK: samba.linear {{.*}} {samba.hints = {n_shard_degree = 3 : i64}, decided_by = "user"} : (tensor<3x4xf32>, tensor<6x4xf32>) -> tensor<3x6xf32>
+// CHECK: samba.all_reduce
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 2>} {
+  func.func @wishes(%x: tensor<3x8xf32> {samba.name = "x", samba.shard = #samba.shard<1, 1, 2>}, %w: tensor<6x8xf32> {samba.role = "param", samba.name = "w", samba.shard = #samba.shard<1, 1, 2>}) -> (tensor<3x6xf32> {samba.name = "y"}) {
+    %0 = samba.linear %x, %w {samba.hints = {n_shard_degree = 3 : i64}, decided_by = "user"} : (tensor<3x8xf32>, tensor<6x8xf32>) -> tensor<3x6xf32>
+    func.return %0 : tensor<3x6xf32>
+  }
+}

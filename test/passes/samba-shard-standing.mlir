@@ -124,6 +124,19 @@ builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4
 
 // -----
 
+// What was searched for other chips is decided anew: on one there is nothing to split.
+// CHECK-LABEL: @searched_for_two
+// CHECK-NOT: samba.shard
+// CHECK: samba.relu
+builtin.module attributes {rdu.target = #rdu.target<machine = "sn40l", tiles = 4, chips = 1>} {
+  func.func @searched_for_two(%w: tensor<8x4xf32> {samba.role = "param", samba.name = "w", samba.shard = #samba.shard<0, 1, 2>}) -> tensor<8x4xf32> attributes {decided_by = "search"} {
+    %0 = samba.relu %w : tensor<8x4xf32>
+    func.return %0 : tensor<8x4xf32>
+  }
+}
+
+// -----
+
 // After samba-partition every chip's part is cut out: the pass leaves what it finds.
 // CHECK-LABEL: @partitioned
 // CHECK-SAME: tensor<4x4xf32> {samba.role = "param", samba.name = "w", samba.shard = #samba.shard<0, 1, 2>}
