@@ -102,6 +102,8 @@ def hand_down(hints: Mapping[str, Hint], stages: Sequence[kernel.Stage]) -> list
             k = roles["k"]
             if stage.extents[k] % degree:
                 refused.append(f"k_shard_degree {degree} does not divide k = {stage.extents[k]}")
+                granted = {name: hint for name, hint in hints.items() if name != "k_shard_degree"}
+                stage.attributes[KERNEL_HINTS] = hints_attr(granted)
                 continue
             split = [degree if dim == k else 1 for dim in range(stage.rank)]
             stage.properties["split"] = DenseArrayBase.from_list(i64, split)
