@@ -101,7 +101,6 @@ class _Partitioner:
             self.results[name] = self._returned
         else:
             self.results[name] = wanted
-            _check_results(function, wanted)
             function.res_attrs = _result_entries(function, wanted, self.chips)
         types = ([a.type for a in new.args], [v.type for v in last.operands])
         function.function_type = type(function.function_type).from_lists(*types)
@@ -300,20 +299,15 @@ def _argument_shards(function: FuncOp, chips: int) -> list[Shard | None]:
     return shards
 
 
-def _check_results(function: FuncOp, shards: Sequence[Shard | None]) -> None:
-    """Raise InputError for a result of which the text says that it lies otherwise than results do."""
+def _result_entries(function: FuncOp, shards: Sequence[Shard | None], chips: int) -> ArrayAttr[DictionaryAttr] | None:
+    """The attributes of results that lie so. Raises InputError where the text says that one lies otherwise."""
+    entries: list[DictionaryAttr] = []
     for number, (entry, shard) in enumerate(zip(result_attributes(function), shards, strict=True)):
-        written = shard_of(entry)
-        if "samba.shard" in entry and (written and Shard(*written.values[:2])) != shard:
+        lies = None if shard is None else samba.ShardAttr.get(shard.dim, shard.outer, chips)
+        if "samba.shard" in entry and shard_of(entry) != lies:
             raise error_at(
                 function, f"result {number} has {entry['samba.shard']}, but results are whole on every chip, and state "
                 "lies as its argument does", InputError, levers=["remove samba.shard from the result"],
             )  # fmt: skip
-
-
-def _result_entries(function: FuncOp, shards: Sequence[Shard | None], chips: int) -> ArrayAttr[DictionaryAttr] | None:
-    entries: list[DictionaryAttr] = []
-    for entry, shard in zip(result_attributes(function), shards, strict=True):
-        added = {} if shard is None else {"samba.shard": samba.ShardAttr.get(shard.dim, shard.outer, chips)}
-        entries.append(DictionaryAttr({**entry, **added}))
+        entries.append(DictionaryAttr(dict(entry) if lies is None else {**entry, "samba.shard": lies}))
     return attribute_array(entries)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypedDict, cast
+from typing import ClassVar, cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, ModuleOp, StringAttr, TensorType
@@ -66,15 +66,15 @@ class SambaShardPass(SambaPass):
         chips = target_of(op).chips.data
         if PARTITIONED in op.attributes:
             return  # every chip's part is cut out already
+        fixed = _Fixed(chips)
+        if chips == 1:
+            for function in functions_of(op):
+                _drop_searched(function, fixed)
+            return
         known: dict[object, OperatorFacts] = {}
         read = {function.sym_name.data: _Read(function, known) for function in functions_of(op)}
-        fixed = _Fixed(chips)
         called = {step.callee for function in read.values() for step in function.steps}
         facts = {name: function.facts(fixed, name in called) for name, function in read.items()}
-        if chips == 1:
-            for function in read.values():
-                _write(function.op, [None] * len(function.op.body.block.args), chips)
-            return
         layouts = solve(ShardingProblem(facts, chips), self.solver)
         for name, function in read.items():
             _write(function.op, layouts.values[name][: len(facts[name].arguments)], chips)
@@ -135,8 +135,10 @@ class _Read:
     def facts(self, fixed: _Fixed, is_called: bool) -> FunctionFacts:
         """What sharding knows of the function; `fixed` collects how users want the tensors of graphs to lie."""
         entries = argument_attributes(self.op)
-        read = fixed.of_callee if is_called else fixed.of_graph
-        arguments = [read(self.op, number, entry) for number, entry in enumerate(entries)]
+        arguments = [
+            fixed.of_callee(self.op, number) if is_called else fixed.of_graph(self.op, number, entry)
+            for number, entry in enumerate(entries)
+        ]
         steps = {op: number for number, op in enumerate(self.ops)}
         results = enumerate(self.values[len(entries) :], len(entries))
         users = {number: tuple((steps[user], index) for user, index in _uses(value)) for number, value in results}
@@ -158,10 +160,10 @@ class _Fixed:
         self.symbols: dict[str, tuple[Shard | None, FuncOp]] = {}
         self.types: dict[Attribute, str] = {}
 
-    def of_callee(self, function: FuncOp, number: int, entry: Mapping[str, Attribute]) -> ArgumentFacts:
+    def of_callee(self, function: FuncOp, number: int) -> ArgumentFacts:
         """An argument of a function that others call. Raises InputError for a layout that it cannot have."""
-        del entry
-        return ArgumentFacts(_shape(function.body.block.args[number]), **self._layout(function, number))
+        fixed, shard = self.layout(function, number)
+        return ArgumentFacts(_shape(function.body.block.args[number]), is_fixed=fixed, fixed=shard)
 
     def of_graph(self, function: FuncOp, number: int, entry: Mapping[str, Attribute]) -> ArgumentFacts:
         """An argument of a graph. Raises InputError for a layout that it cannot have."""
@@ -172,25 +174,24 @@ class _Fixed:
         if role is not None and value.type not in self.types:
             self.types[value.type] = str(value.type)
         symbol = f"{name}: {self.types[value.type]}" if role is not None else ""
-        layout = self._layout(function, number)
-        if free and layout["is_fixed"]:
-            shard = layout["fixed"]
+        fixed, shard = self.layout(function, number)
+        if free and fixed:
             other, where = self.symbols.setdefault(symbol, (shard, function))
             if other != shard:
                 raise error_at(
                     function, f"{name} is to be {said(shard)}, and {said(other)} in @{where.sym_name.data}", InputError,
                     levers=["give one tensor one samba.shard"],
                 )  # fmt: skip
-        return ArgumentFacts(_shape(value), name, symbol, free, **layout)
+        return ArgumentFacts(_shape(value), name, symbol, free, fixed, shard)
 
-    def _layout(self, function: FuncOp, number: int) -> _Layout:
-        """Whether a user said how an argument lies, and how."""
+    def layout(self, function: FuncOp, number: int) -> tuple[bool, Shard | None]:
+        """Whether a user said how an argument lies, and how. Raises InputError where it cannot lie so."""
         kind = kind_on(function, shard_kind(number))
         shard = kind.read(function)
         if not isinstance(shard, samba.ShardAttr) or not is_fixed(function, kind.name):
-            return {"is_fixed": False, "fixed": None}
+            return False, None
         if shard.is_whole:
-            return {"is_fixed": True, "fixed": None}
+            return True, None
         value = function.body.block.args[number]
         dim, outer, chips = shard.values
         split, shape = Shard(dim, outer), _shape(value)
@@ -199,14 +200,7 @@ class _Fixed:
                 function, f"{shard} does not fit {value.type} on {self.chips} chip{'s' * (self.chips > 1)}", InputError,
                 levers=["change samba.shard or the number of chips"],
             )  # fmt: skip
-        return {"is_fixed": True, "fixed": split}
-
-
-class _Layout(TypedDict):
-    """The fields of `ArgumentFacts` that a user may fix."""
-
-    is_fixed: bool
-    fixed: Shard | None
+        return True, split
 
 
 def _shape(value: SSAValue) -> Shape:
@@ -225,6 +219,14 @@ def _uses(value: SSAValue) -> Iterator[tuple[samba.SambaOp, int]]:
             yield from _uses(parent.results[use.index])
         elif isinstance(user, samba.SambaOp):
             yield user, use.index
+
+
+def _drop_searched(function: FuncOp, fixed: _Fixed) -> None:
+    """On one chip nothing is split: layouts that were searched for more are dropped, those of users are refused."""
+    for number in range(len(function.body.block.args)):
+        fixed.layout(function, number)
+    if any("samba.shard" in entry for entry in argument_attributes(function)):
+        _write(function, [None] * len(function.body.block.args), chips=1)
 
 
 def _write(function: FuncOp, arguments: Sequence[Shard | None], chips: int) -> None:

@@ -33,7 +33,8 @@ from xdsl.passes import ModulePass
 from sambaflow.diagnostics import error_at, location_of, symbols_around
 from sambaflow.passes.framework.analyses import Kind
 from sambaflow.passes.framework.context import journal_of
-from sambaflow.passes.framework.decisions import decision_on, plain
+from sambaflow.passes.framework.decision_kinds import kind_on
+from sambaflow.passes.framework.decisions import next_best_of, origin_of, plain
 from sambaflow.passes.framework.properties import require
 from sambaflow.remarks import Fact, Remark, RemarkKind
 
@@ -103,13 +104,13 @@ class SambaPass(ModulePass):
 
     def decided(self, ctx: Context, op: Operation, kind: str) -> None:
         """Remark the decision of that kind that stands on `op`: who made it, and what was next best."""
-        decision = decision_on(op, kind)
-        if decision is None:
+        value = kind_on(op, kind).read(op)
+        if value is None:
             return
-        facts: dict[str, Fact] = {"decided_by": decision.origin or "the input"}
-        if (best := decision.next_best) is not None:
+        facts: dict[str, Fact] = {"decided_by": origin_of(op, kind) or "the input"}
+        if (best := next_best_of(op, kind)) is not None:
             facts |= {"next_best": str(plain(best.value)), "picoseconds": best.picoseconds}
-        self._remark(ctx, "applied", op, f"{kind} is {plain(decision.value)}", facts)
+        self._remark(ctx, "applied", op, f"{kind} is {plain(value)}", facts)
 
     def count(self, ctx: Context, counter: str, amount: int = 1) -> None:
         """Add to one of the pass's `counters` (`--statistics`)."""

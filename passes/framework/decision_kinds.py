@@ -6,12 +6,12 @@ others are (`passes/framework/decisions.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias
 
-from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, DictionaryAttr
+from xdsl.dialects.builtin import DenseArrayBase, DictionaryAttr
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute, Operation
 
@@ -195,26 +195,22 @@ def _write_shard(name: str) -> Write:
     number = int(name.removeprefix("shard_"))
 
     def write(op: Operation, value: Attribute | None) -> None:
-        entries = [dict(entry) for entry in _arguments(op)]
+        from sambaflow.dialects.samba.conventions import argument_attributes, attribute_array
+
+        assert isinstance(op, FuncOp)
+        entries = [dict(entry) for entry in argument_attributes(op)]
         entries[number].pop("samba.shard", None)
         if value is not None:
             entries[number]["samba.shard"] = value
-        assert isinstance(op, FuncOp)
-        op.arg_attrs = ArrayAttr([DictionaryAttr(entry) for entry in entries]) if any(entries) else None
+        op.arg_attrs = attribute_array([DictionaryAttr(entry) for entry in entries])
 
     return write
 
 
 def _shard_names(op: Operation) -> Iterable[str]:
-    return (shard_kind(number) for number, entry in enumerate(_arguments(op)) if "samba.shard" in entry)
-
-
-def _arguments(op: Operation) -> Sequence[Mapping[str, Attribute]]:
-    """The attributes of each argument of a function."""
     assert isinstance(op, FuncOp)
-    if op.arg_attrs is None:
-        return [{}] * len(op.function_type.inputs)
-    return [entry.data for entry in op.arg_attrs]
+    entries = () if op.arg_attrs is None else op.arg_attrs.data
+    return (shard_kind(number) for number, entry in enumerate(entries) if "samba.shard" in entry.data)
 
 
 SHARDS = Family(

@@ -263,7 +263,8 @@ def note_next_best(op: Operation, kind: str, value: Attribute, picoseconds: int)
     op.attributes[NEXT_BEST] = DictionaryAttr(rows)
 
 
-def _next_best(op: Operation, kind: str) -> Alternative | None:
+def next_best_of(op: Operation, kind: str) -> Alternative | None:
+    """The best value that was not taken for a decision of an op; None where nothing is known of it."""
     rows = op.attributes.get(NEXT_BEST)
     row = rows.data.get(kind) if isinstance(rows, DictionaryAttr) else None
     if not isinstance(row, DictionaryAttr):
@@ -281,17 +282,10 @@ def decisions_of(root: Operation, pass_name: str | None = None) -> Iterator[Deci
                 yield _decision(op, kind, value, layers)
 
 
-def decision_on(op: Operation, kind: str) -> Decision | None:
-    """The decision of that kind on an op; None while it is open."""
-    row = kind_on(op, kind)
-    value = row.read(op)
-    return None if value is None else _decision(op, row, value, _layers(op))
-
-
 def _decision(op: Operation, kind: Kind, value: Attribute, layers: Mapping[str, tuple[int, int]]) -> Decision:
     place = location_of(op)
     site = Site(place.module_path if place is not None else "", op.name, layers.get(_function_of(op)))
-    origin, next_best = origin_of(op, kind.name), _next_best(op, kind.name)
+    origin, next_best = origin_of(op, kind.name), next_best_of(op, kind.name)
     return Decision(site, symbols_around(op), kind.pass_name, kind.name, value, origin, next_best)
 
 
