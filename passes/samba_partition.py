@@ -25,7 +25,7 @@ from sambaflow.dialects.samba.inference import is_float
 from sambaflow.errors import InputError
 from sambaflow.passes.framework.base import SambaPass, Semantics, functions_of, target_of
 from sambaflow.passes.framework.properties import CALLS, SAMBA
-from sambaflow.passes.parallel.factors import Decision, Shard, decide, divides, facts_of, local_shape
+from sambaflow.passes.parallel.factors import Decision, Shard, decide, facts_of, fits, local_shape
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,7 @@ def _argument_shards(function: FuncOp, chips: int) -> list[Shard | None]:
             shards.append(None)
             continue
         dim, outer, count = shard.values
-        if count != chips or not divides(shaped_of(value).shape[dim], Shard(dim, outer), chips):
+        if count != chips or not fits(shaped_of(value).shape, Shard(dim, outer), chips):
             raise error_at(function, f"argument {i}: {shard} does not fit {value.type} on {chips} chips", InputError)
         shards.append(Shard(dim, outer))
     return shards

@@ -22,7 +22,7 @@ from sambaflow.passes.framework.decision_kinds import kind_on, shard_kind
 from sambaflow.passes.framework.decisions import is_fixed, origin_of, write_origins
 from sambaflow.passes.framework.properties import CALLS, SAMBA
 from sambaflow.passes.framework.solvers import solve
-from sambaflow.passes.parallel.factors import OperatorFacts, Shape, Shard, asks, divides, facts_of
+from sambaflow.passes.parallel.factors import OperatorFacts, Shape, Shard, asks, facts_of, fits
 from sambaflow.passes.parallel.sharding import ArgumentFacts, FunctionFacts, ShardingProblem, Step, said
 
 
@@ -194,8 +194,8 @@ class _Fixed:
             return True, None
         value = function.body.block.args[number]
         dim, outer, chips = shard.values
-        split, shape = Shard(dim, outer), _shape(value)
-        if chips != self.chips or dim >= len(shape) or not divides(shape[dim], split, chips):
+        split = Shard(dim, outer)
+        if chips != self.chips or not fits(_shape(value), split, chips):
             raise error_at(
                 function, f"{shard} does not fit {value.type} on {self.chips} chip{'s' * (self.chips > 1)}", InputError,
                 levers=["change samba.shard or the number of chips"],

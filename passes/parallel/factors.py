@@ -151,6 +151,11 @@ def divides(size: int, shard: Shard, chips: int) -> bool:
     return size % (shard.outer * chips) == 0
 
 
+def fits(shape: Shape, shard: Shard, chips: int) -> bool:
+    """Whether a tensor of `shape` has the dimension, and can be split along it so."""
+    return 0 <= shard.dim < len(shape) and shard.outer > 0 and divides(shape[shard.dim], shard, chips)
+
+
 # Factors
 
 

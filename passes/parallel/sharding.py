@@ -28,6 +28,7 @@ from sambaflow.passes.parallel.factors import (
     column_of,
     decide,
     divides,
+    fits,
 )
 
 # -- the problem -----------------------------------------------------------------------------------------------------
@@ -147,15 +148,13 @@ class ShardingProblem(Problem[Layouts]):
 
     def _verify_arguments(self, function: FunctionFacts, layouts: Sequence[Shard | None]) -> None:
         for number, (argument, shard) in enumerate(zip(function.arguments, layouts, strict=False)):
-            rank = len(argument.shape)
             if argument.is_fixed and shard != argument.fixed:
                 raise WrongSolution(
                     f"argument {number} of @{function.name} was to be {said(argument.fixed)}, but is {said(shard)}"
                 )
             if shard is None:
                 continue
-            fits = 0 <= shard.dim < rank and shard.outer > 0
-            if not fits or not divides(argument.shape[shard.dim], shard, self.chips):
+            if not fits(argument.shape, shard, self.chips):
                 raise WrongSolution(
                     f"argument {number} of @{function.name} does not divide over {self.chips} chips {shard}"
                 )

@@ -60,15 +60,17 @@ class Node:
 class SectionGraph:
     """A section of `stages` that stores `outputs`. Nodes are in topological order; nodes and edges go by number.
 
-    `makers`: the node and result that make a tensor on the chip. `updated`: tensors that stand off the chip because a
-    scatter updated them there, and its node. `loads`: bytes by value and the stage that reads it where it stands (-1:
-    it is loaded for all that read it); `stores`: bytes by value. `shapes`: of what is loaded for all.
+    `producers`: by value the stage and its result, folded moves included; `makers`: the node and result that make a
+    tensor on the chip. `updated`: tensors that stand off the chip because a scatter updated them there, and its node.
+    `loads`: bytes by value and the stage that reads it where it stands (-1: it is loaded for all that read it);
+    `stores`: bytes by value. `shapes`: of what is loaded for all.
     """
 
     stages: Sequence[StageFacts]
     outputs: tuple[int, ...]
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
+    producers: Mapping[int, tuple[int, int]]
     makers: Mapping[int, tuple[int, int]]
     updated: Mapping[int, int]
     loads: Mapping[tuple[int, int], int]
@@ -137,8 +139,8 @@ class _Builder:
             if index in self.numbers and value not in self.updated
         }
         return SectionGraph(
-            self.stages, outputs, tuple(self.nodes), tuple(self.edges), makers, self.updated, self.loads, self.stores,
-            self.shapes,
+            self.stages, outputs, tuple(self.nodes), tuple(self.edges), self.producers, makers, self.updated,
+            self.loads, self.stores, self.shapes,
         )  # fmt: skip
 
     def add_node(self, index: int, stage: StageFacts) -> None:

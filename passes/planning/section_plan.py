@@ -6,7 +6,7 @@ from math import ceil
 
 from sambaflow.machine import PICOSECONDS, Budget, Demand, Shortfall, shortfalls
 from sambaflow.machine.capacity import LEVERS
-from sambaflow.passes.planning.facts import EdgePlan, SectionPlan, StagePlan, TransferPlan, made_by
+from sambaflow.passes.planning.facts import EdgePlan, SectionPlan, StagePlan, TransferPlan
 from sambaflow.passes.planning.section_graph import Node
 from sambaflow.passes.planning.section_search import Solution
 from sambaflow.passes.planning.section_transfers import Transfer
@@ -110,6 +110,6 @@ def _store_tile(section: TiledSection, value: int) -> tuple[int, ...]:
         return section.tiled[graph.updated[value]].tiling.tile or (1,)
     edge = next(edge for edge in graph.edges[graph.store_edges.start :] if graph.outputs[edge.operand] == value)
     if edge.is_buffer or edge.source is None:
-        index, result = made_by(graph.stages)[value]
+        index, result = graph.producers[value]
         return graph.stages[index].results[result].shape or (1,)
     return store_tile(graph.nodes[edge.source].stage, edge.result, section.tiled[edge.source].tiling.tile)
